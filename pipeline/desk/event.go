@@ -1,0 +1,42 @@
+package desk
+
+import "time"
+
+// The kinds of event a ticket's history holds.
+const (
+	EventCreated   = "ticket:created"
+	EventDeleted   = "ticket:deleted"
+	EventUpdated   = "ticket:updated" // title, description, due date, customer
+	EventStatus    = "ticket:status:changed"
+	EventPriority  = "ticket:priority:changed"
+	EventType      = "ticket:type:changed"
+	EventTeam      = "ticket:team:changed"
+	EventAssigned  = "ticket:assigned"
+	EventTags      = "ticket:tag:updated"
+	EventFields    = "ticket:custom_field:changed"
+	EventEscalated = "ticket:escalated"
+	EventComment   = "ticket:comment:added"
+	EventLinked    = "ticket:linked"
+	EventClock     = "ticket:sla:changed"
+	EventBreached  = "ticket:sla:breached"
+	EventHandling  = "ticket:time:logged"
+	EventMentioned = "user:mentioned"
+)
+
+// Event is one line of a ticket's history. Seq counts from 1 without gaps
+// within a ticket.
+type Event struct {
+	ID       EventID        `json:"id"`
+	TicketID TicketID       `json:"ticketId"`
+	Seq      int            `json:"seq"`
+	Kind     string         `json:"kind"`
+	Actor    Actor          `json:"actor"`
+	At       time.Time      `json:"at"`
+	Data     map[string]any `json:"data,omitempty"`
+}
+
+// event appends to a ticket's history; the caller keeps what it returns.
+func (t *Ticket) event(kind string, by Actor, at time.Time, data map[string]any) Event {
+	t.EventCount++
+	return Event{ID: NewID[EventID](at), TicketID: t.ID, Seq: t.EventCount, Kind: kind, Actor: by, At: at, Data: data}
+}

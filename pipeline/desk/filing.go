@@ -1,0 +1,71 @@
+package desk
+
+import (
+	"fmt"
+	"time"
+)
+
+// Filing is what one draft adds to the books. The store saves it whole, in one
+// transaction, or not at all.
+type Filing struct {
+	Receipt ReceiptID
+	At      time.Time
+	// Verdict is Filed, Duplicate, Dropped or Held; all but Filed carry a
+	// Reason and leave the fields below it zero (Duplicate may name a Ticket).
+	Verdict State
+	Reason  string
+	Trail   []Note
+
+	// Ticket is the new ticket, without its number, or nil when the message
+	// joins Into.
+	Ticket *Ticket
+	Into   TicketID
+	// Change is applied to Into as it is when its row is locked.
+	Change Change
+	Policy *Policy
+
+	Message *Message
+	// Customer is the requester when new or changed; NewCustomer says which.
+	// When somebody else made the same identity meanwhile, the store uses that
+	// customer instead.
+	Customer    *Customer
+	NewCustomer bool
+	Account     *Account // a new account, unique by domain
+	Identities  []Identity
+	Team        *Team // a team named for the first time
+	// Claims are the thread keys (external IDs and conversation keys) that must
+	// become this ticket's in the scope of Message.Scope. If one already
+	// belongs to a ticket the filing fails with ErrConflict and the line runs
+	// again.
+	Claims []string
+	Thread Thread  // stored with the ticket, for answers
+	Events []Event // of a new ticket; a Change makes its own
+	Links  []Link
+	Turn   *Turn
+}
+
+// Turn asks the store to take the next turn of a team's round robin, in the
+// same transaction, so that no turn is lost or given twice.
+type Turn struct {
+	Team       TeamID
+	Candidates []AgentID
+}
+
+// Take gives turn n (counted from 0 for each team) to a candidate: it sets the
+// ticket's agent and records why.
+func (f *Filing) Take(n int64) {
+	if f.Turn == nil || f.Ticket == nil || len(f.Turn.Candidates) == 0 {
+		return
+	}
+	who := f.Turn.Candidates[int(uint64(n)%uint64(len(f.Turn.Candidates)))]
+	f.Ticket.AgentID = who
+	f.Ticket.AssignedBy.Agent = fmt.Sprintf("round robin, turn %d of %d agents", n+1, len(f.Turn.Candidates))
+	f.Trail = append(f.Trail, Note{Stage: "assign", Text: fmt.Sprintf("%s: round robin of team %s, turn %d among %d agents", who, f.Turn.Team, n+1, len(f.Turn.Candidates))})
+	f.Events = append(f.Events, f.Ticket.event(EventAssigned, Actor{Kind: BySystem, ID: "assign"}, f.At,
+		map[string]any{"from": "", "to": who}))
+}
+
+// Opened begins the history of a new ticket.
+func (t *Ticket) Opened(by Actor, at time.Time) Event {
+	return t.event(EventCreated, by, at, map[string]any{"source": t.Channel, "team": t.TeamID, "priority": t.Priority})
+}

@@ -1,0 +1,80 @@
+package desk
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Direction says which way a message went.
+type Direction string
+
+// The directions. An internal note goes nowhere.
+const (
+	Inbound  Direction = "INBOUND"
+	Outbound Direction = "OUTBOUND"
+	Internal Direction = "INTERNAL"
+)
+
+// SendState is how far an outbound message got.
+type SendState string
+
+// The send states. A message that no channel has to carry (an internal note, a
+// comment on a ticket whose source cannot send) has SendNone.
+const (
+	SendNone    SendState = ""
+	SendQueued  SendState = "queued"
+	SendSending SendState = "sending"
+	SendSent    SendState = "sent"
+	SendUnknown SendState = "unknown" // cut off after the request left; probe before a retry
+	SendFailed  SendState = "failed"
+)
+
+// Message is one entry on a ticket.
+type Message struct {
+	ID          MessageID    `json:"id"`
+	TicketID    TicketID     `json:"ticketId"`
+	Receipt     ReceiptID    `json:"receipt,omitempty"` // "" for a comment written here
+	Direction   Direction    `json:"direction"`
+	Public      bool         `json:"isPublic"`
+	Author      Actor        `json:"author"`
+	Channel     Channel      `json:"source"`
+	Source      string       `json:"sourceName,omitempty"`
+	Scope       string       `json:"-"`
+	ExternalID  string       `json:"externalId,omitempty"`
+	Fingerprint string       `json:"-"`
+	From        Party        `json:"from,omitzero"`
+	Subject     string       `json:"subject,omitempty"`
+	Text        string       `json:"content"`
+	HTML        BlobRef      `json:"html,omitzero"`
+	Raw         BlobRef      `json:"raw,omitzero"`
+	Attachments []Attachment `json:"attachments,omitempty"`
+	Mentions    []string     `json:"mentions,omitempty"`
+	Damage      []string     `json:"damage,omitempty"`
+	Auto        Auto         `json:"auto,omitzero"`
+	Send        SendState    `json:"sendState,omitempty"`
+	SentAt      time.Time    `json:"sentAt,omitzero"`
+	CreatedAt   time.Time    `json:"createdAt"`
+}
+
+// LogValue shows IDs and sizes, never what it says.
+func (m *Message) LogValue() slog.Value {
+	if m == nil {
+		return slog.Value{}
+	}
+	return slog.GroupValue(slog.String("id", string(m.ID)), slog.String("ticket", string(m.TicketID)),
+		slog.Int("text", len(m.Text)), slog.Bool("public", m.Public))
+}
+
+// Reply is a public outbound message on its way to a channel's sender.
+type Reply struct {
+	Message Message
+	Thread  Thread
+	To      []Party
+}
+
+// Proof is what a channel gives back for a delivered reply: the identifier the
+// other side gave it, so that the customer's answer threads.
+type Proof struct {
+	ExternalID string
+	At         time.Time
+}

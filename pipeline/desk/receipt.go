@@ -83,3 +83,14 @@ type Cursor struct {
 	Lease       string
 	Token       int64
 }
+
+// ReceiptFilter says which rows of the ledger to list or reopen. Fields that
+// are set must all hold.
+type ReceiptFilter struct {
+	IDs    []ReceiptID
+	State  State
+	Source string
+	After  ReceiptID // in the order of the list: later than this one
+	Newest bool      // newest first; otherwise oldest first
+	Limit  int       // 0: 50; at most 200
+}

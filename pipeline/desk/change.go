@@ -166,7 +166,7 @@ func (a *applying) tags() {
 		next = AddTags(next, *c.Tags...)
 	}
 	next = AddTags(next, c.AddTags...)
-	next = slices.DeleteFunc(next, func(tag string) bool { return hasFold(c.RemoveTags, tag) })
+	next = RemoveTags(next, c.RemoveTags...)
 	if !slices.Equal(next, t.Tags) {
 		from := t.Tags
 		t.Tags = next
@@ -184,6 +184,11 @@ func AddTags(to []string, tags ...string) []string {
 		}
 	}
 	return to
+}
+
+// RemoveTags returns the tags without those named, in any case.
+func RemoveTags(from []string, tags ...string) []string {
+	return slices.DeleteFunc(from, func(tag string) bool { return hasFold(tags, tag) })
 }
 
 func hasFold(list []string, s string) bool {

@@ -141,6 +141,9 @@ func (t *Ticket) StartClocks(p *Policy, sla SLA, at time.Time) error {
 		if err != nil {
 			return err
 		}
+		if target.Metric != FirstResponse && slices.Contains(sla.PauseOn, p.Statuses.Category(t.Status)) {
+			c.pause(cal, at)
+		}
 		t.Clocks = append(t.Clocks, c)
 	}
 	return nil

@@ -11,13 +11,16 @@ import (
 // again.
 var (
 	ErrNotFound  = errors.New("not found")
-	ErrConflict  = errors.New("conflict")           // somebody was faster; run it again on fresh data
-	ErrInvalid   = errors.New("invalid")            // the input is wrong; see [Invalid]
-	ErrForbidden = errors.New("forbidden")          // the caller may not do this
-	ErrSettled   = errors.New("already settled")    // the receipt was filed, dropped, ... before
-	ErrLeaseLost = errors.New("lease lost")         // another process holds the mailbox now
-	ErrBusy      = errors.New("busy, try later")    // a named limit is reached
-	ErrMove      = errors.New("status cannot move") // an illegal status move; see [Statuses.Move]
+	ErrConflict  = errors.New("conflict")        // somebody was faster; run it again on fresh data
+	ErrInvalid   = errors.New("invalid")         // the input is wrong; see [Invalid]
+	ErrForbidden = errors.New("forbidden")       // the caller may not do this
+	ErrSettled   = errors.New("already settled") // the receipt was filed, dropped, ... before
+	ErrLeaseLost = errors.New("lease lost")      // another process holds the mailbox now
+	// ErrUnavailable: the books do not answer (connection refused, cut, timed
+	// out). No message is to blame, so it counts as no attempt.
+	ErrUnavailable = errors.New("the books do not answer")
+	ErrBusy        = errors.New("busy, try later")    // a named limit is reached
+	ErrMove        = errors.New("status cannot move") // an illegal status move; see [Statuses.Move]
 )
 
 // Invalid is an ErrInvalid that names the field, as a JSON path such as

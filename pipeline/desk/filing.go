@@ -69,3 +69,13 @@ func (f *Filing) Take(n int64) {
 func (t *Ticket) Opened(by Actor, at time.Time) Event {
 	return t.event(EventCreated, by, at, map[string]any{"source": t.Channel, "team": t.TeamID, "priority": t.Priority})
 }
+
+// FilingResult is what the store made of one filing of a group. Err is nil when
+// it was saved; ErrSettled when the receipt was settled before; ErrConflict when
+// the line must run again on fresh books; else what is wrong with this filing
+// alone.
+type FilingResult struct {
+	Ticket TicketID
+	Number int64
+	Err    error
+}

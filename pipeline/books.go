@@ -1,0 +1,42 @@
+package pipeline
+
+import (
+	"context"
+
+	"switchboard/pipeline/desk"
+)
+
+// Books is what the line needs to look up. The store answers for a whole group
+// of drafts at once, so a stage may ask freely. Implementations need not be
+// safe for concurrent use.
+type Books interface {
+	Ledger
+	People
+	Cases
+}
+
+// Ledger answers what was accepted before.
+type Ledger interface {
+	// Seen returns the receipts with this external ID in the scope, the draft's
+	// own among them.
+	Seen(ctx context.Context, scope, externalID string) ([]desk.Seen, error)
+	// Ahead returns the oldest receipt of the same conversation that was
+	// accepted before this one, is not yet filed and never failed.
+	Ahead(ctx context.Context, scope, threadKey string, before desk.ReceiptID) (desk.ReceiptID, bool, error)
+}
+
+// People answers who somebody is.
+type People interface {
+	Requester(ctx context.Context, kind, handle string) (desk.Requester, error)
+	CustomerByID(ctx context.Context, uidOrExternalID string) (desk.Requester, error)
+	AccountByDomain(ctx context.Context, domain string) (desk.Account, bool, error)
+	HasTeam(ctx context.Context, id desk.TeamID) (bool, error)
+}
+
+// Cases answers which ticket is which. Tickets are copies the line may change.
+type Cases interface {
+	// Threads tells which tickets own these keys; a key nobody owns is left out.
+	Threads(ctx context.Context, scope string, keys []string) (map[string]desk.TicketID, error)
+	Ticket(ctx context.Context, id desk.TicketID) (*desk.Ticket, error)
+	TicketByNumber(ctx context.Context, number int64) (*desk.Ticket, error)
+}

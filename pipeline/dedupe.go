@@ -1,0 +1,44 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"switchboard/pipeline/desk"
+)
+
+// Dedupe ends a message that is already in the ledger by another way: the same
+// external ID and the same fingerprint from another source of the same scope
+// (one mail to two of our addresses). A reused ID with other content is kept.
+//
+// Of two copies in flight at once the one with the smaller receipt goes on;
+// when neither sees the other, the claim on the external ID fails one of them
+// in the store, the line runs again, and this stage then sees it.
+func Dedupe() Stage {
+	return Stage{
+		Name: "dedupe",
+		Doc:  "end messages that arrived before by another way",
+		Run: func(ctx context.Context, p *Pass) error {
+			seen, err := p.Books.Seen(ctx, p.Draft.Scope, p.Draft.ExternalID)
+			if err != nil {
+				return err
+			}
+			for _, s := range seen {
+				if s.Receipt == p.Receipt || s.State == desk.Duplicate {
+					continue
+				}
+				if s.Fingerprint != p.Draft.Fingerprint {
+					p.Note("receipt %s has the same external ID and other content: both are kept", s.Receipt)
+					p.reused = true
+					continue
+				}
+				if s.State == desk.Filed || s.Receipt < p.Receipt {
+					p.Double(s, fmt.Sprintf("the same message came by %s as receipt %s", s.Source, s.Receipt))
+					return nil
+				}
+			}
+			p.Note("new: nothing with this external ID and content was accepted before")
+			return nil
+		},
+	}
+}

@@ -1,0 +1,110 @@
+package pipeline
+
+import (
+	"context"
+	"maps"
+	"strings"
+
+	"switchboard/pipeline/desk"
+)
+
+// The lengths a title and a description are cut to. The message itself keeps
+// every word.
+const (
+	maxTitle       = 500
+	maxDescription = 64 << 10
+)
+
+// Fields fills a new ticket from what the sender said: title, description,
+// type, status, source, tags, due date and custom fields. A message that joins
+// a ticket changes none of them.
+func Fields() Stage {
+	return Stage{
+		Name: "fields",
+		Doc:  "fill the new ticket from the message",
+		Run: func(ctx context.Context, p *Pass) error {
+			if p.Joined {
+				p.Note("the ticket keeps its fields")
+				return nil
+			}
+			t, d := p.Ticket, p.Draft
+			t.Channel, t.Source, t.Scope = d.Channel, d.Source, d.Scope
+			t.CreatedAt, t.UpdatedAt = p.Now, p.Now
+			t.CustomerID = p.Requester.Customer.ID
+			t.Title = title(d)
+			t.Description = desk.Cut(d.Text, maxDescription)
+			t.Status = p.Policy.Statuses.Default(desk.CategoryNew)
+			t.Type = p.Policy.Types[0]
+			t.Custom = defaults(p.Policy.Fields)
+			t.Tags = []string{}
+			asked(p)
+			if p.Policy.Statuses.Category(t.Status) == desk.CategoryClosed {
+				t.ClosedAt = &p.Now
+			}
+			if p.Policy.Statuses.Category(t.Status).Done() {
+				t.ResolvedAt = &p.Now
+			}
+			p.Note("titled by %s, type %s, status %s", titledBy(d), t.Type, t.Status)
+			return nil
+		},
+	}
+}
+
+// asked puts what an authenticated sender asked for over the defaults.
+func asked(p *Pass) {
+	t, a := p.Ticket, p.Draft.Ask
+	if a == nil {
+		return
+	}
+	if a.Description != "" {
+		t.Description = a.Description
+	}
+	if a.Type != "" {
+		t.Type = a.Type
+	}
+	if a.Status != "" {
+		t.Status = a.Status
+	}
+	if a.Channel != "" {
+		t.Channel = a.Channel
+	}
+	t.DueDate = a.DueDate
+	t.Tags = desk.AddTags(t.Tags, a.Tags...)
+	maps.Copy(t.Custom, a.CustomFields)
+	maps.DeleteFunc(t.Custom, func(_ string, v any) bool { return v == nil })
+}
+
+func defaults(fields []desk.Field) map[string]any {
+	out := map[string]any{}
+	for _, f := range fields {
+		if f.Default != nil {
+			out[f.Name] = f.Default
+		}
+	}
+	return out
+}
+
+// title is what was asked, else the subject, else the first line of the text.
+func title(d *desk.Draft) string {
+	if d.Ask != nil && d.Ask.Title != "" {
+		return desk.Cut(d.Ask.Title, maxTitle)
+	}
+	for _, s := range append([]string{d.Subject}, strings.SplitN(d.Text, "\n", 20)...) {
+		if s = strings.Join(strings.Fields(s), " "); s != "" {
+			return desk.Cut(s, maxTitle)
+		}
+	}
+	return "(no subject)"
+}
+
+func titledBy(d *desk.Draft) string {
+	switch {
+	case d.Ask != nil && d.Ask.Title != "":
+		return "the sender"
+	case strings.TrimSpace(d.Subject) != "":
+		return "the subject"
+	case strings.TrimSpace(d.Text) != "":
+		return "the first line of the text"
+	}
+	return "nothing"
+}

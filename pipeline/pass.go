@@ -1,0 +1,122 @@
+package pipeline
+
+import (
+	"fmt"
+	"time"
+
+	"switchboard/pipeline/desk"
+	"switchboard/pipeline/match"
+)
+
+// Pass is one draft on its way down the line, with everything decided so far.
+// It belongs to one goroutine.
+type Pass struct {
+	Draft      *desk.Draft
+	Receipt    desk.ReceiptID
+	AcceptedAt time.Time
+	Now        time.Time
+	Policy     *desk.Policy
+	Books      Books
+
+	// Requester is who wrote; NewCustomer, NewAccount and Identities are what
+	// the books must learn about them.
+	Requester   desk.Requester
+	NewCustomer bool
+	NewAccount  *desk.Account
+	Identities  []desk.Identity
+
+	// Ticket is the ticket being made, or, when Joined, a copy of the one the
+	// message joins, which Change will alter.
+	Ticket *desk.Ticket
+	Joined bool
+	Change desk.Change
+	// Related are tickets the message names but may not join, with the reason.
+	Related []Related
+	// Claims are thread keys that become this ticket's.
+	Claims  []string
+	NewTeam *desk.Team
+	Turn    *desk.Turn
+
+	stage   string
+	trail   []desk.Note
+	verdict desk.State
+	reason  string
+	dup     desk.TicketID
+	wait    string
+	reused  bool // the external ID was used before for other content: it names nothing
+	env     *match.Env
+}
+
+// Related is a refused candidate.
+type Related struct {
+	Ticket desk.TicketID
+	Reason string
+}
+
+// NewPass prepares a receipt for the line.
+func NewPass(r desk.Receipt, policy *desk.Policy, books Books, now time.Time) *Pass {
+	return &Pass{Draft: r.Draft, Receipt: r.ID, AcceptedAt: r.AcceptedAt, Now: now, Policy: policy, Books: books,
+		verdict: desk.Accepted}
+}
+
+// Note records a decision of the running stage in words.
+func (p *Pass) Note(format string, args ...any) { p.NoteData(nil, format, args...) }
+
+// NoteData records a decision together with the facts behind it.
+func (p *Pass) NoteData(data map[string]any, format string, args ...any) {
+	p.trail = append(p.trail, desk.Note{Stage: p.stage, Text: fmt.Sprintf(format, args...), Data: data})
+}
+
+func (p *Pass) end(v desk.State, reason string) {
+	p.verdict, p.reason = v, reason
+	p.Note("%s: %s", v, reason)
+}
+
+// Drop ends the pass: the message is kept in the ledger and makes no ticket.
+func (p *Pass) Drop(reason string) { p.end(desk.Dropped, reason) }
+
+// Hold ends the pass: a person must decide.
+func (p *Pass) Hold(reason string) { p.end(desk.Held, reason) }
+
+// Double ends the pass: the message is already on a ticket, or about to be.
+func (p *Pass) Double(of desk.Seen, reason string) {
+	p.dup = of.TicketID
+	p.end(desk.Duplicate, reason)
+}
+
+// Wait ends the pass for now: it must be run again when what it waits for is
+// filed.
+func (p *Pass) Wait(reason string) {
+	p.wait = reason
+	p.Note("waits: %s", reason)
+}
+
+// Waiting returns why the pass must be run again, or "".
+func (p *Pass) Waiting() string { return p.wait }
+
+// Ended reports whether a stage ended the pass.
+func (p *Pass) Ended() bool { return p.verdict != desk.Accepted || p.wait != "" }
+
+// handle is the sender's handle in the form the books compare.
+func (p *Pass) handle() (kind, handle string) {
+	kind = desk.IdentityKind(p.Draft.Channel)
+	return kind, desk.Handle(kind, p.Draft.From.Handle)
+}
+
+// joins are the handles that take part in the conversation by this message:
+// the sender first, then everybody addressed, our own addresses left out.
+func (p *Pass) joins() []string {
+	kind, from := p.handle()
+	out := []string{from}
+	for _, list := range [][]desk.Party{p.Draft.To, p.Draft.Cc} {
+		for _, x := range list {
+			if h := desk.Handle(kind, x.Handle); h != "" && !p.Policy.Own(p.Draft.Channel, h) {
+				out = append(out, h)
+			}
+		}
+	}
+	if out[0] == "" {
+		return out[1:]
+	}
+	return out
+}

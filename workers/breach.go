@@ -1,0 +1,45 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"switchboard/pipeline/desk"
+)
+
+// Breach marks clocks that are past due, so that a missed promise is an event
+// on its ticket and not only a red number on a page.
+type Breach struct {
+	Books BreachBooks
+	Log   *slog.Logger
+}
+
+// BreachBooks is what the breach job needs from the store.
+type BreachBooks interface {
+	DueClocks(ctx context.Context, now time.Time, limit int) ([]desk.TicketID, error)
+	Change(ctx context.Context, id desk.TicketID, ifVersion int64, fn func(*desk.Ticket) ([]desk.Event, error)) (*desk.Ticket, error)
+}
+
+// Name names the job.
+func (b *Breach) Name() string { return "breach" }
+
+// Every says how often it runs.
+func (b *Breach) Every() time.Duration { return 5 * time.Second }
+
+// Once marks what is due as of now.
+func (b *Breach) Once(ctx context.Context, now time.Time) error {
+	ids, err := b.Books.DueClocks(ctx, now, 500)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		_, err := b.Books.Change(ctx, id, 0, func(t *desk.Ticket) ([]desk.Event, error) { return t.Breach(now), nil })
+		if err != nil && !errors.Is(err, desk.ErrNotFound) {
+			return err
+		}
+		b.Log.Info("SLA breached", "ticket", id)
+	}
+	return nil
+}

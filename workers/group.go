@@ -1,0 +1,133 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"switchboard/pipeline/desk"
+)
+
+// errStopped is what a group says when it no longer takes anything.
+var errStopped = errors.New("workers: shutting down")
+
+// group gathers values that many goroutines bring one by one and handles them
+// together: up to size of them, or those that came within wait of the first.
+// Each of its lanes forms and handles its own groups.
+type group[T, R any] struct {
+	in     chan *entry[T, R]
+	size   int
+	wait   time.Duration
+	handle func(ctx context.Context, values []T) ([]R, error)
+
+	mu      sync.RWMutex // guards stopped against sends
+	stopped bool
+	lanes   sync.WaitGroup
+}
+
+type entry[T, R any] struct {
+	value  T
+	weight int
+	done   chan outcome[R]
+}
+
+type outcome[R any] struct {
+	result R
+	err    error
+}
+
+// newGroup starts the lanes. pending bounds what waits to be gathered; more is
+// refused with desk.ErrBusy.
+func newGroup[T, R any](lanes, size, pending int, wait time.Duration, handle func(context.Context, []T) ([]R, error)) *group[T, R] {
+	g := &group[T, R]{in: make(chan *entry[T, R], max(pending, 1)), size: max(size, 1), wait: wait, handle: handle}
+	for range max(lanes, 1) {
+		g.lanes.Add(1)
+		go g.run()
+	}
+	return g
+}
+
+// do hands a value over and waits for its result. When ctx ends first, the
+// value may still be handled: the caller knows nothing of it and says so.
+func (g *group[T, R]) do(ctx context.Context, value T, weight int) (R, error) {
+	var zero R
+	e := &entry[T, R]{value: value, weight: weight, done: make(chan outcome[R], 1)}
+	if err := g.send(e); err != nil {
+		return zero, err
+	}
+	select {
+	case o := <-e.done:
+		return o.result, o.err
+	case <-ctx.Done():
+		return zero, ctx.Err()
+	}
+}
+
+func (g *group[T, R]) send(e *entry[T, R]) error {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.stopped {
+		return errStopped
+	}
+	select {
+	case g.in <- e:
+		return nil
+	default:
+		return desk.ErrBusy
+	}
+}
+
+// stop takes no more values, handles those it has, and returns when the lanes
+// have ended.
+func (g *group[T, R]) stop() {
+	g.mu.Lock()
+	if !g.stopped {
+		g.stopped = true
+		close(g.in)
+	}
+	g.mu.Unlock()
+	g.lanes.Wait()
+}
+
+func (g *group[T, R]) run() {
+	defer g.lanes.Done()
+	for first := range g.in {
+		g.flush(g.gather(first))
+	}
+}
+
+func (g *group[T, R]) gather(first *entry[T, R]) []*entry[T, R] {
+	entries := []*entry[T, R]{first}
+	weight := first.weight
+	timer := time.NewTimer(g.wait)
+	defer timer.Stop()
+	for weight < g.size {
+		select {
+		case e, ok := <-g.in:
+			if !ok {
+				return entries
+			}
+			entries = append(entries, e)
+			weight += e.weight
+		case <-timer.C:
+			return entries
+		}
+	}
+	return entries
+}
+
+func (g *group[T, R]) flush(entries []*entry[T, R]) {
+	values := make([]T, len(entries))
+	for i, e := range entries {
+		values[i] = e.value
+	}
+	results, err := g.handle(context.Background(), values)
+	for i, e := range entries {
+		o := outcome[R]{err: err}
+		if err == nil {
+			o.result = results[i]
+		}
+		e.done <- o
+	}
+}

@@ -1,0 +1,178 @@
+package workers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"switchboard/pipeline"
+	"switchboard/pipeline/desk"
+)
+
+// Intake is the door to the ledger and the way from there to the books. One
+// Intake serves a whole process.
+type Intake struct {
+	books    Books
+	view     Viewer
+	policy   func() *desk.Policy
+	line     *pipeline.Line
+	dispatch *Dispatch
+	metrics  *Metrics
+	now      func() time.Time
+	log      *slog.Logger
+	set      Settings
+
+	accepting *group[[]desk.Receipt, written]
+	filing    *group[*desk.Filing, desk.FilingResult]
+	inHand    atomic.Int64
+}
+
+// Parts are what an Intake is made of.
+type Parts struct {
+	Books    Books
+	View     Viewer
+	Policy   func() *desk.Policy
+	Line     *pipeline.Line
+	Dispatch *Dispatch // nil: nothing is queued, sweeps and FileNow do the work
+	Metrics  *Metrics
+	Now      func() time.Time
+	Log      *slog.Logger
+	Settings Settings
+}
+
+// NewIntake starts an intake. Stop it to flush its groups.
+func NewIntake(p Parts) *Intake {
+	i := &Intake{books: p.Books, view: p.View, policy: p.Policy, line: p.Line, dispatch: p.Dispatch,
+		metrics: p.Metrics, now: p.Now, log: p.Log, set: p.Settings}
+	i.accepting = newGroup(1, i.set.LedgerGroup, i.set.Pending, i.set.LedgerWait, i.acceptGroup)
+	i.filing = newGroup(i.set.FileLanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
+	return i
+}
+
+// Stop takes nothing more, and returns when everything taken is written.
+func (i *Intake) Stop() {
+	i.accepting.stop()
+	i.filing.stop()
+}
+
+// Submit writes the drafts to the ledger and queues them; see channels.Sink.
+// Redis has no say in it: what cannot be queued now is queued by the sweep.
+func (i *Intake) Submit(ctx context.Context, cursor *desk.Cursor, drafts ...*desk.Draft) ([]desk.ReceiptID, error) {
+	ids, err := i.accept(ctx, cursor, drafts)
+	if err != nil {
+		return nil, err
+	}
+	if i.dispatch != nil {
+		i.dispatch.Queue(ids...)
+	}
+	return ids, nil
+}
+
+// accept writes the ledger rows: alone in a transaction with the cursor when
+// there is one, else in a group with what others bring.
+func (i *Intake) accept(ctx context.Context, cursor *desk.Cursor, drafts []*desk.Draft) ([]desk.ReceiptID, error) {
+	if n := i.inHand.Add(int64(len(drafts))); n > int64(i.set.Pending) && n > int64(len(drafts)) {
+		i.inHand.Add(-int64(len(drafts)))
+		return nil, fmt.Errorf("workers: more than limits.pending messages in hand: %w", desk.ErrBusy)
+	}
+	defer i.inHand.Add(-int64(len(drafts)))
+	now := i.now()
+	receipts := make([]desk.Receipt, len(drafts))
+	for n, d := range drafts {
+		if err := ready(d); err != nil {
+			return nil, err
+		}
+		receipts[n] = desk.NewReceipt(d, now)
+	}
+	var ids []desk.ReceiptID
+	var err error
+	if cursor != nil || len(drafts) == 0 {
+		ids, err = i.books.Accept(ctx, cursor, receipts)
+	} else {
+		var w written
+		w, err = i.accepting.do(ctx, receipts, len(receipts))
+		ids, err = w.ids, cmp.Or(err, w.err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("workers: accept: %w", err)
+	}
+	for n, r := range receipts {
+		i.metrics.accepted(r.Source, ids[n] != r.ID)
+	}
+	return ids, nil
+}
+
+// ready refuses a draft no ledger row could be made of: a bug of its channel.
+func ready(d *desk.Draft) error {
+	if d.Source == "" || d.Scope == "" || d.ExternalID == "" {
+		return desk.Permanent(errors.New("workers: draft without source, scope or external ID"))
+	}
+	return nil
+}
+
+// written is what became of one Submit's rows in a ledger group.
+type written struct {
+	ids []desk.ReceiptID
+	err error
+}
+
+// acceptGroup writes one ledger group in one transaction. When it fails it is
+// tried again in halves, so that one bad row costs the others nothing; when the
+// database does not answer at all, nobody is told yes.
+func (i *Intake) acceptGroup(ctx context.Context, groups [][]desk.Receipt) ([]written, error) {
+	var all []desk.Receipt
+	for _, g := range groups {
+		all = append(all, g...)
+	}
+	i.metrics.group("ledger", len(all))
+	ids, err := i.books.Accept(ctx, nil, all)
+	out := make([]written, 0, len(groups))
+	switch {
+	case err == nil:
+		for _, g := range groups {
+			out = append(out, written{ids: ids[:len(g)]})
+			ids = ids[len(g):]
+		}
+		return out, nil
+	case len(groups) == 1 || errors.Is(err, desk.ErrUnavailable):
+		return nil, err
+	}
+	half := len(groups) / 2
+	for _, part := range [][][]desk.Receipt{groups[:half], groups[half:]} {
+		w, err := i.acceptGroup(ctx, part)
+		if err != nil {
+			w = slices.Repeat([]written{{err: err}}, len(part))
+		}
+		out = append(out, w...)
+	}
+	return out, nil
+}
+
+// FileNow accepts the draft and runs it through the line at once, in this
+// process. When ctx ends first, the receipt comes back as far as it is known:
+// the work goes on, and the sweep sees to it if this process dies.
+func (i *Intake) FileNow(ctx context.Context, d *desk.Draft) (desk.Receipt, error) {
+	ids, err := i.accept(ctx, nil, []*desk.Draft{d})
+	if err != nil {
+		return desk.Receipt{}, err
+	}
+	done := make(chan error, 1)
+	go func() { done <- i.Process(context.WithoutCancel(ctx), ids) }()
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+	}
+	if err != nil {
+		i.log.Error("file now", "receipt", ids[0], "error", err)
+	}
+	rs, err := i.books.Receipts(context.WithoutCancel(ctx), ids)
+	if err != nil || len(rs) == 0 {
+		return desk.Receipt{ID: ids[0], State: desk.Accepted, Draft: d}, nil
+	}
+	return rs[0], nil
+}

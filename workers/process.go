@@ -1,0 +1,171 @@
+package workers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"switchboard/pipeline"
+	"switchboard/pipeline/desk"
+)
+
+// maxRounds bounds how often one group is taken through the line: each round
+// files what it can, and messages that wait for each other or lost a race go
+// again on fresh books.
+const maxRounds = 200
+
+// retryAfter is how long receipts wait that could not be decided in their
+// group: their parent is in another worker's hands.
+const retryAfter = 100 * time.Millisecond
+
+// Process takes receipts through the line and files them. Receipts already
+// settled are passed over, so a task may be run any number of times. An error
+// means the books did not answer: run it again.
+func (i *Intake) Process(ctx context.Context, ids []desk.ReceiptID) error {
+	rs, err := i.books.Receipts(ctx, ids)
+	if err != nil {
+		return fmt.Errorf("workers: read receipts: %w", err)
+	}
+	open := slices.DeleteFunc(rs, func(r desk.Receipt) bool { return r.State != desk.Accepted })
+	slices.SortStableFunc(open, func(a, b desk.Receipt) int {
+		return cmp.Or(a.SourceTime.Compare(b.SourceTime), cmp.Compare(a.ID, b.ID))
+	})
+	for round := 0; len(open) > 0 && round < maxRounds; round++ {
+		before := len(open)
+		var conflicts int
+		if open, conflicts, err = i.round(ctx, open); err != nil {
+			return err
+		}
+		if len(open) == before && conflicts == 0 {
+			break // all that is left waits for others
+		}
+	}
+	if len(open) > 0 && i.dispatch != nil {
+		var later []desk.ReceiptID
+		for _, r := range open {
+			later = append(later, r.ID)
+		}
+		i.dispatch.Later(ctx, retryAfter, later)
+	}
+	return nil
+}
+
+// round runs every receipt through the line once and files what was decided. It
+// returns those to be run again, and how many of them lost a race.
+func (i *Intake) round(ctx context.Context, open []desk.Receipt) (again []desk.Receipt, conflicts int, err error) {
+	drafts := make([]*desk.Draft, 0, len(open))
+	for _, r := range open {
+		if r.Draft != nil {
+			drafts = append(drafts, r.Draft)
+		}
+	}
+	books, err := i.view(ctx, drafts)
+	if err != nil {
+		return nil, 0, fmt.Errorf("workers: open books: %w", err)
+	}
+	policy := i.policy()
+	var wait sync.WaitGroup
+	var mu sync.Mutex
+	var down error // the books did not answer: no message's fault
+	for _, r := range open {
+		if r.Draft == nil {
+			i.fail(ctx, r, desk.Permanent(errors.New("the stored draft cannot be read")))
+			continue
+		}
+		pass := pipeline.NewPass(r, policy, books, i.now())
+		start := time.Now()
+		switch err := i.line.Run(ctx, pass); {
+		case errors.Is(err, desk.ErrUnavailable):
+			wait.Wait()
+			return nil, 0, err
+		case err != nil:
+			i.fail(ctx, r, err)
+			continue
+		}
+		i.metrics.line(time.Since(start))
+		if why := pass.Waiting(); why != "" {
+			mu.Lock()
+			again = append(again, r)
+			mu.Unlock()
+			continue
+		}
+		filing := pass.Filing()
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			result, err := i.filing.do(ctx, filing, 1)
+			switch err = cmp.Or(err, result.Err); {
+			case err == nil:
+				i.metrics.settled(r, filing.Verdict, i.now())
+				i.log.Debug("settled", "receipt", r.ID, "source", r.Source, "state", filing.Verdict, "ticket", result.Ticket)
+			case errors.Is(err, desk.ErrSettled):
+			case errors.Is(err, desk.ErrUnavailable):
+				mu.Lock()
+				down = err
+				mu.Unlock()
+			case errors.Is(err, desk.ErrConflict):
+				mu.Lock()
+				conflicts++
+				again = append(again, r)
+				mu.Unlock()
+			default:
+				i.fail(ctx, r, err)
+			}
+		}()
+	}
+	wait.Wait()
+	if down != nil {
+		return nil, 0, fmt.Errorf("workers: file: %w", down)
+	}
+	slices.SortStableFunc(again, func(a, b desk.Receipt) int {
+		return cmp.Or(a.SourceTime.Compare(b.SourceTime), cmp.Compare(a.ID, b.ID))
+	})
+	return again, conflicts, nil
+}
+
+// fail records trouble with one receipt: at once as failed when no retry will
+// cure it, else as an attempt; the sweep runs it again, and after the named
+// number of attempts it is failed, with the reason, for a person to see.
+func (i *Intake) fail(ctx context.Context, r desk.Receipt, cause error) {
+	if ctx.Err() != nil {
+		return // we are being stopped: nothing is wrong with the message
+	}
+	reason := desk.Cut(desk.Clean(cause.Error()), 4000)
+	state := desk.Failed
+	var err error
+	if desk.IsPermanent(cause) {
+		err = i.books.Fail(ctx, r.ID, reason, i.now())
+	} else {
+		state, err = i.books.Trouble(ctx, r.ID, i.set.Attempts, reason, i.now())
+	}
+	if err != nil {
+		i.log.Error("could not record trouble", "receipt", r.ID, "error", err, "cause", cause)
+		return
+	}
+	i.log.Warn("trouble with a message", "receipt", r.ID, "source", r.Source, "state", state, "error", cause)
+	if state == desk.Failed {
+		i.metrics.settled(r, desk.Failed, i.now())
+	}
+}
+
+// fileGroup saves one filing group in one transaction. When the transaction
+// fails it is tried again in halves, down to the bad one alone.
+func (i *Intake) fileGroup(ctx context.Context, filings []*desk.Filing) ([]desk.FilingResult, error) {
+	i.metrics.group("filing", len(filings))
+	results, err := i.books.File(ctx, filings)
+	if err == nil {
+		return results, nil
+	}
+	if len(filings) == 1 || errors.Is(err, desk.ErrUnavailable) {
+		return slices.Repeat([]desk.FilingResult{{Err: err}}, len(filings)), nil
+	}
+	i.metrics.halved()
+	half := len(filings) / 2
+	left, _ := i.fileGroup(ctx, filings[:half])
+	right, _ := i.fileGroup(ctx, filings[half:])
+	return append(left, right...), nil
+}

@@ -1,0 +1,126 @@
+package workers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+)
+
+// Job is background work done every so often. A failing run is logged and tried
+// again at its next time.
+type Job interface {
+	Name() string
+	Every() time.Duration
+	Once(ctx context.Context, now time.Time) error
+}
+
+// Server takes tasks from the queue and runs the background jobs: the `work`
+// role.
+type Server struct {
+	intake *Intake
+	redis  asynq.RedisConnOpt
+	jobs   []Job
+	now    func() time.Time
+	log    *slog.Logger
+	set    Settings
+}
+
+// ServerBooks is what the background jobs need from the store.
+type ServerBooks interface {
+	SweepBooks
+	BreachBooks
+}
+
+// NewServer makes a server. Its jobs are listed here, in plain sight.
+func NewServer(intake *Intake, redis asynq.RedisConnOpt, books ServerBooks, now func() time.Time, log *slog.Logger, set Settings) *Server {
+	return &Server{intake: intake, redis: redis, now: now, log: log, set: set, jobs: []Job{
+		&Sweep{Books: books, Intake: intake, Log: log, Set: set},
+		&Breach{Books: books, Log: log},
+	}}
+}
+
+// Run works until ctx is done, then drains: running tasks are finished within
+// Settings.DrainFor, the rest goes back to the queue.
+func (s *Server) Run(ctx context.Context) error {
+	srv := asynq.NewServer(s.redis, asynq.Config{
+		Concurrency:       s.set.Concurrency,
+		Queues:            map[string]int{queueIntake: 1},
+		TaskCheckInterval: s.set.CheckEvery,
+		ShutdownTimeout:   s.set.DrainFor,
+		// What fails here is the database, not the message: come back soon.
+		RetryDelayFunc: func(n int, err error, t *asynq.Task) time.Duration {
+			return min(time.Second<<min(n, 5), 30*time.Second)
+		},
+		IsFailure:           func(err error) bool { return !errors.Is(err, context.Canceled) },
+		ErrorHandler:        asynq.ErrorHandlerFunc(s.failed),
+		Logger:              quiet{s.log},
+		LogLevel:            asynq.WarnLevel,
+		HealthCheckInterval: 15 * time.Second,
+	})
+	mux := asynq.NewServeMux()
+	mux.HandleFunc(taskProcess, s.process)
+	if err := srv.Start(mux); err != nil {
+		return fmt.Errorf("workers: start: %w", err)
+	}
+	var jobs sync.WaitGroup
+	for _, j := range s.jobs {
+		jobs.Go(func() { s.tick(ctx, j) })
+	}
+	<-ctx.Done()
+	srv.Shutdown()
+	jobs.Wait()
+	return nil
+}
+
+func (s *Server) process(ctx context.Context, t *asynq.Task) error {
+	var p task
+	if err := json.Unmarshal(t.Payload(), &p); err != nil {
+		return fmt.Errorf("workers: unreadable task: %w: %w", err, asynq.SkipRetry)
+	}
+	return s.intake.Process(ctx, p.Receipts)
+}
+
+func (s *Server) failed(ctx context.Context, t *asynq.Task, err error) {
+	s.log.Warn("task failed; its receipts stay in the ledger", "task", t.Type(), "error", err)
+}
+
+func (s *Server) tick(ctx context.Context, j Job) {
+	ticker := time.NewTicker(j.Every())
+	defer ticker.Stop()
+	for {
+		if err := j.Once(ctx, s.now()); err != nil && ctx.Err() == nil {
+			s.log.Warn("background job failed", "job", j.Name(), "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// Requeue queues everything accepted at once: for a start on an empty queue.
+func (s *Server) Requeue(ctx context.Context) error {
+	for _, j := range s.jobs {
+		if sweep, ok := j.(*Sweep); ok {
+			return sweep.All(ctx, s.now())
+		}
+	}
+	return nil
+}
+
+// quiet passes asynq's words to slog, one level down: what matters to us we say
+// ourselves.
+type quiet struct{ log *slog.Logger }
+
+func (q quiet) Debug(args ...any) {}
+func (q quiet) Info(args ...any)  { q.log.Debug(fmt.Sprint(args...)) }
+func (q quiet) Warn(args ...any)  { q.log.Info(fmt.Sprint(args...)) }
+func (q quiet) Error(args ...any) { q.log.Warn(fmt.Sprint(args...)) }
+func (q quiet) Fatal(args ...any) { q.log.Error(fmt.Sprint(args...)) }

@@ -1,0 +1,73 @@
+// Package workers moves accepted messages from the ledger through the line into
+// the books: the intake, the queue's handlers and the sweeps.
+//
+// What goes in: [desk.Draft]s by [Intake.Submit] and receipt IDs by asynq. What
+// comes out: [desk.Filing]s saved by the store.
+//
+// What it promises: Submit returns only when the draft is in the ledger, and
+// what is in the ledger ends as an entry on a ticket or as a row that says why
+// not, whatever crashes in between, and never as two. The ledger is the truth
+// and Redis only dispatches: a task carries receipt IDs, running one twice
+// changes nothing, and what Redis forgot is queued again by [Sweep]. Ledger
+// groups, task groups and filing groups are formed apart from each other; one
+// bad message never fails its group. Messages of one conversation are filed in
+// the order they were accepted. Everything is safe for concurrent use.
+//
+// What it may not know: which database, which channel, HTTP.
+//
+// To add a background job: one file with a type that has Name, Every and
+// Once(ctx, now), and one line in server.go.
+package workers
+
+import (
+	"context"
+	"time"
+
+	"switchboard/pipeline"
+	"switchboard/pipeline/desk"
+)
+
+// Books is what the workers need from the store, apart from what the line looks
+// up.
+type Books interface {
+	Accept(ctx context.Context, cursor *desk.Cursor, receipts []desk.Receipt) ([]desk.ReceiptID, error)
+	Receipts(ctx context.Context, ids []desk.ReceiptID) ([]desk.Receipt, error)
+	File(ctx context.Context, filings []*desk.Filing) ([]desk.FilingResult, error)
+	Trouble(ctx context.Context, id desk.ReceiptID, most int, reason string, now time.Time) (desk.State, error)
+	Fail(ctx context.Context, id desk.ReceiptID, reason string, now time.Time) error
+}
+
+// Viewer opens the line's books for a group of drafts.
+type Viewer func(ctx context.Context, drafts []*desk.Draft) (pipeline.Books, error)
+
+// Settings are the named limits and group sizes of the intake. The zero value
+// is not useful; see [DefaultSettings].
+type Settings struct {
+	LedgerGroup int           // most rows in one ledger transaction
+	LedgerWait  time.Duration // how long a ledger group waits to fill
+	TaskGroup   int           // most receipts in one task
+	TaskWait    time.Duration
+	FileGroup   int // most filings in one transaction
+	FileWait    time.Duration
+	FileLanes   int           // filing transactions at the same time
+	Pending     int           // most messages in this process's hands; above it doors answer "busy"
+	Concurrency int           // tasks handled at the same time
+	CheckEvery  time.Duration // how often an idle worker looks for tasks
+	Attempts    int           // tries before a message is marked failed
+	SweepEvery  time.Duration
+	SweepAfter  time.Duration // accepted rows older than this are queued again
+	SweepAgain  time.Duration // and not again before this
+	DrainFor    time.Duration // how long SIGTERM waits for running tasks
+}
+
+// DefaultSettings returns the sizes that won on the reference machine.
+func DefaultSettings() Settings {
+	return Settings{
+		LedgerGroup: 128, LedgerWait: 2 * time.Millisecond,
+		TaskGroup: 128, TaskWait: 5 * time.Millisecond,
+		FileGroup: 128, FileWait: 3 * time.Millisecond, FileLanes: 2,
+		Pending: 20000, Concurrency: 32, CheckEvery: 10 * time.Millisecond, Attempts: 5,
+		SweepEvery: 2 * time.Second, SweepAfter: 5 * time.Second, SweepAgain: time.Minute,
+		DrainFor: 20 * time.Second,
+	}
+}

@@ -27,6 +27,13 @@ type hit struct {
 	close bool
 }
 
+// newSource reads from r on its own.
+func newSource(ctx context.Context, r io.Reader) *source {
+	s := &source{ctx: ctx, fresh: true}
+	s.br = bufio.NewReader(s.guard(r))
+	return s
+}
+
 // guard records errors of r that are not the end of the mail.
 func (s *source) guard(r io.Reader) io.Reader { return &guarded{s: s, r: r} }
 
@@ -190,19 +197,24 @@ func (s *source) skip(buf []byte, max int64) []byte {
 // the boundary belongs to the boundary.
 type body struct {
 	s    *source
+	pre  []byte // line end before rest, still to be read
 	rest []byte // of the current line
-	end  []byte // line end held back, "\n" or "\r\n"
+	end  []byte // line end of the current line, held back
 	done bool
 }
 
-var lineEnds = [2][]byte{[]byte("\n"), []byte("\r\n")}
+var lf, crlf = []byte("\n"), []byte("\r\n")
 
 func (b *body) Read(p []byte) (n int, err error) {
 	for n < len(p) {
+		if len(b.pre) > 0 {
+			c := copy(p[n:], b.pre)
+			n, b.pre = n+c, b.pre[c:]
+			continue
+		}
 		if len(b.rest) > 0 {
 			c := copy(p[n:], b.rest)
-			n += c
-			b.rest = b.rest[c:]
+			n, b.rest = n+c, b.rest[c:]
 			continue
 		}
 		if b.done {
@@ -210,26 +222,21 @@ func (b *body) Read(p []byte) (n int, err error) {
 		}
 		line, start, err := b.s.line()
 		if err != nil {
-			b.rest, b.end, b.done = b.end, nil, true
+			b.pre, b.end, b.done = b.end, nil, true
 			continue
 		}
 		if start && b.s.boundary(line) {
-			b.end, b.done = nil, true
+			b.done = true
 			break
 		}
-		if len(b.end) > 0 { // p may be too short for both
-			if c := copy(p[n:], b.end); c < len(b.end) {
-				b.end = append(bytes.Clone(b.end[c:]), line...)
-				b.rest, b.end = b.end, nil
-				n += c
-				b.hold()
-				continue
-			}
-			n += len(b.end)
-			b.end = nil
+		b.pre, b.end = b.end, nil
+		switch n := len(line); {
+		case n >= 2 && line[n-2] == '\r' && line[n-1] == '\n':
+			line, b.end = line[:n-2], crlf
+		case line[n-1] == '\n':
+			line, b.end = line[:n-1], lf
 		}
 		b.rest = line
-		b.hold()
 	}
 	if n == 0 && len(p) > 0 {
 		if b.s.failed != nil {
@@ -238,14 +245,4 @@ func (b *body) Read(p []byte) (n int, err error) {
 		return 0, io.EOF
 	}
 	return n, nil
-}
-
-// hold keeps the line end of rest back.
-func (b *body) hold() {
-	switch n := len(b.rest); {
-	case n >= 2 && b.rest[n-2] == '\r' && b.rest[n-1] == '\n':
-		b.rest, b.end = b.rest[:n-2], lineEnds[1]
-	case n >= 1 && b.rest[n-1] == '\n':
-		b.rest, b.end = b.rest[:n-1], lineEnds[0]
-	}
 }

@@ -1,0 +1,120 @@
+package letter
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/JohannesKaufmann/html-to-markdown/v2/converter"
+	"github.com/JohannesKaufmann/html-to-markdown/v2/plugin/base"
+	"github.com/JohannesKaufmann/html-to-markdown/v2/plugin/commonmark"
+	"golang.org/x/net/html"
+)
+
+// markdownOf converts cleaned HTML. Escaping is off: people read the text, no
+// program renders it.
+var markdownOf = sync.OnceValue(func() *converter.Converter {
+	return converter.NewConverter(
+		converter.WithPlugins(base.NewBasePlugin(), commonmark.NewCommonmarkPlugin()),
+		converter.WithEscapeMode(converter.EscapeModeDisabled),
+	)
+})
+
+// markdown makes readable text of an HTML body. What the converter refuses
+// (more than 512 open elements) or what is very large loses its layout only.
+func (w *reader) markdown(s string) string {
+	if len(s) <= maxMarkdown && nesting(s) {
+		if md, err := markdownOf().ConvertString(cleanForText(s)); err == nil {
+			return newlines(clean(md))
+		}
+	}
+	w.damage("the HTML body is too large or too deep; its text was taken without layout")
+	return tagless(s)
+}
+
+// nesting tells whether no element lies deeper than a person would write. The
+// parser behind the converter is slow on deep trees.
+func nesting(s string) bool {
+	z := html.NewTokenizer(strings.NewReader(s))
+	depth := 0
+	for {
+		switch z.Next() {
+		case html.ErrorToken:
+			return true
+		case html.StartTagToken:
+			if name, _ := z.TagName(); !isVoid(string(name)) {
+				depth++
+			}
+			if depth > 400 {
+				return false
+			}
+		case html.EndTagToken:
+			depth = max(depth-1, 0)
+		}
+	}
+}
+
+func isVoid(name string) bool {
+	switch name {
+	case "br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "param", "source", "track", "wbr", "p", "li", "td", "tr":
+		return true
+	}
+	return false
+}
+
+// tagless is the text of an HTML fragment, a line for every block.
+func tagless(s string) string {
+	z := html.NewTokenizer(strings.NewReader(s))
+	var out strings.Builder
+	hidden := ""
+	for {
+		switch z.Next() {
+		case html.ErrorToken:
+			return blankLines(newlines(clean(out.String())))
+		case html.TextToken:
+			if hidden == "" {
+				out.Write(z.Text())
+			}
+		case html.StartTagToken, html.SelfClosingTagToken:
+			name, _ := z.TagName()
+			switch tag := string(name); tag {
+			case "script", "style", "head", "title", "noscript", "template":
+				if hidden == "" {
+					hidden = tag
+				}
+			case "br", "p", "div", "tr", "li", "h1", "h2", "h3", "h4", "h5", "h6", "table", "ul", "ol", "blockquote", "hr", "pre":
+				out.WriteByte('\n')
+			case "td", "th":
+				out.WriteByte(' ')
+			}
+			if hidden == "head" && string(name) == "body" {
+				hidden = ""
+			}
+		case html.EndTagToken:
+			if name, _ := z.TagName(); string(name) == hidden {
+				hidden = ""
+			}
+		}
+	}
+}
+
+// blankLines trims line ends and keeps at most one blank line in a row.
+func blankLines(s string) string {
+	var out strings.Builder
+	blank := 0
+	for _, line := range strings.Split(s, "\n") {
+		line = strings.TrimRight(line, " \t\u00A0")
+		if line == "" {
+			blank++
+			continue
+		}
+		if out.Len() > 0 {
+			if blank > 0 {
+				out.WriteByte('\n')
+			}
+			out.WriteByte('\n')
+		}
+		blank = 0
+		out.WriteString(line)
+	}
+	return out.String()
+}

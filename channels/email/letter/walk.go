@@ -1,0 +1,262 @@
+package letter
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+
+	"github.com/emersion/go-message"
+)
+
+// A reader is one call of Read.
+type reader struct {
+	ctx    context.Context
+	src    *source
+	limits Limits
+	put    Sink
+	letter *Letter
+
+	header   []byte // buffer for header blocks
+	parts    int    // visited
+	textLeft int64  // bytes of text that may still be held
+	report   report // what machines said of themselves
+	rtf      []byte // RTF body of a winmail.dat, the last resort
+	hasFrom  bool   // there is a From field, whatever it says
+}
+
+// A part is one entity while it is visited.
+type part struct {
+	header  message.Header
+	typ     media
+	disp    media
+	body    io.Reader // decoded
+	number  int
+	encoded string // transfer encoding
+}
+
+// message reads the mail itself.
+func (w *reader) message() error {
+	var pieces []piece
+	if err := w.entity(0, "text/plain", &pieces); err != nil {
+		return err
+	}
+	return w.finish(pieces)
+}
+
+// entity reads one part, its header first, up to its boundary. Its body text
+// is appended to pieces.
+func (w *reader) entity(depth int, defaultType string, pieces *[]piece) error {
+	w.parts++
+	block, cut, ended := w.src.header(w.header, w.limits.HeaderBytes, depth == 0)
+	w.header = block
+	if cut {
+		w.damage("a header is larger than %d bytes; the rest of it was left out", w.limits.HeaderBytes)
+	}
+	h := repair(block, depth == 0)
+	for _, d := range h.damage {
+		w.damage("%s", d)
+	}
+	if len(h.rest) > 0 {
+		if !ended {
+			h.rest = append(bytes.Clone(h.rest), '\n')
+		}
+		if !ended || !w.src.hit.seen {
+			w.src.unread(h.rest)
+			ended = false
+		}
+	}
+
+	p := part{number: w.parts, typ: parseMedia(h.mediaType), encoded: h.encoding}
+	if p.typ.kind == "" || !strings.Contains(p.typ.kind, "/") {
+		if strings.TrimSpace(h.mediaType) != "" {
+			w.damage("the content type %q is not valid", shorten(strings.TrimSpace(h.mediaType), 80))
+		}
+		p.typ.kind = defaultType
+		if p.typ.get("boundary") != "" && strings.HasPrefix(strings.ToLower(strings.TrimSpace(h.mediaType)), "multipart") {
+			p.typ.kind = "multipart/mixed"
+		}
+	}
+	var in io.Reader = &body{s: w.src, done: ended}
+	multi := strings.HasPrefix(p.typ.kind, "multipart/")
+	if !multi {
+		in = decodeTransfer(h.encoding, in, func(fault string) { w.damage("part %d: %s", p.number, fault) })
+	}
+	e, err := message.ReadWithOptions(io.MultiReader(bytes.NewReader(h.clean), in), &message.ReadOptions{MaxHeaderBytes: -1})
+	if err != nil { // repair left nothing to complain of
+		w.damage("part %d: %v", p.number, err)
+		e = &message.Entity{Body: in}
+	}
+	p.header, p.body = e.Header, e.Body
+	if v := e.Header.Get("Content-Disposition"); v != "" {
+		p.disp = parseMedia(v)
+	}
+	if depth == 0 {
+		w.fill(&e.Header)
+	}
+	if multi && !ended {
+		return w.multipart(p, depth, pieces)
+	}
+	if err := w.leaf(p, pieces); err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, in) // whatever nobody wanted
+	if w.src.failed != nil {
+		return w.src.failed
+	}
+	return err
+}
+
+// multipart reads the parts of a container (RFC 2046 5.1).
+func (w *reader) multipart(p part, depth int, pieces *[]piece) error {
+	boundary := strings.TrimRight(p.typ.get("boundary"), " \t")
+	if boundary == "" {
+		if boundary = w.sniff(); boundary == "" {
+			w.damage("part %d: a multipart without a boundary was read as plain text", p.number)
+			p.typ = media{kind: "text/plain"}
+			return w.raw(p, pieces)
+		}
+		w.damage("part %d: a multipart names no boundary; it was guessed", p.number)
+	}
+	if depth >= w.limits.Depth {
+		w.damage("part %d: parts lie deeper than %d; they were kept as one attachment", p.number, w.limits.Depth)
+		return w.attach(p, "nested-parts.eml", &body{s: w.src})
+	}
+	if ok, err := w.children(p, boundary, depth, pieces); ok || err != nil {
+		return err
+	}
+	return nil
+}
+
+// raw reads a body that pretends to be a multipart as a leaf.
+func (w *reader) raw(p part, pieces *[]piece) error {
+	p.body = decodeTransfer(p.encoded, &body{s: w.src}, func(string) {})
+	if err := w.leaf(p, pieces); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, p.body)
+	return err
+}
+
+// children reads the parts between the boundaries. ok is false if none was
+// found; what stood there instead has then been read as text.
+func (w *reader) children(p part, boundary string, depth int, pieces *[]piece) (ok bool, err error) {
+	level := w.src.push(boundary)
+	w.src.hit = hit{}
+	preamble := w.src.skip(nil, w.textLeft)
+	var own []piece
+	count := 0
+	for w.src.hit.seen && w.src.hit.level == level && !w.src.hit.close {
+		if w.parts >= w.limits.Parts {
+			w.damage("the mail has more than %d parts; the rest was kept as one attachment", w.limits.Parts)
+			w.src.pop(0)
+			w.src.hit = hit{}
+			if err := w.attach(part{number: w.parts + 1, typ: media{kind: "text/plain"}}, "further-parts.txt", &body{s: w.src}); err != nil {
+				return true, err
+			}
+			break
+		}
+		w.src.hit = hit{}
+		defaultType := "text/plain"
+		if p.typ.kind == "multipart/digest" {
+			defaultType = "message/rfc822" // RFC 2046 5.1.5
+		}
+		if err := w.entity(depth+1, defaultType, &own); err != nil {
+			return true, err
+		}
+		count++
+	}
+	closed := w.src.hit.seen && w.src.hit.level == level
+	if level < len(w.src.open) {
+		w.src.pop(level)
+	}
+	if count == 0 {
+		return w.childless(p, preamble, closed, depth, pieces)
+	}
+	if closed {
+		w.src.hit = hit{}
+		w.src.skip(nil, 0) // the epilogue
+	} else {
+		w.damage("part %d: the last boundary is missing", p.number)
+	}
+	if p.typ.kind == "multipart/alternative" {
+		own = alternatives(own)
+	}
+	*pieces = append(*pieces, own...)
+	return true, nil
+}
+
+// childless deals with a multipart whose boundary never came: a wrong boundary
+// is guessed anew, else the body is text.
+func (w *reader) childless(p part, preamble []byte, closed bool, depth int, pieces *[]piece) (bool, error) {
+	if closed { // an empty multipart
+		w.src.hit = hit{}
+		preamble = w.src.skip(preamble, w.textLeft)
+	}
+	if len(bytes.TrimSpace(preamble)) == 0 {
+		w.damage("part %d: a multipart without parts", p.number)
+		return false, nil
+	}
+	w.damage("part %d: the boundary of a multipart never comes", p.number)
+	outer := w.src
+	defer func() { w.src = outer }()
+	w.src = newSource(w.ctx, bytes.NewReader(preamble))
+	if boundary := w.sniff(); boundary != "" && boundary != p.typ.get("boundary") && depth < w.limits.Depth {
+		p.typ.params = []param{{"boundary", boundary}}
+		return w.children(p, boundary, depth+1, pieces)
+	}
+	p.typ = media{kind: "text/plain"}
+	return false, w.raw(p, pieces)
+}
+
+// sniff guesses the boundary of what comes next: a line of two dashes and more,
+// with a field of a part header below it.
+func (w *reader) sniff() string {
+	head, _ := w.src.br.Peek(4 << 10)
+	if len(w.src.ahead) > 0 {
+		head = w.src.ahead
+	}
+	for len(head) > 0 {
+		line, rest, _ := bytes.Cut(head, lf)
+		line = bytes.TrimRight(line, "\r \t")
+		if len(line) > 4 && len(line) < 200 && bytes.HasPrefix(line, []byte("--")) && len(rest) > 8 && bytes.EqualFold(rest[:8], []byte("content-")) {
+			return string(line[2:])
+		}
+		head = rest
+	}
+	return ""
+}
+
+// leaf reads one part that holds no other parts.
+func (w *reader) leaf(p part, pieces *[]piece) error {
+	kind := p.typ.kind
+	name := fileName(p)
+	switch {
+	case kind == "application/ms-tnef" || kind == "application/vnd.ms-tnef" || strings.EqualFold(name, "winmail.dat"):
+		return w.tnef(p, pieces)
+	case kind == "message/rfc822" || kind == "message/global" || kind == "message/news":
+		return w.enclosed(p)
+	case kind == "message/delivery-status" || kind == "message/global-delivery-status" ||
+		kind == "message/feedback-report" || kind == "message/disposition-notification" ||
+		kind == "text/rfc822-headers" || kind == "message/global-headers":
+		return w.reported(p)
+	case p.disp.kind == "attachment":
+	case kind == "text/plain" && (name == "" || w.bodyless(*pieces)):
+		return w.text(p, pieces)
+	case kind == "text/html" && (name == "" || w.bodyless(*pieces)):
+		return w.html(p, pieces)
+	case (kind == "text/enriched" || kind == "text/richtext" || kind == "text") && name == "":
+		return w.text(p, pieces)
+	}
+	return w.attach(p, "", p.body)
+}
+
+// bodyless tells whether no body text was found yet.
+func (w *reader) bodyless(pieces []piece) bool {
+	for _, pc := range pieces {
+		if strings.TrimSpace(pc.plain) != "" || pc.html != "" {
+			return false
+		}
+	}
+	return w.letter.HTML == ""
+}

@@ -75,6 +75,10 @@ const firstYear, lastYear = 1900, 2200
 // machine's zone, where midnight may be missing and the day before results.
 var pinZone = sync.OnceFunc(func() { cal.DefaultLoc = time.UTC })
 
+// counting serialises the rules: some of them (Japan's equinoxes) note the
+// day they found in the rule itself.
+var counting sync.Mutex
+
 // Regions returns the codes Region knows, sorted.
 func Regions() []string { return slices.Sorted(maps.Keys(regions)) }
 
@@ -109,6 +113,8 @@ func Region(code string) (func(Date) (name string, closed bool), error) {
 // holidaysIn computes the days of one year. The years beside it matter: New
 // Year's Day on a Saturday may be observed on 31 December.
 func holidaysIn(rules []*cal.Holiday, year int) map[Date]string {
+	counting.Lock()
+	defer counting.Unlock()
 	days := make(map[Date]string, len(rules))
 	for _, near := range []int{year - 1, year, year + 1} {
 		for _, rule := range rules {

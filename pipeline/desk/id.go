@@ -34,7 +34,7 @@ var entropy = struct {
 func NewID[T ~string](at time.Time) T {
 	entropy.Lock()
 	defer entropy.Unlock()
-	ms := ulid.Timestamp(at)
+	ms := uint64(max(at.UnixMilli(), 0))
 	id, err := ulid.New(ms, entropy.MonotonicEntropy)
 	if err != nil { // the monotonic counter of this millisecond overflowed
 		entropy.MonotonicEntropy = ulid.Monotonic(rand.Reader, 0)

@@ -82,6 +82,10 @@ type Options struct {
 	// Server is the redis-server to spawn; empty means the one on PATH or in the
 	// usual folders.
 	Server string
+
+	// vouched is set for a Redis that one of our own processes has opened and
+	// checked. The embedded one has no version to ask for.
+	vouched bool
 }
 
 // LogValue keeps passwords out of logs.
@@ -123,7 +127,7 @@ func Open(ctx context.Context, options Options, log *slog.Logger) (*Broker, erro
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{remote: options, log: log}
+	b := &Broker{remote: options, log: log, passed: options.vouched}
 	switch options.Mode {
 	case Auto:
 		b.local, err = openLocal(ctx, options, log)

@@ -81,7 +81,7 @@ func dismiss(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	client := newClient(old.options())
+	client := newProbe(old.options())
 	defer client.Close()
 	text, err := client.Info(ctx, "server").Result()
 	if err != nil {

@@ -1,7 +1,9 @@
 package broker
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -27,20 +29,44 @@ func newClient(o Options) redis.UniversalClient {
 			MasterName: o.MasterName, SentinelAddrs: o.Addrs,
 			SentinelUsername: o.SentinelUsername, SentinelPassword: o.SentinelPassword,
 			Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLS, PoolSize: o.PoolSize,
-			ContextTimeoutEnabled: true, DisableIdentity: true,
+			ContextTimeoutEnabled: true, DisableIdentity: true, DialerRetries: 1,
 		})
 	case Cluster:
 		return redis.NewClusterClient(&redis.ClusterOptions{
 			Addrs: o.Addrs, Username: o.Username, Password: o.Password, TLSConfig: o.TLS, PoolSize: o.PoolSize,
-			ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet,
+			ContextTimeoutEnabled: true, DisableIdentity: true, DialerRetries: 1, MaintNotificationsConfig: quiet,
 		})
 	default:
 		return redis.NewClient(&redis.Options{ // an Addr with a leading slash is a unix socket
 			Addr: o.Addrs[0], Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLS, PoolSize: o.PoolSize,
-			ContextTimeoutEnabled: true, DisableIdentity: true, MaintNotificationsConfig: quiet,
+			ContextTimeoutEnabled: true, DisableIdentity: true, DialerRetries: 1, MaintNotificationsConfig: quiet,
 		})
 	}
 }
+
+// newProbe makes a client for a server on this machine that may not be up yet:
+// one try, no waiting.
+func newProbe(o Options) *redis.Client {
+	return redis.NewClient(&redis.Options{
+		Addr: o.Addrs[0], Password: o.Password, MaxRetries: -1, DialerRetries: 1,
+		PoolSize:              10_000, // after this many failed dials a pool fails without dialling for a second
+		ContextTimeoutEnabled: true, DisableIdentity: true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	})
+}
+
+// redisLog takes what go-redis says of its connections. The errors it tells of
+// come back to the caller as well, so they are for debugging only.
+type redisLog struct{}
+
+// Printf implements go-redis's logging interface.
+func (redisLog) Printf(ctx context.Context, format string, args ...any) {
+	slog.Default().DebugContext(ctx, "go-redis: "+fmt.Sprintf(format, args...))
+}
+
+// go-redis has one logger for the whole process and reads it without a lock, so
+// it can be set safely only before any client exists.
+func init() { redis.SetLogger(redisLog{}) }
 
 // describe names a server somebody else runs.
 func describe(o Options) string {

@@ -41,7 +41,7 @@ func Attach(ctx context.Context, dir string) (Options, error) {
 		return Options{}, fmt.Errorf("broker: %w", err)
 	}
 	options := found.options()
-	client := newClient(options)
+	client := newProbe(options)
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -52,7 +52,7 @@ func Attach(ctx context.Context, dir string) (Options, error) {
 }
 
 func (h handover) options() Options {
-	return Options{Mode: Single, Addrs: []string{h.Addr}, Password: h.Password}
+	return Options{Mode: Single, Addrs: []string{h.Addr}, Password: h.Password, vouched: true}
 }
 
 func readHandover(dir string) (handover, error) {

@@ -133,7 +133,7 @@ func (s *spawned) start(ctx context.Context) error {
 	if err := writeHandover(dir, note); err != nil {
 		return err
 	}
-	client := newClient(s.remote)
+	client := newProbe(s.remote)
 	defer client.Close()
 	process, err := program.Start(ctx, program.Options{
 		Path: s.options.Server, Args: []string{filepath.Join(dir, configFile)}, Dir: dir,

@@ -145,9 +145,6 @@ func (p *addressParser) finish() {
 		a.Name = p.comment
 	}
 	a.Name = strings.TrimSpace(shorten(decodeText(a.Name), maxSubject))
-	if n := len(a.Name); n >= 2 && (a.Name[0] == '\'' && a.Name[n-1] == '\'' || a.Name[0] == '"' && a.Name[n-1] == '"') {
-		a.Name = strings.TrimSpace(a.Name[1 : n-1])
-	}
 	if a.Name == "" && a.Addr == "" || len(p.out) >= p.max {
 		return
 	}
@@ -199,7 +196,7 @@ func lastWord(s string) string {
 // cleanAddr drops comments, blanks, routes and stray quotes, and puts the
 // domain in lower case.
 func cleanAddr(s string) string {
-	s = strings.TrimSpace(stripComments(shorten(s, 2*maxID)))
+	s = strings.TrimLeft(stripComments(shorten(s, 2*maxID)), "< \t")
 	if strings.HasPrefix(s, "@") { // an obsolete route: <@a,@b:user@host>
 		if i := strings.LastIndexByte(s, ':'); i >= 0 {
 			s = s[i+1:]

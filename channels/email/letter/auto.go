@@ -33,7 +33,7 @@ func (w *reader) judge() Auto {
 			case AutoBounce, AutoDelay, AutoDelivered, AutoFeedback:
 				a.Recipients, a.Original = w.report.recipients, w.report.original
 				if kind != AutoFeedback && len(a.Recipients) == 0 {
-					a.Recipients = w.prose()
+					a.Recipients = w.prose(map[string]string{AutoBounce: "failed", AutoDelay: "delayed", AutoDelivered: "delivered"}[kind])
 				}
 				if a.Original == "" && len(w.letter.InReplyTo) > 0 {
 					a.Original = w.letter.InReplyTo[0]
@@ -69,7 +69,7 @@ func deliveryReport(w *reader) (string, string) {
 	actions := map[string]bool{}
 	for _, r := range w.report.recipients {
 		action := r.Action
-		if action == "" && r.Status != "" {
+		if !standardActions[action] && r.Status != "" {
 			action = map[byte]string{'2': "delivered", '4': "delayed", '5': "failed"}[r.Status[0]]
 		}
 		actions[action] = true
@@ -86,6 +86,8 @@ func deliveryReport(w *reader) (string, string) {
 	}
 	return AutoBounce, "it holds a delivery report (RFC 3464)"
 }
+
+var standardActions = map[string]bool{"failed": true, "delayed": true, "delivered": true, "relayed": true, "expanded": true}
 
 var (
 	daemonName = regexp.MustCompile(`(?i)^(mailer[-_.]?daemon|mail[-_.]?daemon|post_?master|mail[-_.]?delivery([-_.]?(system|subsystem))?|mdaemon|mail[-_.]?system|microsoftexchange[0-9a-f]+)$`)

@@ -42,7 +42,7 @@ const (
 	maxAddresses = 1000     // of one header
 	maxIDs       = 100      // of In-Reply-To or References
 	maxID        = 998      // bytes of one message ID, RFC 5322 2.1.1
-	maxSubject   = 4 << 10  // bytes
+	maxSubject   = 16 << 10 // bytes
 	maxHeader    = 2 << 10  // bytes of one kept header value
 	maxName      = 255      // bytes of a file name
 	maxReport    = 64 << 10 // bytes of a delivery report that are read

@@ -107,17 +107,29 @@ func metaCharset(raw []byte) string {
 	}
 }
 
-// alternatives makes one piece of the parts of a multipart/alternative.
-func alternatives(own []piece) []piece {
-	var one piece
-	for _, pc := range own {
+// joined makes one piece of several that follow each other.
+func joined(list []piece) (one piece) {
+	for _, pc := range list {
 		if strings.TrimSpace(pc.plain) != "" {
 			one.plain = joinText(one.plain, pc.plain)
 		}
-		if pc.html != "" && one.html == "" {
+		if pc.html != "" {
+			one.html += pc.html
+		}
+	}
+	return one
+}
+
+// alternatives makes one piece of the choices of a multipart/alternative: of
+// each sort the first that says something.
+func alternatives(own []piece) []piece {
+	var one piece
+	for _, pc := range own {
+		if one.plain == "" && strings.TrimSpace(pc.plain) != "" {
+			one.plain = pc.plain
+		}
+		if one.html == "" {
 			one.html = pc.html
-		} else if pc.html != "" {
-			one.html += "\n" + pc.html
 		}
 	}
 	if one.plain == "" && one.html == "" {

@@ -161,7 +161,14 @@ func (w *reader) children(p part, boundary string, depth int, pieces *[]piece) (
 		if p.typ.kind == "multipart/digest" {
 			defaultType = "message/rfc822" // RFC 2046 5.1.5
 		}
-		if err := w.entity(depth+1, defaultType, &own); err != nil {
+		if p.typ.kind == "multipart/alternative" {
+			var choice []piece
+			err = w.entity(depth+1, defaultType, &choice)
+			own = append(own, joined(choice))
+		} else {
+			err = w.entity(depth+1, defaultType, &own)
+		}
+		if err != nil {
 			return true, err
 		}
 		count++

@@ -1,0 +1,82 @@
+package api
+
+import (
+	"context"
+
+	"switchboard/channels"
+	"switchboard/pipeline/desk"
+)
+
+// Books is what the interface needs from the store. All methods are safe for
+// concurrent use and answer desk.ErrNotFound for what is not there.
+type Books interface {
+	Tickets
+	Comments
+	Links
+	Names
+	Keys
+	Ledger
+}
+
+// Tickets reads and changes tickets.
+type Tickets interface {
+	// Ticket finds a ticket by uid or decimal number; a deleted one is not found.
+	Ticket(ctx context.Context, uidOrNumber string) (*desk.Ticket, error)
+	// Tickets lists tickets newest first, and the cursor of the next page or "".
+	Tickets(ctx context.Context, f desk.TicketFilter) ([]*desk.Ticket, string, error)
+	// Change locks the ticket, lets fn change it and saves it with the events.
+	// When ifVersion is not 0 and not the ticket's, it is a desk.ErrConflict.
+	Change(ctx context.Context, id desk.TicketID, ifVersion int64, fn func(*desk.Ticket) ([]desk.Event, error)) (*desk.Ticket, error)
+	// Events lists the history after a sequence number, oldest first.
+	Events(ctx context.Context, id desk.TicketID, afterSeq, limit int) ([]desk.Event, error)
+}
+
+// Comments adds and lists messages.
+type Comments interface {
+	// AddMessage saves the message and what it does to its ticket at once. When
+	// its scope and external ID are taken it returns the earlier message and
+	// desk.ErrSettled.
+	AddMessage(ctx context.Context, m *desk.Message, fn func(*desk.Ticket) ([]desk.Event, error)) (*desk.Ticket, *desk.Message, error)
+	// Messages lists a ticket's messages, oldest first.
+	Messages(ctx context.Context, id desk.TicketID, limit int, cursor string, publicOnly bool) ([]desk.Message, string, error)
+}
+
+// Links ties tickets together.
+type Links interface {
+	// Link saves a link and its events; one that is there is a desk.ErrConflict.
+	Link(ctx context.Context, l desk.Link) error
+	// Links lists the links of a ticket, in both directions.
+	Links(ctx context.Context, id desk.TicketID) ([]desk.Link, error)
+}
+
+// Names knows customers, and the teams that were made on first use.
+type Names interface {
+	Customer(ctx context.Context, id desk.CustomerID) (desk.Requester, error)
+	// CustomerByID finds a customer by uid or external ID; Found is false when
+	// there is none.
+	CustomerByID(ctx context.Context, uidOrExternalID string) (desk.Requester, error)
+	HasTeam(ctx context.Context, id desk.TeamID) (bool, error)
+}
+
+// Keys finds API keys, revoked ones too.
+type Keys interface {
+	KeyByHash(ctx context.Context, sha256 []byte) (desk.Key, error)
+}
+
+// Ledger reads what was accepted, with draft and trail.
+type Ledger interface {
+	Receipt(ctx context.Context, id desk.ReceiptID) (desk.Receipt, error)
+	// ReceiptOf finds the newest receipt of a source's external ID.
+	ReceiptOf(ctx context.Context, source, externalID string) (desk.Receipt, bool, error)
+}
+
+// Intake takes drafts over. Submit only accepts (Prefer: respond-async); FileNow
+// also waits for the ticket.
+type Intake interface {
+	channels.Sink
+	// FileNow accepts the draft into the ledger and runs it through the line at
+	// once. When ctx ends first, the receipt comes back still accepted. A draft
+	// already in the ledger gives its first receipt. desk.ErrBusy means nothing
+	// was taken.
+	FileNow(ctx context.Context, d *desk.Draft) (desk.Receipt, error)
+}

@@ -1,0 +1,261 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"switchboard/pipeline/desk"
+)
+
+// addComment is the body of POST /v1/tickets/{id}/comments.
+type addComment struct {
+	Content  string   `json:"content" doc:"Plain text or Markdown." example:"Investigating the login issue..."`
+	IsPublic bool     `json:"isPublic,omitempty" doc:"true: the customer gets to read it. Without it the comment is an internal note: what should have stayed inside cannot be called back." example:"true"`
+	Mentions []string `json:"mentions,omitempty" doc:"IDs of agents to notify, at most 50." example:"[\"user-789\"]"`
+}
+
+// setStatus is the body of PATCH /v1/tickets/{id}/status.
+type setStatus struct {
+	Status   string   `json:"status" doc:"A configured status the ticket may move to, in any case." example:"RESOLVED"`
+	Comment  string   `json:"comment,omitempty" doc:"Said on the ticket in the same step." example:"Fixed in 2.1.1."`
+	IsPublic bool     `json:"isPublic,omitempty" doc:"Whether the customer gets to read the comment."`
+	Mentions []string `json:"mentions,omitempty" doc:"As in a comment."`
+}
+
+// messageView is a message as clients see it: a comment of ours or what the
+// customer sent.
+type messageView struct {
+	ID          desk.MessageID   `json:"id"`
+	TicketID    desk.TicketID    `json:"ticketId"`
+	Content     string           `json:"content"`
+	IsPublic    bool             `json:"isPublic"`
+	Mentions    []string         `json:"mentions"`
+	Author      desk.Actor       `json:"author"`
+	Direction   desk.Direction   `json:"direction" enum:"INBOUND,OUTBOUND,INTERNAL"`
+	Source      desk.Channel     `json:"source" enum:"EMAIL,SLACK,MS_TEAMS,WEB_FORM,CHAT,API,WEB,WORKFLOW"`
+	Subject     string           `json:"subject,omitempty"`
+	Attachments []attachmentView `json:"attachments"`
+	Damage      []string         `json:"damage,omitempty" doc:"What was broken in the message as it came, and how it was read anyway."`
+	SendState   *desk.SendState  `json:"sendState" doc:"How far a public comment got on its channel: queued, sending, sent, unknown or failed; null when no channel carries it." example:"queued"`
+	SentAt      *time.Time       `json:"sentAt"`
+	Receipt     desk.ReceiptID   `json:"receipt,omitempty" doc:"The ledger's receipt of a message that came in."`
+	CreatedAt   time.Time        `json:"createdAt"`
+}
+
+type attachmentView struct {
+	Name        string `json:"name"`
+	ContentType string `json:"contentType"`
+	Size        int64  `json:"size"`
+	SHA256      string `json:"sha256"`
+}
+
+// messageOf is the one place where a message becomes its view.
+func messageOf(m *desk.Message) messageView {
+	v := messageView{ID: m.ID, TicketID: m.TicketID, Content: m.Text, IsPublic: m.Public, Mentions: m.Mentions, Author: m.Author,
+		Direction: m.Direction, Source: m.Channel, Subject: m.Subject, Attachments: []attachmentView{}, Damage: m.Damage,
+		SentAt: timeOrNull(m.SentAt), Receipt: m.Receipt, CreatedAt: m.CreatedAt.UTC()}
+	if v.Mentions == nil {
+		v.Mentions = []string{}
+	}
+	if m.Send != desk.SendNone {
+		v.SendState = &m.Send
+	}
+	for _, a := range m.Attachments {
+		v.Attachments = append(v.Attachments, attachmentView{Name: a.Name, ContentType: a.ContentType, Size: a.Blob.Size, SHA256: a.Blob.Digest})
+	}
+	return v
+}
+
+type commentInput struct {
+	Which
+	Idempotency
+	Body addComment
+}
+
+type commentOutput struct {
+	Replayed string `header:"Idempotency-Replayed" doc:"true when an earlier request with this key made it."`
+	Body     messageView
+}
+
+type commentsInput struct {
+	Which
+	Paging
+	IsPublic bool `query:"isPublic" doc:"true: only what the customer may read."`
+}
+
+type commentsOutput struct{ Body page[messageView] }
+
+type statusInput struct {
+	Which
+	Match
+	Body setStatus
+}
+
+func (s *server) routeComments() {
+	route(s, huma.Operation{
+		OperationID: "addComment", Method: http.MethodPost, Path: "/v1/tickets/{id}/comments", Tags: []string{"comments"}, DefaultStatus: http.StatusCreated,
+		Summary: "Add a comment", Description: "An internal note, or with `isPublic: true` an answer: it is sent to the customer where the ticket's source can, and counts as the first response when an agent's key wrote it.",
+		RequestBody: example(map[string]any{"content": "Investigating the login issue...", "isPublic": true, "mentions": []string{"user-789"}}),
+	}, desk.Comment, s.comment)
+	route(s, huma.Operation{
+		OperationID: "listComments", Method: http.MethodGet, Path: "/v1/tickets/{id}/comments", Tags: []string{"comments"},
+		Summary: "List the messages of a ticket", Description: "Oldest first: what the customer sent, answers and internal notes.",
+	}, desk.ReadTickets, s.comments)
+}
+
+func (s *server) routeStatus() {
+	route(s, huma.Operation{
+		OperationID: "setStatus", Method: http.MethodPatch, Path: "/v1/tickets/{id}/status", Tags: []string{"tickets"},
+		Summary: "Change the status", Description: "With a comment, both or neither. A move that is not allowed is 409 and names the moves that are.",
+		RequestBody: example(map[string]any{"status": "RESOLVED", "comment": "Fixed in 2.1.1.", "isPublic": true}),
+	}, desk.UpdateTickets, s.status)
+}
+
+const (
+	maxMentions = 50
+	maxMention  = 200
+)
+
+// message checks what is said and makes the message; content may be empty when
+// the caller allows it.
+func (s *server) message(c *checks, field string, t *desk.Ticket, key desk.Key, content string, public bool, mentions []string) *desk.Message {
+	now, p := s.Now(), s.Policy()
+	m := &desk.Message{ID: desk.NewID[desk.MessageID](now), TicketID: t.ID, Direction: desk.Internal, Public: public, Author: actor(key),
+		Channel: desk.API, Source: sourceName, Scope: apiScope(p), From: desk.Party{Name: key.Name},
+		Text: c.text(field, content, s.Limits.TextBytes), CreatedAt: now}
+	if len(mentions) > maxMentions {
+		c.wrong("mentions", "are more than %d", maxMentions)
+		mentions = nil
+	}
+	for i, who := range mentions {
+		if who = c.id(fmt.Sprintf("mentions[%d]", i), who); len(who) > maxMention {
+			c.wrong(fmt.Sprintf("mentions[%d]", i), "is longer than %d bytes", maxMention)
+		} else if who != "" && !slices.Contains(m.Mentions, who) {
+			m.Mentions = append(m.Mentions, who)
+		}
+	}
+	if public {
+		m.Direction = desk.Outbound
+		if s.sends(p, t.Source) {
+			m.Send = desk.SendQueued
+		}
+	}
+	return m
+}
+
+// sends reports whether an answer on a ticket of this source leaves the house.
+func (s *server) sends(p *desk.Policy, source string) bool {
+	if s.Sends != nil {
+		return s.Sends(source)
+	}
+	switch p.Sources[source].Channel {
+	case desk.Email, desk.Slack, desk.MSTeams, desk.Chat:
+		return true
+	}
+	return false
+}
+
+// saying is what a message does to its ticket, on top of another change.
+func (s *server) saying(p *desk.Policy, key desk.Key, m *desk.Message, ch desk.Change) func(*desk.Ticket) ([]desk.Event, error) {
+	ch.Said = &desk.Said{Message: m.ID, By: m.Author.Kind, Public: m.Public}
+	apply := s.applying(p, key, ch)
+	return func(t *desk.Ticket) ([]desk.Event, error) {
+		events, err := apply(t)
+		for _, who := range m.Mentions {
+			t.EventCount++
+			events = append(events, desk.Event{ID: desk.NewID[desk.EventID](m.CreatedAt), TicketID: t.ID, Seq: t.EventCount,
+				Kind: desk.EventMentioned, Actor: m.Author, At: m.CreatedAt, Data: map[string]any{"user": who, "message": m.ID}})
+		}
+		return events, err
+	}
+}
+
+func (s *server) comment(ctx context.Context, in *commentInput) (*commentOutput, error) {
+	t, err := s.ticket(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	var c checks
+	key := caller(ctx)
+	if strings.TrimSpace(in.Body.Content) == "" {
+		c.wrong("content", "is required")
+	}
+	m := s.message(&c, "content", t, key, in.Body.Content, in.Body.IsPublic, in.Body.Mentions)
+	if err := c.err(); err != nil {
+		return nil, err
+	}
+	if in.Key != "" {
+		m.ExternalID = "idem:" + string(key.ID) + ":comment:" + string(t.ID) + ":" + in.Key
+	}
+	_, saved, err := s.Books.AddMessage(ctx, m, s.saying(s.Policy(), key, m, desk.Change{}))
+	if errors.Is(err, desk.ErrSettled) && saved != nil {
+		if saved.Text != m.Text || saved.Public != m.Public || !slices.Equal(saved.Mentions, m.Mentions) {
+			return nil, keyReused()
+		}
+		return &commentOutput{Replayed: "true", Body: messageOf(saved)}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &commentOutput{Body: messageOf(saved)}, nil
+}
+
+func (s *server) comments(ctx context.Context, in *commentsInput) (*commentsOutput, error) {
+	limit, err := s.size(in.Paging)
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.ticket(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	ms, next, err := s.Books.Messages(ctx, t.ID, limit, in.Cursor, in.IsPublic)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]messageView, len(ms))
+	for i := range ms {
+		views[i] = messageOf(&ms[i])
+	}
+	return &commentsOutput{pageOf(views, next)}, nil
+}
+
+func (s *server) status(ctx context.Context, in *statusInput) (*ticketOutput, error) {
+	p, key := s.Policy(), caller(ctx)
+	t, err := s.ticket(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	var c checks
+	to, err := p.Statuses.Parse(in.Body.Status)
+	if err != nil {
+		c.errs = append(c.errs, err)
+	}
+	m := s.message(&c, "comment", t, key, in.Body.Comment, in.Body.IsPublic, in.Body.Mentions)
+	version, err := in.version()
+	if err = errors.Join(c.err(), err); err != nil {
+		return nil, err
+	}
+	ch := desk.Change{Status: &to}
+	if strings.TrimSpace(in.Body.Comment) == "" {
+		return s.apply(ctx, p, in.ID, version, ch)
+	}
+	say := s.saying(p, key, m, ch)
+	t, _, err = s.Books.AddMessage(ctx, m, func(t *desk.Ticket) ([]desk.Event, error) {
+		if version != 0 && t.Version != version {
+			return nil, desk.ErrConflict
+		}
+		return say(t)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.answer(ctx, t)
+}

@@ -1,0 +1,74 @@
+package configs
+
+import (
+	"reflect"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"switchboard/pipeline/desk"
+)
+
+// Reloader holds the config of a running process. Reading is lock-free; any
+// number of goroutines may read while one reloads.
+type Reloader struct {
+	path    string
+	env     Lookup
+	one     sync.Mutex // one reload at a time
+	current atomic.Pointer[Config]
+}
+
+// NewReloader loads the config for the first time, as [Load] does.
+func NewReloader(path string, env Lookup) (*Reloader, error) {
+	r := &Reloader{path: path, env: env}
+	if err := r.Reload(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Config returns the config in force; do not change it.
+func (r *Reloader) Config() *Config { return r.current.Load() }
+
+// Policy returns the policy in force. Take it once for each piece of work, so
+// that one message is judged by one policy.
+func (r *Reloader) Policy() *desk.Policy { return r.Config().Policy() }
+
+// Reload reads the file again. On error the config in force stays. With an
+// empty path it does nothing after the first time.
+func (r *Reloader) Reload() error {
+	r.one.Lock()
+	defer r.one.Unlock()
+	if r.path == "" && r.current.Load() != nil {
+		return nil
+	}
+	c, err := Load(r.path, r.env)
+	if err != nil {
+		return err
+	}
+	r.current.Store(c)
+	return nil
+}
+
+// NeedsRestart names the parts of the config that differ and that a running
+// process does not take over by a new policy: "database", "sources", ...
+func NeedsRestart(before, after *Config) []string {
+	var parts []string
+	note := func(name string, same bool) {
+		if !same {
+			parts = append(parts, name)
+		}
+	}
+	note("server", before.Server == after.Server)
+	note("database", before.Database == after.Database)
+	note("redis", reflect.DeepEqual(before.Redis, after.Redis))
+	note("blobs", before.Blobs == after.Blobs)
+	note("log", before.Log == after.Log)
+	note("limits", before.Limits == after.Limits)
+	note("intake", before.Intake == after.Intake)
+	note("sources", slices.EqualFunc(before.Sources, after.Sources, func(a, b Source) bool {
+		return a.Name == b.Name && a.Channel == b.Channel && a.Separate == b.Separate &&
+			slices.Equal(a.Addresses, b.Addresses) && sameNode(a.Block.node, b.Block.node)
+	}))
+	return parts
+}

@@ -1,0 +1,202 @@
+package configs
+
+import (
+	"time"
+
+	"switchboard/pipeline/desk"
+	"switchboard/pipeline/hours"
+)
+
+// Config is the whole of a config file. [Default] has every setting an
+// installation without a file runs on; configs/example.yaml says what each is.
+//
+// The struct tags min, max and words are part of the schema: the decoder
+// refuses what lies outside.
+type Config struct {
+	Server    Server         `yaml:"server"`
+	Database  Database       `yaml:"database"`
+	Redis     Redis          `yaml:"redis"`
+	Blobs     Blobs          `yaml:"blobs"`
+	Log       Log            `yaml:"log"`
+	Limits    Limits         `yaml:"limits"`
+	Intake    Intake         `yaml:"intake"`
+	Threading desk.Threading `yaml:"threading"`
+
+	Statuses      desk.Statuses            `yaml:"statuses"`
+	Types         desk.Types               `yaml:"types"`
+	Fields        []desk.Field             `yaml:"fields"`
+	ServiceLevels map[string]desk.Priority `yaml:"serviceLevels"`
+	PublicDomains []string                 `yaml:"publicDomains"`
+
+	Calendars   []Calendar   `yaml:"calendars"`
+	Agents      []desk.Agent `yaml:"agents"`
+	Teams       []desk.Team  `yaml:"teams"`
+	DefaultTeam desk.TeamID  `yaml:"defaultTeam"` // empty: the first team
+	SLAs        []SLA        `yaml:"slas"`
+	Rules       []Rule       `yaml:"rules"`
+	Routes      []Route      `yaml:"routes"`
+	Sources     []Source     `yaml:"sources"`
+
+	policy *desk.Policy
+}
+
+// Server is the HTTP side.
+type Server struct {
+	Addr            string        `yaml:"addr"`      // host:port
+	PublicURL       string        `yaml:"publicURL"` // without a slash at the end; empty: http:// and Addr
+	ReadTimeout     time.Duration `yaml:"readTimeout" min:"1s"`
+	ShutdownTimeout time.Duration `yaml:"shutdownTimeout" min:"1s"`
+}
+
+// Database is the store.
+type Database struct {
+	URL      URL `yaml:"url"` // empty: an SQLite file in the data folder
+	MaxConns int `yaml:"maxConns" min:"2" max:"1000"`
+}
+
+// Redis is the queue: a URL, or a mode with addresses, or neither.
+type Redis struct {
+	URL        URL      `yaml:"url"`
+	Mode       string   `yaml:"mode" words:"auto,embedded,spawn,single,sentinel,cluster"`
+	Addrs      []string `yaml:"addrs"` // host:port; those of the sentinels in mode sentinel
+	MasterName string   `yaml:"masterName"`
+	Username   string   `yaml:"username"`
+	Password   Secret   `yaml:"password"`
+	DB         int      `yaml:"db" min:"0" max:"65535"`
+	PoolSize   int      `yaml:"poolSize" min:"0" max:"10000"` // 0: by the number of processors
+}
+
+// Blobs is where raw messages and attachments lie.
+type Blobs struct {
+	Dir string `yaml:"dir"` // empty: in the data folder
+}
+
+// Log is the log on standard error.
+type Log struct {
+	Level  string `yaml:"level" words:"debug,info,warn,error"`
+	Format string `yaml:"format" words:"text,json"`
+}
+
+// Limits bound what strangers can make us hold.
+type Limits struct {
+	BodyBytes         Size          `yaml:"bodyBytes" min:"1KB" max:"1GB"`
+	MessageBytes      Size          `yaml:"messageBytes" min:"1KB" max:"4GB"`
+	TextBytes         Size          `yaml:"textBytes" min:"1KB" max:"64MB"`
+	Attachments       int           `yaml:"attachments" min:"0" max:"10000"`
+	PartsPerMail      int           `yaml:"partsPerMail" min:"1" max:"100000"`
+	PartDepth         int           `yaml:"partDepth" min:"1" max:"1000"`
+	HeaderBytes       Size          `yaml:"headerBytes" min:"1KB" max:"64MB"`
+	Pending           int           `yaml:"pending" min:"1"`
+	RequestsPerKey    Rate          `yaml:"requestsPerKey"`
+	IdempotencyWindow time.Duration `yaml:"idempotencyWindow" min:"1m"`
+}
+
+// Rate is a token bucket.
+type Rate struct {
+	Rate  float64 `yaml:"rate" min:"0.01"` // a second
+	Burst int     `yaml:"burst" min:"1"`   // at once
+}
+
+// Intake tunes the way in: how much is written together and how long to wait
+// for company, and what is done with work that stays behind.
+type Intake struct {
+	LedgerGroup   int           `yaml:"ledgerGroup" min:"1" max:"5000"`
+	LedgerWait    time.Duration `yaml:"ledgerWait" max:"1s"`
+	TaskGroup     int           `yaml:"taskGroup" min:"1" max:"5000"`
+	TaskWait      time.Duration `yaml:"taskWait" max:"1s"`
+	FileGroup     int           `yaml:"fileGroup" min:"1" max:"5000"`
+	FileWait      time.Duration `yaml:"fileWait" max:"1s"`
+	FileLanes     int           `yaml:"fileLanes" min:"1" max:"64"`
+	CheckInterval time.Duration `yaml:"checkInterval" min:"1ms" max:"10s"`
+	Concurrency   int           `yaml:"concurrency" min:"1" max:"10000"`
+	Attempts      int           `yaml:"attempts" min:"1" max:"1000"`
+	SweepEvery    time.Duration `yaml:"sweepEvery" min:"100ms"`
+	SweepAfter    time.Duration `yaml:"sweepAfter" min:"100ms"`
+	SweepAgain    time.Duration `yaml:"sweepAgain" min:"100ms"`
+	FileTimeout   time.Duration `yaml:"fileTimeout" min:"100ms"`
+	DrainTimeout  time.Duration `yaml:"drainTimeout" min:"100ms"`
+}
+
+// Calendar is when somebody is there.
+type Calendar struct {
+	Name     string   `yaml:"name"`
+	TimeZone string   `yaml:"timezone"` // IANA name
+	Hours    Week     `yaml:"hours"`
+	Holidays Holidays `yaml:"holidays"`
+}
+
+// Week is the opening windows. A day's own windows win over weekdays or
+// weekend, and those over daily; an empty list closes.
+type Week struct {
+	Daily     []hours.Window `yaml:"daily"`
+	Weekdays  []hours.Window `yaml:"weekdays"` // Monday to Friday
+	Weekend   []hours.Window `yaml:"weekend"`
+	Monday    []hours.Window `yaml:"monday"`
+	Tuesday   []hours.Window `yaml:"tuesday"`
+	Wednesday []hours.Window `yaml:"wednesday"`
+	Thursday  []hours.Window `yaml:"thursday"`
+	Friday    []hours.Window `yaml:"friday"`
+	Saturday  []hours.Window `yaml:"saturday"`
+	Sunday    []hours.Window `yaml:"sunday"`
+}
+
+// Holidays are the days that differ. A day is "2026-12-24", or "12-24" for
+// every year.
+type Holidays struct {
+	Region   string                    `yaml:"region"` // as [hours.Regions] lists them; empty: none
+	Dates    map[string]string         `yaml:"dates"`  // days closed, and why
+	HalfDays map[string][]hours.Window `yaml:"halfDays"`
+}
+
+// SLA is a promise in opening hours. The first whose condition matches counts.
+type SLA struct {
+	Name     string          `yaml:"name"`
+	When     Condition       `yaml:"when"`
+	Calendar string          `yaml:"calendar"` // empty: the team's
+	Targets  Targets         `yaml:"targets"`
+	PauseOn  []desk.Category `yaml:"pauseOn"`
+}
+
+// Targets are what an SLA measures.
+type Targets struct {
+	FirstResponse Target `yaml:"firstResponse"`
+	NextResponse  Target `yaml:"nextResponse"`
+	Resolution    Target `yaml:"resolution"`
+}
+
+// Target is a time of opening hours by priority; 0 is none. In the file it is
+// one duration for all, or a mapping.
+type Target struct {
+	Default time.Duration `yaml:"default"`
+	Low     time.Duration `yaml:"low"`
+	Medium  time.Duration `yaml:"medium"`
+	High    time.Duration `yaml:"high"`
+	Urgent  time.Duration `yaml:"urgent"`
+}
+
+// Rule is a condition and what is then done.
+type Rule struct {
+	Name string       `yaml:"name"`
+	On   desk.Trigger `yaml:"on"` // empty: created
+	When Condition    `yaml:"when"`
+	Then desk.Action  `yaml:"then"`
+	Stop bool         `yaml:"stop"`
+}
+
+// Route sends new tickets to a team; the first that matches wins.
+type Route struct {
+	Name string      `yaml:"name"`
+	When Condition   `yaml:"when"`
+	Team desk.TeamID `yaml:"team"`
+}
+
+// Source is one configured instance of a channel. The channel's own settings
+// stand under a key with the channel's name.
+type Source struct {
+	Name      string       `yaml:"name"`
+	Channel   desk.Channel `yaml:"channel"`
+	Separate  bool         `yaml:"separate"`
+	Team      desk.TeamID  `yaml:"team"`
+	Addresses []string     `yaml:"addresses"`
+	Block     Block        `yaml:"-"`
+}

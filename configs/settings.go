@@ -1,0 +1,86 @@
+package configs
+
+import (
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// settings checks what the types and tags of the schema cannot say.
+func (k *compiler) settings() {
+	c := k.c
+	if msg := hostPort(c.Server.Addr); msg != "" && (k.root == nil || k.bare(place{"server", "addr"}) || c.Server.Addr != "") {
+		k.path(place{"server", "addr"}, "addr: %s", msg)
+	}
+	if s := c.Server.PublicURL; s != "" {
+		u, err := url.Parse(s)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+			k.path(place{"server", "publicURL"}, "publicURL must be an address such as https://desk.example.com")
+		}
+		c.Server.PublicURL = strings.TrimRight(s, "/")
+	}
+	k.database()
+	k.redis()
+	at := place{"threading"}
+	if c.Threading.MaxAge <= 0 {
+		k.path(at.of("maxAge"), "maxAge must be longer than nothing")
+	}
+	if c.Threading.MaxRefs < 1 || c.Threading.MaxRefs > 1000 {
+		k.path(at.of("maxRefs"), "maxRefs must be from 1 to 1000")
+	}
+}
+
+func (k *compiler) database() {
+	scheme, _, ok := strings.Cut(string(k.c.Database.URL), ":")
+	if ok && !slices.Contains([]string{"postgres", "postgresql", "sqlite"}, strings.ToLower(scheme)) && len(scheme) > 1 {
+		k.path(place{"database", "url"}, "a database is postgres://... or sqlite:/path/to/file.db, not %s", quote(scheme+":"))
+	}
+}
+
+// redis checks that the settings say one thing.
+func (k *compiler) redis() {
+	r, at := k.c.Redis, place{"redis"}
+	for i, a := range r.Addrs {
+		if msg := hostPort(a); msg != "" && !strings.HasPrefix(a, "/") && (a != "" || k.bare(at.of("addrs", i))) {
+			k.path(at.of("addrs", i), "addrs: %s", msg)
+		}
+	}
+	own := r.Mode == "embedded" || r.Mode == "spawn"
+	switch {
+	case r.URL != "" && (len(r.Addrs) > 0 || r.MasterName != "" || r.Username != "" || r.Password != "" || r.DB != 0 || r.Mode != "auto"):
+		k.path(at.of("url"), "redis takes a url, or mode and addrs with what belongs to them, not both")
+	case own && (len(r.Addrs) > 0 || r.MasterName != "" || r.Username != "" || r.Password != ""):
+		k.path(at.of("mode"), "the mode %s runs a Redis of its own; it takes no addrs, masterName, username or password", r.Mode)
+	case r.Mode == "sentinel" && (len(r.Addrs) == 0 || r.MasterName == ""):
+		k.path(at.of("mode"), "the mode sentinel needs addrs (of the sentinels) and masterName")
+	case r.Mode == "cluster" && len(r.Addrs) == 0:
+		k.path(at.of("mode"), "the mode cluster needs addrs")
+	case r.Mode == "cluster" && r.DB != 0:
+		k.path(at.of("db"), "a Redis Cluster has no db but 0")
+	case r.Mode == "single" && len(r.Addrs) != 1:
+		k.path(at.of("mode"), "the mode single needs one address in addrs")
+	case r.MasterName != "" && r.Mode != "sentinel" && r.Mode != "auto":
+		k.path(at.of("masterName"), "masterName belongs to the mode sentinel")
+	}
+	if r.URL != "" {
+		scheme, _, ok := strings.Cut(string(r.URL), "://")
+		known := []string{"redis", "rediss", "unix", "redis+unix", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"}
+		if !ok || !slices.Contains(known, strings.ToLower(scheme)) {
+			k.path(at.of("url"), "a Redis url begins with redis://, rediss://, unix://, redis-sentinel:// or redis-cluster://")
+		}
+	}
+}
+
+// hostPort says what is wrong with a host:port, or "".
+func hostPort(s string) string {
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return "want host:port, such as 127.0.0.1:8080"
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 && port != "0" {
+		return "the port must be a number up to 65535"
+	}
+	return ""
+}

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+
+	"switchboard/pipeline/desk"
+)
+
+// The first half of filing: lock what exists, in order, and look up what the
+// decisions need.
+
+// lockReceipts locks the ledger rows and sets aside filings whose receipt ended
+// before.
+func (g *group) lockReceipts() error {
+	var ids []string
+	for e := range g.good {
+		if e.f.Receipt != "" {
+			ids = append(ids, string(e.f.Receipt))
+		}
+	}
+	g.states = make(map[string]string, len(ids))
+	if len(ids) == 0 {
+		return nil
+	}
+	var rows []receiptRow
+	err := g.s.forUpdate(g.tx).Select("id", "state").Where(g.s.in("id", ids)).Order("id").Find(&rows).Error
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		g.states[r.ID] = r.State
+	}
+	for e := range g.good {
+		if e.f.Receipt == "" {
+			continue
+		}
+		if state, ok := g.states[string(e.f.Receipt)]; !ok {
+			e.err = fmt.Errorf("store: file: receipt: %w", desk.ErrNotFound)
+		} else if state != string(desk.Accepted) {
+			e.err = fmt.Errorf("store: file: receipt is %s: %w", state, desk.ErrSettled)
+		}
+	}
+	return nil
+}
+
+// lockTickets locks the tickets that filings join.
+func (g *group) lockTickets() error {
+	g.tickets = map[string]*joined{}
+	var ids []string
+	for e := range g.filed {
+		if e.f.Into != "" {
+			ids = append(ids, string(e.f.Into))
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	var rows []ticketRow
+	if err := g.s.forUpdate(g.tx).Where(g.s.in("id", ids)).Order("id").Find(&rows).Error; err != nil {
+		return err
+	}
+	for _, r := range rows {
+		t, err := r.desk()
+		if err != nil {
+			return err
+		}
+		g.tickets[r.ID] = &joined{row: r, t: t}
+	}
+	return nil
+}
+
+// identity is what makes the entry's message one message.
+func (e *entry) identity() message {
+	return message{e.message.Scope, key(e.message.ExternalID), key(e.message.Fingerprint)}
+}
+
+// lookUpMessages finds which messages are on a ticket already.
+func (g *group) lookUpMessages() error {
+	g.had = map[message]bool{}
+	var pairs []pair
+	for e := range g.filed {
+		if id := e.identity(); id.externalID != "" {
+			pairs = append(pairs, pair{id.where, id.externalID})
+		}
+	}
+	if len(pairs) == 0 {
+		return nil
+	}
+	var rows []messageRow
+	// The text of the condition on external_id lets both databases use the
+	// partial index.
+	err := g.tx.Select("scope", "external_id", "fingerprint").Where(g.s.inPairs("scope", "external_id", pairs)).
+		Where("external_id <> ''").Find(&rows).Error
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		g.had[message{r.Scope, r.ExternalID, r.Fingerprint}] = true
+	}
+	return nil
+}
+
+// keys are the entry's claims in the form the index holds.
+func (e *entry) keys() []pair {
+	out := make([]pair, 0, len(e.f.Claims))
+	for _, c := range e.f.Claims {
+		if k := (pair{e.message.Scope, key(c)}); c != "" && !slices.Contains(out, k) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// lookUpThreads finds to whom the claimed keys belong.
+func (g *group) lookUpThreads() error {
+	var keys []pair
+	for e := range g.filed {
+		keys = append(keys, e.keys()...)
+	}
+	var err error
+	g.owned, err = g.s.owners(g.tx, keys)
+	return err
+}

@@ -1,0 +1,265 @@
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"switchboard/pipeline/desk"
+)
+
+// The second half of filing: write what was decided, in the order of the
+// package comment, sorted within each table. A row that is not new any more
+// ends the run with errAgain.
+
+func (g *group) writeTeams() error {
+	teams := map[string]teamRow{}
+	for e := range g.filed {
+		if t := e.f.Team; t != nil && t.ID != "" {
+			row, err := newTeamRow(t)
+			if err != nil {
+				return err
+			}
+			teams[row.ID] = row
+		}
+	}
+	rows := make([]teamRow, 0, len(teams))
+	for _, id := range sorted(teams) {
+		rows = append(rows, teams[id])
+	}
+	_, err := insert(g.tx, rows, doNothing)
+	return err
+}
+
+func (g *group) writeThreads() error {
+	var rows []threadRow
+	for e := range g.filed {
+		for _, k := range e.takes {
+			res := g.tx.Exec(`UPDATE threads SET ticket_id = ? WHERE scope = ? AND key = ? AND EXISTS
+				(SELECT 1 FROM tickets WHERE tickets.id = threads.ticket_id AND tickets.deleted_at IS NOT NULL)`, e.mine, k.a, k.b)
+			if res.Error != nil {
+				return res.Error
+			}
+			if res.RowsAffected == 0 {
+				return errAgain
+			}
+		}
+		for _, k := range e.claims {
+			rows = append(rows, threadRow{Scope: k.a, Key: k.b, TicketID: e.mine, CreatedAt: micro(e.f.At)})
+		}
+	}
+	slices.SortFunc(rows, func(a, b threadRow) int { return comparePairs(pair{a.Scope, a.Key}, pair{b.Scope, b.Key}) })
+	return insertNew(g.tx, rows)
+}
+
+// takeTurns takes all turns of a team at once and hands them out in order.
+func (g *group) takeTurns() error {
+	wanted := map[string]int64{}
+	for e := range g.filed {
+		if e.f.Turn != nil && e.ticket != nil && len(e.f.Turn.Candidates) > 0 {
+			wanted[string(e.f.Turn.Team)]++
+		}
+	}
+	next := map[string]int64{}
+	for _, team := range sorted(wanted) {
+		var row turnRow
+		err := g.tx.Raw(`INSERT INTO turns (team_id, n) VALUES (?, ?) ON CONFLICT (team_id) DO UPDATE SET n = turns.n + excluded.n
+			RETURNING team_id, n`, team, wanted[team]).Scan(&row).Error
+		if err != nil {
+			return err
+		}
+		next[team] = row.N - wanted[team]
+	}
+	for e := range g.filed {
+		if e.f.Turn != nil && e.ticket != nil && len(e.f.Turn.Candidates) > 0 {
+			team := string(e.f.Turn.Team)
+			e.f.Take(next[team])
+			next[team]++
+			e.events = e.f.Events
+			numberEvents(e.ticket, e.events)
+		}
+	}
+	return nil
+}
+
+// takeNumbers gives new tickets their numbers. A transaction that fails leaves
+// a gap on PostgreSQL; numbers never repeat.
+func (g *group) takeNumbers() error {
+	var fresh []*desk.Ticket
+	for e := range g.filed {
+		if e.ticket != nil {
+			fresh = append(fresh, e.ticket)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	numbers := make([]int64, 0, len(fresh))
+	if g.s.dialect == Postgres {
+		if err := g.tx.Raw("SELECT nextval('ticket_number') FROM generate_series(1, ?)", len(fresh)).Scan(&numbers).Error; err != nil {
+			return err
+		}
+		slices.Sort(numbers)
+	} else {
+		var last int64
+		if err := g.tx.Raw("UPDATE ticket_numbers SET last = last + ? RETURNING last", len(fresh)).Scan(&last).Error; err != nil {
+			return err
+		}
+		for i := range fresh {
+			numbers = append(numbers, last-int64(len(fresh))+int64(i)+1)
+		}
+	}
+	if len(numbers) != len(fresh) {
+		return fmt.Errorf("store: %d numbers for %d tickets", len(numbers), len(fresh))
+	}
+	for i, t := range fresh {
+		t.Number = numbers[i]
+	}
+	return nil
+}
+
+func (g *group) writeTickets() error {
+	var fresh, old []ticketRow
+	for e := range g.filed {
+		if e.ticket == nil {
+			continue
+		}
+		row, err := newTicketRow(e.ticket)
+		if err != nil {
+			return err
+		}
+		row.setThread(e.message.Source, e.f.Thread)
+		fresh = append(fresh, row)
+	}
+	for _, id := range sorted(g.tickets) {
+		if j := g.tickets[id]; j.saved {
+			row, err := j.save()
+			if err != nil {
+				return err
+			}
+			old = append(old, row)
+		}
+	}
+	if _, err := insert(g.tx, old, ticketSaved); err != nil {
+		return err
+	}
+	return insertNew(g.tx, fresh)
+}
+
+// save is the row of the ticket as changed, with the thread columns it has.
+func (j *joined) save() (ticketRow, error) {
+	row, err := newTicketRow(j.t)
+	row.ThreadSource, row.ThreadKey, row.ThreadAddress = j.row.ThreadSource, j.row.ThreadKey, j.row.ThreadAddress
+	return row, err
+}
+
+func (g *group) writeMessages() error {
+	var rows []messageRow
+	for e := range g.filed {
+		row, err := newMessageRow(&e.message)
+		if err != nil {
+			return err
+		}
+		row.ReceiptID = cmp.Or(row.ReceiptID, string(e.f.Receipt))
+		rows = append(rows, row)
+	}
+	slices.SortFunc(rows, func(a, b messageRow) int {
+		return cmp.Or(compareMessages(message{a.Scope, a.ExternalID, a.Fingerprint}, message{b.Scope, b.ExternalID, b.Fingerprint}), cmp.Compare(a.ID, b.ID))
+	})
+	return insertNew(g.tx, rows)
+}
+
+func (g *group) writeEvents() error {
+	var rows []eventRow
+	for e := range g.filed {
+		var err error
+		if rows, err = appendEvents(rows, e.events); err != nil {
+			return err
+		}
+	}
+	return insertEvents(g.tx, rows)
+}
+
+func appendEvents(rows []eventRow, events []desk.Event) ([]eventRow, error) {
+	for i := range events {
+		row, err := newEventRow(&events[i])
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// insertEvents inserts events, which are always new: their tickets are locked.
+func insertEvents(tx *gorm.DB, rows []eventRow) error {
+	slices.SortFunc(rows, func(a, b eventRow) int { return cmp.Or(cmp.Compare(a.TicketID, b.TicketID), cmp.Compare(a.Seq, b.Seq)) })
+	_, err := insert(tx, rows)
+	return err
+}
+
+func (g *group) writeLinks() error {
+	var rows []linkRow
+	for e := range g.filed {
+		for i := range e.f.Links {
+			row, err := newLinkRow(&e.f.Links[i])
+			if err != nil {
+				return err
+			}
+			rows = append(rows, row)
+		}
+	}
+	slices.SortFunc(rows, func(a, b linkRow) int {
+		return cmp.Or(cmp.Compare(a.FromID, b.FromID), cmp.Compare(a.ToID, b.ToID), cmp.Compare(a.Type, b.Type))
+	})
+	_, err := insert(g.tx, rows, doNothing)
+	return err
+}
+
+// outcome is what a ledger row learns when its message is settled.
+type outcome struct {
+	ID      string    `json:"id"`
+	State   string    `json:"state"`
+	Reason  string    `json:"reason"`
+	Ticket  string    `json:"ticket"`
+	Message string    `json:"message"`
+	Trail   string    `json:"trail"`
+	At      time.Time `json:"at"`
+}
+
+// settle ends the receipts: one statement for all, its rows in one JSON value.
+func (g *group) settle() error {
+	var p packer
+	var all []outcome
+	for e := range g.good {
+		if e.f.Receipt == "" {
+			continue
+		}
+		all = append(all, outcome{ID: string(e.f.Receipt), State: string(e.f.Verdict), Reason: desk.Clean(e.f.Reason), Ticket: e.mine,
+			Message: string(e.message.ID), Trail: p.pack(e.f.Trail), At: micro(e.f.At)})
+	}
+	if len(all) == 0 || p.err != nil {
+		return p.err
+	}
+	list := p.pack(all)
+	if p.err != nil {
+		return p.err
+	}
+	q := `UPDATE ledger SET state = o.state, reason = o.reason, ticket_id = o.ticket, message_id = o.message, trail = o.trail, settled_at = o.at
+		FROM json_to_recordset(?::json) AS o(id text, state text, reason text, ticket text, message text, trail text, at timestamptz)
+		WHERE ledger.id = o.id`
+	if g.s.dialect == SQLite {
+		q = `UPDATE ledger SET state = o.value ->> 'state', reason = o.value ->> 'reason', ticket_id = o.value ->> 'ticket',
+			message_id = o.value ->> 'message', trail = o.value ->> 'trail',
+			settled_at = replace(replace(o.value ->> 'at', 'T', ' '), 'Z', '+00:00')
+			FROM json_each(?) AS o WHERE ledger.id = o.value ->> 'id'`
+	}
+	res := g.tx.Exec(q, list)
+	if res.Error == nil && res.RowsAffected != int64(len(all)) {
+		return fmt.Errorf("store: settled %d receipts of %d", res.RowsAffected, len(all))
+	}
+	return res.Error
+}

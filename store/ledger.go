@@ -1,0 +1,176 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"switchboard/pipeline/desk"
+)
+
+// Accept writes receipts to the ledger in one transaction and returns their
+// IDs in order. When it returns nil they are on disk: the sender may hear yes.
+// A message the ledger has already (same source, external ID and fingerprint),
+// or that occurs twice in rs, yields the ID of the first.
+//
+// With a cursor the transaction also moves it, and only if the lease still has
+// the cursor's token; else the error is desk.ErrLeaseLost and nothing is
+// written. A cursor of the same UIDVALIDITY never moves back; one of another
+// UIDVALIDITY replaces it.
+func (s *Store) Accept(ctx context.Context, cursor *desk.Cursor, rs []desk.Receipt) ([]desk.ReceiptID, error) {
+	if len(rs) == 0 && cursor == nil {
+		return nil, nil
+	}
+	ids := make([]desk.ReceiptID, len(rs))
+	rows := make([]receiptRow, 0, len(rs))
+	first := make(map[message]string, len(rs))
+	for i := range rs {
+		row, err := newReceiptRow(&rs[i])
+		if err != nil {
+			return nil, fmt.Errorf("store: accept: %w", err)
+		}
+		if _, ok := first[row.message()]; !ok {
+			first[row.message()] = row.ID
+			rows = append(rows, row)
+		}
+	}
+	slices.SortFunc(rows, func(a, b receiptRow) int { return compareMessages(a.message(), b.message()) })
+	var had map[message]string
+	err := s.write(ctx, func(tx *gorm.DB) error {
+		if cursor != nil {
+			if err := s.fence(tx, cursor); err != nil {
+				return err
+			}
+		}
+		n, err := insert(tx, rows, doNothing)
+		if err != nil {
+			return err
+		}
+		had = nil
+		if n != int64(len(rows)) {
+			if had, err = s.inLedger(tx, rows); err != nil {
+				return err
+			}
+		}
+		if cursor != nil {
+			return moveCursor(tx, cursor)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("store: accept: %w", err)
+	}
+	for i, r := range rs {
+		m := message{r.Source, key(r.ExternalID), key(r.Fingerprint)}
+		id := first[m]
+		if old, ok := had[m]; ok {
+			id = old
+		}
+		ids[i] = desk.ReceiptID(id)
+	}
+	return ids, nil
+}
+
+// message is what makes a message one message: where, which ID, what content.
+// where is the source in the ledger and the scope among a ticket's messages.
+type message struct{ where, externalID, fingerprint string }
+
+func compareMessages(a, b message) int {
+	return cmp.Or(cmp.Compare(a.where, b.where), cmp.Compare(a.externalID, b.externalID), cmp.Compare(a.fingerprint, b.fingerprint))
+}
+
+func (r *receiptRow) message() message { return message{r.Source, r.ExternalID, r.Fingerprint} }
+
+// inLedger returns the IDs under which the ledger holds the rows' messages.
+func (s *Store) inLedger(tx *gorm.DB, rows []receiptRow) (map[message]string, error) {
+	pairs := make([]pair, len(rows))
+	for i, r := range rows {
+		pairs[i] = pair{r.Source, r.ExternalID}
+	}
+	var found []receiptRow
+	err := tx.Select("id", "source", "external_id", "fingerprint").Where(s.inPairs("source", "external_id", pairs)).Find(&found).Error
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[message]string, len(found))
+	for _, r := range found {
+		out[r.message()] = r.ID
+	}
+	return out, nil
+}
+
+// Receipts returns rows of the ledger with their drafts and trails, ordered by
+// ID. IDs the ledger does not have are left out.
+func (s *Store) Receipts(ctx context.Context, ids []desk.ReceiptID) ([]desk.Receipt, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var rows []receiptRow
+	if err := s.read(ctx).Where(s.in("id", texts(ids))).Order("id").Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("store: receipts: %w", err)
+	}
+	return receiptsOf(rows)
+}
+
+// Receipt returns one row of the ledger, or desk.ErrNotFound.
+func (s *Store) Receipt(ctx context.Context, id desk.ReceiptID) (desk.Receipt, error) {
+	var row receiptRow
+	if err := s.read(ctx).Where("id = ?", string(id)).Take(&row).Error; err != nil {
+		return desk.Receipt{}, notFound("receipt", err)
+	}
+	return row.desk()
+}
+
+// ReceiptOf returns the newest row of a source with an external ID, and false
+// when there is none.
+func (s *Store) ReceiptOf(ctx context.Context, source, externalID string) (desk.Receipt, bool, error) {
+	var rows []receiptRow
+	err := s.read(ctx).Where("source = ? AND external_id = ?", source, key(externalID)).Order("id DESC").Limit(1).Find(&rows).Error
+	if err != nil {
+		return desk.Receipt{}, false, fmt.Errorf("store: receipt: %w", err)
+	}
+	if len(rows) == 0 {
+		return desk.Receipt{}, false, nil
+	}
+	r, err := rows[0].desk()
+	return r, err == nil, err
+}
+
+// notFound turns GORM's word for no row into ours.
+func notFound(what string, err error) error {
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		err = desk.ErrNotFound
+	}
+	return fmt.Errorf("store: %s: %w", what, err)
+}
+
+// texts are IDs as strings.
+func texts[T ~string](ids []T) []string {
+	out := make([]string, len(ids))
+	for i, id := range ids {
+		out[i] = string(id)
+	}
+	return out
+}
+
+// fence ends the transaction with desk.ErrLeaseLost unless the lease has the
+// cursor's token, and keeps it so until the transaction ends.
+func (s *Store) fence(tx *gorm.DB, c *desk.Cursor) error {
+	q := tx
+	if s.dialect == Postgres {
+		q = q.Clauses(clause.Locking{Strength: clause.LockingStrengthShare})
+	}
+	var leases []leaseRow
+	if err := q.Where("name = ? AND token = ?", c.Lease, c.Token).Find(&leases).Error; err != nil {
+		return err
+	}
+	if len(leases) == 0 {
+		return desk.ErrLeaseLost
+	}
+	return nil
+}

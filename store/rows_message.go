@@ -1,0 +1,72 @@
+package store
+
+import (
+	"time"
+
+	"switchboard/pipeline/desk"
+)
+
+// messageRow is a row of messages.
+type messageRow struct {
+	ID          string `gorm:"primaryKey"`
+	TicketID    string
+	ReceiptID   string
+	Direction   string
+	Public      bool
+	Author      string
+	Channel     string
+	Source      string
+	Scope       string
+	ExternalID  string
+	Fingerprint string
+	Sender      string
+	Subject     string
+	Body        string
+	HTMLDigest  string
+	HTMLSize    int64
+	RawDigest   string
+	RawSize     int64
+	Attachments string
+	Mentions    string
+	Damage      string
+	Auto        string
+	SendState   string
+	SendTries   int
+	SendError   string
+	SweptAt     *time.Time
+	SentAt      *time.Time
+	CreatedAt   time.Time `gorm:"autoCreateTime:false"`
+}
+
+func (messageRow) TableName() string { return "messages" }
+
+func newMessageRow(m *desk.Message) (messageRow, error) {
+	var p packer
+	row := messageRow{
+		ID: string(m.ID), TicketID: string(m.TicketID), ReceiptID: string(m.Receipt), Direction: string(m.Direction), Public: m.Public,
+		Author: p.pack(m.Author), Channel: string(m.Channel), Source: m.Source, Scope: m.Scope, ExternalID: key(m.ExternalID),
+		Fingerprint: key(m.Fingerprint), Sender: p.pack(m.From), Subject: desk.Clean(m.Subject), Body: desk.Clean(m.Text),
+		HTMLDigest: m.HTML.Digest, HTMLSize: m.HTML.Size, RawDigest: m.Raw.Digest, RawSize: m.Raw.Size,
+		Attachments: p.pack(m.Attachments), Mentions: p.pack(m.Mentions), Damage: p.pack(m.Damage), Auto: p.pack(m.Auto),
+		SendState: string(m.Send), SentAt: microp(m.SentAt), CreatedAt: micro(m.CreatedAt),
+	}
+	return row, p.err
+}
+
+func (r *messageRow) desk() (desk.Message, error) {
+	var u unpacker
+	m := desk.Message{
+		ID: desk.MessageID(r.ID), TicketID: desk.TicketID(r.TicketID), Receipt: desk.ReceiptID(r.ReceiptID),
+		Direction: desk.Direction(r.Direction), Public: r.Public, Channel: desk.Channel(r.Channel), Source: r.Source, Scope: r.Scope,
+		ExternalID: r.ExternalID, Fingerprint: r.Fingerprint, Subject: r.Subject, Text: r.Body,
+		HTML: desk.BlobRef{Digest: r.HTMLDigest, Size: r.HTMLSize}, Raw: desk.BlobRef{Digest: r.RawDigest, Size: r.RawSize},
+		Send: desk.SendState(r.SendState), SentAt: timeOf(r.SentAt), CreatedAt: r.CreatedAt.UTC(),
+	}
+	u.unpack(r.Author, &m.Author)
+	u.unpack(r.Sender, &m.From)
+	u.unpack(r.Attachments, &m.Attachments)
+	u.unpack(r.Mentions, &m.Mentions)
+	u.unpack(r.Damage, &m.Damage)
+	u.unpack(r.Auto, &m.Auto)
+	return m, u.err
+}

@@ -1,0 +1,185 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/bits"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"switchboard/pipeline/desk"
+)
+
+// insertMax is the most rows one statement inserts. The widest row has some 40
+// columns: 128 of them stay below SQLite's 32766 parameters.
+const insertMax = 128
+
+// doNothing leaves a row that is there already alone; the caller compares the
+// number of rows.
+var doNothing = clause.OnConflict{DoNothing: true}
+
+// insert inserts rows in statements whose lengths are powers of two, so that a
+// table has eight statement texts and the caches stay warm, and returns how
+// many went in.
+func insert[T any](tx *gorm.DB, rows []T, oc ...clause.Expression) (n int64, err error) {
+	for len(rows) > 0 {
+		k := min(1<<(bits.Len(uint(len(rows)))-1), insertMax)
+		part := rows[:k]
+		res := tx.Clauses(oc...).Create(&part)
+		if res.Error != nil {
+			return n, res.Error
+		}
+		n += res.RowsAffected
+		rows = rows[k:]
+	}
+	return n, nil
+}
+
+// insertNew inserts rows that must all be new, and ends the transaction with
+// errAgain when somebody else made one of them meanwhile.
+func insertNew[T any](tx *gorm.DB, rows []T) error {
+	n, err := insert(tx, rows, doNothing)
+	if err == nil && n != int64(len(rows)) {
+		err = errAgain
+	}
+	return err
+}
+
+// in is the condition that col is one of values. It has one parameter whatever
+// their number, so that there is one statement.
+func (s *Store) in(col string, values []string) clause.Expr {
+	if s.dialect == Postgres {
+		return gorm.Expr(col+" = ANY(?)", &values)
+	}
+	return gorm.Expr(col+" IN (SELECT value FROM json_each(?))", mustJSON(values))
+}
+
+// pair is a key of two columns.
+type pair struct{ a, b string }
+
+// inPairs is the condition that (colA, colB) is one of the pairs, with a fixed
+// number of parameters.
+func (s *Store) inPairs(colA, colB string, pairs []pair) clause.Expr {
+	as, bs := make([]string, len(pairs)), make([]string, len(pairs))
+	for i, p := range pairs {
+		as[i], bs[i] = p.a, p.b
+	}
+	if s.dialect == Postgres {
+		return gorm.Expr("("+colA+", "+colB+") IN (SELECT * FROM unnest(?::text[], ?::text[]))", &as, &bs)
+	}
+	return gorm.Expr("("+colA+", "+colB+") IN (SELECT a.value, b.value FROM json_each(?) a JOIN json_each(?) b ON a.key = b.key)",
+		mustJSON(as), mustJSON(bs))
+}
+
+// forUpdate locks the rows a query finds until the transaction ends. On SQLite
+// the transaction already holds the whole file.
+func (s *Store) forUpdate(tx *gorm.DB) *gorm.DB {
+	if s.dialect == Postgres {
+		return tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
+	}
+	return tx
+}
+
+// maxKey is the longest key an index holds as it is.
+const maxKey = 512
+
+// key is the form in which a string that a stranger chose is stored where an
+// index needs it: clean, and not longer than PostgreSQL's index rows allow (a
+// third of a page). A longer one is cut and carries its digest, so that two
+// long ones stay as different as they are.
+func key(s string) string {
+	s = desk.Clean(s)
+	if len(s) <= maxKey {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return desk.Cut(s, maxKey-65) + "#" + hex.EncodeToString(sum[:])
+}
+
+// micro is the precision and zone in which times are kept.
+func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+// microp is micro for a column that may be null: so is the zero time.
+func microp(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = micro(t)
+	return &t
+}
+
+// microAt is micro for a pointer.
+func microAt(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	return microp(*t)
+}
+
+// timeOf is the time of a column that may be null.
+func timeOf(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// timeAt is a copy of a column that may be null, in UTC.
+func timeAt(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	u := t.UTC()
+	return &u
+}
+
+// packer turns values into JSON text for columns and remembers the first
+// failure, so that a row's conversion reads as one literal.
+type packer struct{ err error }
+
+// pack returns v as JSON, and "" for nil maps, slices and pointers.
+func (p *packer) pack(v any) string {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		if p.err == nil {
+			p.err = desk.Permanent(fmt.Errorf("store: encode %T: %w", v, err))
+		}
+		return ""
+	}
+	out := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if bytes.Equal(out, []byte("null")) {
+		return ""
+	}
+	return string(out)
+}
+
+// unpacker reads what packer wrote.
+type unpacker struct{ err error }
+
+func (u *unpacker) unpack(text string, into any) {
+	if text == "" {
+		return
+	}
+	if err := json.Unmarshal([]byte(text), into); err != nil && u.err == nil {
+		u.err = fmt.Errorf("store: decode %T: %w", into, err)
+	}
+}
+
+// mustJSON encodes strings, which cannot fail.
+func mustJSON(list []string) string {
+	if list == nil {
+		return "[]"
+	}
+	b, err := json.Marshal(list)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,129 @@
+// Package store keeps the books: the ledger of accepted messages, tickets,
+// messages, customers and everything around them, through GORM on PostgreSQL
+// and SQLite.
+//
+// What goes in and out: desk types only. Rows are unexported structs with two
+// conversions each; GORM is not visible from outside. A consumer declares the
+// few methods it needs as its own Books interface and [Store] satisfies them
+// all.
+//
+// What it promises:
+//   - A method that returns nil has its effect on disk, whole; one that returns
+//     an error of the transaction had none.
+//   - Uniqueness is kept by indexes, not by looking first: a receipt by source,
+//     external ID and fingerprint; a conversation key by scope; a message by
+//     scope, external ID and fingerprint; an event by ticket and number.
+//   - Rows are locked in one order: ledger, existing tickets, accounts,
+//     customers, identities, teams, threads, turns, new tickets, messages,
+//     events, links; and sorted within each. So nothing deadlocks.
+//   - Every time that comes back is in UTC with microseconds; so is what is
+//     compared with it.
+//   - A key a stranger chose (an external ID, a handle) of any length fits an
+//     index: see key.
+//   - A Store is safe for concurrent use by any number of goroutines and
+//     processes.
+//
+// What it may not know: pipelines, channels, queues, configs.
+//
+// To add a table: a goose migration for both dialects, a row with conversions
+// in a rows_*.go, one file of methods, one line in storetest.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"gorm.io/gorm"
+)
+
+// The dialects.
+const (
+	Postgres = "postgres"
+	SQLite   = "sqlite"
+)
+
+// Options says where the books are.
+type Options struct {
+	// URL is "postgres://..." (or "postgresql://..."), or "sqlite:" and the path
+	// of a file, or just the path.
+	URL string
+	// MaxConns bounds the connections to PostgreSQL; 0 means 16. SQLite always
+	// has one connection that writes and four that read.
+	MaxConns int
+	// Log hears of transactions that ran again; nil means nobody does.
+	Log *slog.Logger
+}
+
+// Store is the books. Make one with [Open].
+type Store struct {
+	dialect string
+	w       *gorm.DB // writes, and reads inside transactions
+	r       *gorm.DB // reads; the same as w on PostgreSQL
+	log     *slog.Logger
+}
+
+// Open connects to the books. It does not create or change any table: see
+// [Store.Migrate].
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{log: o.Log}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	switch {
+	case o.URL == "":
+		return nil, errors.New("store: no URL")
+	case strings.HasPrefix(o.URL, "postgres://"), strings.HasPrefix(o.URL, "postgresql://"):
+		err = s.openPostgres(o)
+	default:
+		err = s.openSQLite(strings.TrimPrefix(o.URL, "sqlite:"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("store: open: %w", err)
+	}
+	if err := s.Ping(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Dialect is [Postgres] or [SQLite].
+func (s *Store) Dialect() string { return s.dialect }
+
+// Ping asks the database for a sign of life.
+func (s *Store) Ping(ctx context.Context) error {
+	db, err := s.r.DB()
+	if err == nil {
+		err = db.PingContext(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("store: ping: %w", err)
+	}
+	return nil
+}
+
+// Close lets go of all connections.
+func (s *Store) Close() error {
+	var errs []error
+	for _, g := range []*gorm.DB{s.r, s.w} {
+		if g == nil {
+			continue
+		}
+		db, err := g.DB()
+		if err == nil {
+			err = db.Close()
+		}
+		errs = append(errs, err)
+		if s.r == s.w {
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// read starts a query outside any transaction.
+func (s *Store) read(ctx context.Context) *gorm.DB { return s.r.WithContext(ctx) }

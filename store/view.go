@@ -1,0 +1,202 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"switchboard/pipeline/desk"
+)
+
+// View is what the pipeline looks up while it works on a group of drafts: read
+// ahead for all of them with a handful of queries, and asked for one by one
+// where nobody could know. It is as old as [Store.View] made it; what was
+// overtaken meanwhile is found out by [Store.File]. After desk.ErrConflict the
+// line needs a new View. It is safe for concurrent use.
+type View struct {
+	s  *Store
+	mu sync.Mutex // over the maps; held while a query fills one
+
+	seen      map[pair][]desk.Seen
+	waiting   map[pair]desk.ReceiptID // the oldest of a conversation
+	requester map[pair]desk.Requester
+	customer  map[string]desk.Requester
+	account   map[string]desk.Account
+	thread    map[pair]desk.TicketID
+	ticket    map[string]*ticketRow
+	team      map[string]bool
+}
+
+// View reads ahead what the line will ask about the drafts.
+func (s *Store) View(ctx context.Context, drafts []*desk.Draft) (*View, error) {
+	v := &View{s: s, seen: map[pair][]desk.Seen{}, waiting: map[pair]desk.ReceiptID{}, requester: map[pair]desk.Requester{}, customer: map[string]desk.Requester{},
+		account: map[string]desk.Account{}, thread: map[pair]desk.TicketID{}, ticket: map[string]*ticketRow{}, team: map[string]bool{}}
+	if err := v.readAhead(ctx, drafts); err != nil {
+		return nil, fmt.Errorf("store: view: %w", err)
+	}
+	return v, nil
+}
+
+// readAhead knows which questions the line asks of every draft.
+func (v *View) readAhead(ctx context.Context, drafts []*desk.Draft) error {
+	var seen, waiting, people, threads []pair
+	var customers, domains, tickets, teams []string
+	for _, d := range drafts {
+		seen = append(seen, pair{d.Scope, key(d.ExternalID)})
+		threads = append(threads, pair{d.Scope, key(d.ExternalID)})
+		if d.Thread.Key != "" {
+			threads = append(threads, pair{d.Scope, key(d.Thread.Key)})
+			waiting = append(waiting, pair{d.Scope, key(d.Thread.Key)})
+		}
+		for _, ref := range d.References {
+			threads = append(threads, pair{d.Scope, key(ref)})
+			seen = append(seen, pair{d.Scope, key(ref)})
+		}
+		for _, signed := range d.Signed {
+			tickets = append(tickets, string(signed.Ticket))
+		}
+		kind := desk.IdentityKind(d.Channel)
+		if handle := desk.Handle(kind, d.From.Handle); handle != "" {
+			people = append(people, pair{kind, key(handle)})
+			if domain := desk.Domain(handle); domain != "" {
+				domains = append(domains, key(domain))
+			}
+		}
+		if d.Ask != nil && d.Ask.CustomerID != "" {
+			customers = append(customers, key(d.Ask.CustomerID))
+		}
+		if d.Ask != nil && d.Ask.TeamID != "" {
+			teams = append(teams, string(d.Ask.TeamID))
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.loadSeen(ctx, seen); err != nil {
+		return err
+	}
+	if err := v.loadWaiting(ctx, waiting); err != nil {
+		return err
+	}
+	if err := v.loadThreads(ctx, threads); err != nil {
+		return err
+	}
+	for _, p := range threads {
+		if id := v.thread[p]; id != "" {
+			tickets = append(tickets, string(id))
+		}
+	}
+	if err := v.loadTickets(ctx, tickets); err != nil {
+		return err
+	}
+	if err := v.loadRequesters(ctx, people); err != nil {
+		return err
+	}
+	if err := v.loadCustomers(ctx, customers); err != nil {
+		return err
+	}
+	if err := v.loadAccounts(ctx, domains); err != nil {
+		return err
+	}
+	return v.loadTeams(ctx, teams)
+}
+
+// known returns what a map of the view holds under k, after filling it with
+// load when it has no answer yet.
+func known[K comparable, V any](ctx context.Context, v *View, m map[K]V, k K, load func(context.Context, []K) error) (V, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if _, ok := m[k]; !ok {
+		if err := load(ctx, []K{k}); err != nil {
+			var zero V
+			return zero, fmt.Errorf("store: view: %w", err)
+		}
+	}
+	return m[k], nil
+}
+
+// Seen returns the ledger rows with a scope and external ID, in every state and
+// the draft's own among them, oldest first.
+func (v *View) Seen(ctx context.Context, scope, externalID string) ([]desk.Seen, error) {
+	return known(ctx, v, v.seen, pair{scope, key(externalID)}, v.loadSeen)
+}
+
+// Ahead returns the oldest receipt of a conversation that was accepted before
+// another, is not settled and had no trouble so far; false when there is none.
+func (v *View) Ahead(ctx context.Context, scope, threadKey string, before desk.ReceiptID) (desk.ReceiptID, bool, error) {
+	oldest, err := known(ctx, v, v.waiting, pair{scope, key(threadKey)}, v.loadWaiting)
+	if err != nil || oldest == "" || oldest >= before {
+		return "", false, err
+	}
+	return oldest, true, nil
+}
+
+// Requester returns who owns a handle; see [desk.Handle] for its form. One
+// whose Found is false is not an error.
+func (v *View) Requester(ctx context.Context, kind, handle string) (desk.Requester, error) {
+	return known(ctx, v, v.requester, pair{kind, key(handle)}, v.loadRequesters)
+}
+
+// CustomerByID returns a customer by uid or external ID. One whose Found is
+// false is not an error.
+func (v *View) CustomerByID(ctx context.Context, id string) (desk.Requester, error) {
+	return known(ctx, v, v.customer, key(id), v.loadCustomers)
+}
+
+// AccountByDomain returns the company of a mail domain, and false when there is
+// none.
+func (v *View) AccountByDomain(ctx context.Context, domain string) (desk.Account, bool, error) {
+	a, err := known(ctx, v, v.account, key(domain), v.loadAccounts)
+	return a, a.ID != "", err
+}
+
+// Threads returns which of the keys belong to a ticket, by key. Keys of deleted
+// tickets belong to nobody.
+func (v *View) Threads(ctx context.Context, scope string, keys []string) (map[string]desk.TicketID, error) {
+	out := make(map[string]desk.TicketID)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var ask []pair
+	for _, k := range keys {
+		if _, ok := v.thread[pair{scope, key(k)}]; !ok {
+			ask = append(ask, pair{scope, key(k)})
+		}
+	}
+	if err := v.loadThreads(ctx, ask); err != nil {
+		return nil, fmt.Errorf("store: view: %w", err)
+	}
+	for _, k := range keys {
+		if id := v.thread[pair{scope, key(k)}]; id != "" {
+			out[k] = id
+		}
+	}
+	return out, nil
+}
+
+// Ticket returns a copy of a ticket that is the caller's own, or
+// desk.ErrNotFound. A deleted ticket is returned with its DeletedAt, so that the
+// line can say so.
+func (v *View) Ticket(ctx context.Context, id desk.TicketID) (*desk.Ticket, error) {
+	row, err := known(ctx, v, v.ticket, string(id), v.loadTickets)
+	if err != nil {
+		return nil, err
+	}
+	if row == nil {
+		return nil, fmt.Errorf("store: ticket: %w", desk.ErrNotFound)
+	}
+	return row.desk()
+}
+
+// TicketByNumber is [View.Ticket] by the number people use.
+func (v *View) TicketByNumber(ctx context.Context, n int64) (*desk.Ticket, error) {
+	var row ticketRow
+	if err := v.s.read(ctx).Where("number = ?", n).Take(&row).Error; err != nil {
+		return nil, notFound("ticket", err)
+	}
+	return row.desk()
+}
+
+// HasTeam reports whether a team was made on first use. The teams of the config
+// are not in the books.
+func (v *View) HasTeam(ctx context.Context, id desk.TeamID) (bool, error) {
+	return known(ctx, v, v.team, string(id), v.loadTeams)
+}

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+
+	"switchboard/pipeline/desk"
+)
+
+// The loaders fill the view's maps, one query for any number of keys. A key
+// without a row gets a zero value, which means: asked, and there is none.
+
+func (v *View) loadSeen(ctx context.Context, keys []pair) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	var rows []receiptRow
+	err := v.s.read(ctx).Select("id", "source", "scope", "external_id", "fingerprint", "state", "ticket_id").
+		Where(v.s.inPairs("scope", "external_id", keys)).Order("id").Find(&rows).Error
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		v.seen[k] = nil
+	}
+	for _, r := range rows {
+		k := pair{r.Scope, r.ExternalID}
+		v.seen[k] = append(v.seen[k], desk.Seen{Receipt: desk.ReceiptID(r.ID), Source: r.Source, Fingerprint: r.Fingerprint,
+			State: desk.State(r.State), TicketID: desk.TicketID(r.TicketID)})
+	}
+	return nil
+}
+
+// loadWaiting keeps only the oldest of each conversation: that is the one the
+// others are behind.
+func (v *View) loadWaiting(ctx context.Context, keys []pair) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	var rows []receiptRow
+	err := v.s.read(ctx).Select("scope", "thread_key", "min(id) AS id").Where(v.s.inPairs("scope", "thread_key", keys)).
+		Where("state = 'accepted' AND attempts = 0").Group("scope, thread_key").Find(&rows).Error
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		v.waiting[k] = ""
+	}
+	for _, r := range rows {
+		v.waiting[pair{r.Scope, r.ThreadKey}] = desk.ReceiptID(r.ID)
+	}
+	return nil
+}
+
+func (v *View) loadThreads(ctx context.Context, keys []pair) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	owners, err := v.s.owners(v.s.read(ctx), keys)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		v.thread[k] = ""
+		if o, ok := owners[k]; ok && !o.gone {
+			v.thread[k] = desk.TicketID(o.ticket)
+		}
+	}
+	return nil
+}
+
+func (v *View) loadTickets(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	var rows []ticketRow
+	if err := v.s.read(ctx).Where(v.s.in("id", ids)).Find(&rows).Error; err != nil {
+		return err
+	}
+	for _, id := range ids {
+		v.ticket[id] = nil
+	}
+	for i := range rows {
+		v.ticket[rows[i].ID] = &rows[i]
+	}
+	return nil
+}
+
+func (v *View) loadRequesters(ctx context.Context, handles []pair) error {
+	if len(handles) == 0 {
+		return nil
+	}
+	var rows []identityRow
+	if err := v.s.read(ctx).Where(v.s.inPairs("kind", "handle", handles)).Find(&rows).Error; err != nil {
+		return err
+	}
+	var ids []string
+	for _, r := range rows {
+		ids = append(ids, r.CustomerID)
+	}
+	found, err := v.s.requesters(v.s.read(ctx), ids)
+	if err != nil {
+		return err
+	}
+	for _, h := range handles {
+		v.requester[h] = desk.Requester{}
+	}
+	for _, r := range rows {
+		v.requester[pair{r.Kind, r.Handle}] = found[desk.CustomerID(r.CustomerID)]
+	}
+	return nil
+}
+
+func (v *View) loadCustomers(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	var rows []customerRow
+	err := v.s.read(ctx).Select("id", "external_id").Where(v.s.in("id", ids)).Or(v.s.in("external_id", ids)).Find(&rows).Error
+	if err != nil {
+		return err
+	}
+	var uids []string
+	for _, r := range rows {
+		uids = append(uids, r.ID)
+	}
+	found, err := v.s.requesters(v.s.read(ctx), uids)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		v.customer[id] = desk.Requester{}
+	}
+	for _, r := range found {
+		if ext := r.Customer.ExternalID; ext != "" {
+			v.customer[ext] = r
+		}
+	}
+	for id, r := range found { // a uid wins over somebody else's external ID
+		v.customer[string(id)] = r
+	}
+	return nil
+}
+
+func (v *View) loadAccounts(ctx context.Context, domains []string) error {
+	if len(domains) == 0 {
+		return nil
+	}
+	var rows []accountRow
+	if err := v.s.read(ctx).Where(v.s.in("domain", domains)).Find(&rows).Error; err != nil {
+		return err
+	}
+	for _, d := range domains {
+		v.account[d] = desk.Account{}
+	}
+	for i := range rows {
+		v.account[orEmpty(rows[i].Domain)] = rows[i].desk()
+	}
+	return nil
+}
+
+func (v *View) loadTeams(ctx context.Context, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	var rows []teamRow
+	if err := v.s.read(ctx).Select("id").Where(v.s.in("id", ids)).Find(&rows).Error; err != nil {
+		return err
+	}
+	for _, id := range ids {
+		v.team[id] = false
+	}
+	for _, r := range rows {
+		v.team[r.ID] = true
+	}
+	return nil
+}

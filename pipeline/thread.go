@@ -131,7 +131,7 @@ func candidates(ctx context.Context, p *Pass, keys []string, owners map[string]d
 		signal := fmt.Sprintf("reference %d is known", i+1)
 		if k == p.Draft.ExternalID {
 			signal = "an earlier message answers this one"
-		} else if k == p.Draft.Thread.Key {
+		} else if !slices.Contains(p.Draft.References, k) {
 			signal = "its conversation is known"
 		}
 		add(candidate{id: id, signal: signal, known: true})

@@ -1,0 +1,221 @@
+package pipeline
+
+import (
+	"testing"
+	"time"
+
+	"strings"
+	"switchboard/pipeline/desk"
+)
+
+// opened files a first mail from alice@acme.example and returns its ticket.
+func opened(t *testing.T, s *shelf, p *desk.Policy) *desk.Ticket {
+	t.Helper()
+	d := mail("root@acme", "alice@acme.example", "Printer on fire", "it burns")
+	_, f := run(t, s, p, d, noon)
+	return s.tickets[s.file(t, d, f)]
+}
+
+func TestThreading(t *testing.T) {
+	later := noon.Add(time.Hour)
+	day := 24 * time.Hour
+	for _, c := range []struct {
+		name    string
+		draft   func(tk *desk.Ticket) *desk.Draft
+		ticket  func(tk *desk.Ticket)
+		at      time.Time
+		joins   bool
+		explain string // must stand in the trail
+	}{
+		{name: "the requester answers", joins: true, explain: "reference 1 is known",
+			draft: func(*desk.Ticket) *desk.Draft {
+				return mail("r1", "alice@acme.example", "Re: Printer on fire", "still", "root@acme")
+			}},
+		{name: "case of the address does not matter", joins: true,
+			draft: func(*desk.Ticket) *desk.Draft {
+				return mail("r1", "ALICE@Acme.Example", "Re: Printer on fire", "still", "root@acme")
+			}},
+		{name: "a colleague of the requester", joins: true, explain: "of the requester's company",
+			draft: func(*desk.Ticket) *desk.Draft {
+				return mail("r1", "carol@acme.example", "AW: Printer on fire", "me too", "root@acme")
+			}},
+		{name: "a stranger quotes the reference", joins: false, explain: "the sender takes no part in it",
+			draft: func(*desk.Ticket) *desk.Draft {
+				return mail("r1", "mallory@evil.example", "Re: Printer on fire", "hi", "root@acme")
+			}},
+		{name: "a stranger quotes the number", joins: false, explain: "the sender takes no part in it",
+			draft: func(*desk.Ticket) *desk.Draft { return mail("r1", "mallory@evil.example", "[#1] x", "hi") }},
+		{name: "a colleague may not use the number", joins: false,
+			draft: func(*desk.Ticket) *desk.Draft { return mail("r1", "carol@acme.example", "[#1] x", "hi") }},
+		{name: "the requester uses the number", joins: true, explain: "number 1 in the subject",
+			draft: func(*desk.Ticket) *desk.Draft { return mail("r1", "alice@acme.example", "Ticket #1 again", "hi") }},
+		{name: "a signed reply address beats all", joins: true, explain: "signed reply address",
+			draft: func(tk *desk.Ticket) *desk.Draft {
+				d := mail("r1", "helper@other.example", "quite another", "hi")
+				d.Signed = []desk.SignedRef{{Ticket: tk.ID, Via: "reply address"}}
+				return d
+			}},
+		{name: "a new topic on an old reference", joins: false, explain: "the subject is a new one",
+			draft: func(*desk.Ticket) *desk.Draft {
+				return mail("r1", "alice@acme.example", "Holiday plans", "hi", "root@acme")
+			}},
+		{name: "closed yesterday reopens", joins: true,
+			ticket: func(tk *desk.Ticket) { at := later.Add(-day); tk.Status, tk.ClosedAt = desk.StatusClosed, &at },
+			draft: func(*desk.Ticket) *desk.Draft {
+				return mail("r1", "alice@acme.example", "Re: Printer on fire", "again", "root@acme")
+			}},
+		{name: "closed long ago opens a new one", joins: false, explain: "it was closed more than 30 days ago",
+			ticket: func(tk *desk.Ticket) { at := later.Add(-31 * day); tk.Status, tk.ClosedAt = desk.StatusClosed, &at },
+			draft: func(*desk.Ticket) *desk.Draft {
+				return mail("r1", "alice@acme.example", "Re: Printer on fire", "again", "root@acme")
+			}},
+		{name: "too old", joins: false, explain: "more than 365 days", at: noon.Add(400 * day),
+			draft: func(*desk.Ticket) *desk.Draft {
+				return mail("r1", "alice@acme.example", "Re: Printer on fire", "again", "root@acme")
+			}},
+		{name: "deleted", joins: false, explain: "it was deleted",
+			ticket: func(tk *desk.Ticket) { tk.DeletedAt = &later },
+			draft: func(*desk.Ticket) *desk.Draft {
+				return mail("r1", "alice@acme.example", "Re: Printer on fire", "again", "root@acme")
+			}},
+		{name: "another desk", joins: false, explain: "it belongs to a separate desk",
+			draft: func(*desk.Ticket) *desk.Draft {
+				d := mail("r1", "alice@acme.example", "[#1] x", "hi")
+				d.Scope = "legal"
+				return d
+			}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s, p := newShelf(), house(t)
+			tk := opened(t, s, p)
+			if c.ticket != nil {
+				c.ticket(tk)
+			}
+			at := c.at
+			if at.IsZero() {
+				at = later
+			}
+			_, f := run(t, s, p, c.draft(tk), at)
+			if f.Verdict != desk.Filed || (f.Ticket == nil) != c.joins || c.joins && f.Into != tk.ID {
+				t.Errorf("joins %v, want %v\n%s", f.Ticket == nil, c.joins, trail(f))
+			}
+			if !strings.Contains(trail(f), c.explain) {
+				t.Errorf("not explained by %q:\n%s", c.explain, trail(f))
+			}
+			if !c.joins && tk.DeletedAt == nil && c.name != "a new topic" && len(f.Links) == 0 {
+				t.Errorf("the refused ticket is not recorded as related\n%s", trail(f))
+			}
+		})
+	}
+}
+
+func TestMergedTicketIsFollowed(t *testing.T) {
+	s, p := newShelf(), house(t)
+	tk := opened(t, s, p)
+	target := *tk
+	target.ID, target.Number = desk.NewID[desk.TicketID](noon), 2
+	s.tickets[target.ID] = &target
+	tk.MergedInto = target.ID
+	_, f := run(t, s, p, mail("r1", "alice@acme.example", "Re: Printer on fire", "x", "root@acme"), noon)
+	if f.Into != target.ID {
+		t.Errorf("went into %s, want %s\n%s", f.Into, target.ID, trail(f))
+	}
+	target.MergedInto = tk.ID // a circle ends
+	_, f = run(t, s, p, mail("r2", "alice@acme.example", "Re: Printer on fire", "x", "root@acme"), noon)
+	if f.Ticket == nil {
+		t.Error("joined a circle of merges")
+	}
+}
+
+// A reply that comes before its parent opens the ticket; the parent then joins
+// it, whichever key ties them.
+func TestChildBeforeParent(t *testing.T) {
+	s, p := newShelf(), house(t)
+	child := mail("child", "alice@acme.example", "Re: Printer on fire", "still", "root@acme")
+	_, f := run(t, s, p, child, noon)
+	id := s.file(t, child, f)
+	parent := mail("root@acme", "alice@acme.example", "Printer on fire", "it burns")
+	_, f = run(t, s, p, parent, noon)
+	if f.Into != id {
+		t.Errorf("two tickets for one conversation\n%s", trail(f))
+	}
+	// A sibling that shares only the root.
+	s.file(t, parent, f)
+	sibling := mail("sib", "alice@acme.example", "Re: Printer on fire", "and", "lost", "root@acme")
+	if _, f = run(t, s, p, sibling, noon); f.Into != id {
+		t.Errorf("the sibling went elsewhere\n%s", trail(f))
+	}
+}
+
+func TestReplyWaitsForItsParentInTheLedger(t *testing.T) {
+	s, p := newShelf(), house(t)
+	s.seen["EMAIL root@acme"] = []desk.Seen{{Receipt: "01A", State: desk.Accepted}}
+	reply := mail("r", "alice@acme.example", "Re: x", "y", "root@acme")
+	if pass, _ := run(t, s, p, reply, noon); pass.Waiting() == "" {
+		t.Error("did not wait")
+	}
+	// Not for ever: the parent may be in trouble.
+	r := desk.NewReceipt(reply, noon)
+	pass := NewPass(r, p, s, noon.Add(time.Minute))
+	if err := (&Line{Standard()}).Run(t.Context(), pass); err != nil || pass.Waiting() != "" {
+		t.Errorf("waits after a minute: %v %q", err, pass.Waiting())
+	}
+}
+
+func TestConversationKeepsItsOrder(t *testing.T) {
+	s, p := newShelf(), house(t)
+	d := &desk.Draft{Source: "chat", Channel: desk.Chat, Scope: "CHAT", ExternalID: "2", Fingerprint: "2", ReceivedAt: noon,
+		From: desk.Party{Handle: "u1"}, Text: "second", Thread: desk.Thread{Key: "conv"}}
+	s.ahead["CHAT conv"] = "01A"
+	if pass, _ := run(t, s, p, d, noon); pass.Waiting() == "" {
+		t.Error("overtook an earlier message of its conversation")
+	}
+	s.ahead["CHAT conv"] = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ" // accepted later: not ahead
+	if pass, _ := run(t, s, p, d, noon); pass.Waiting() != "" {
+		t.Error("waits for a later message")
+	}
+}
+
+func TestReferencesAreBounded(t *testing.T) {
+	s, p := newShelf(), house(t)
+	p.Threading.MaxRefs = 4
+	refs := []string{"a", "b", "c", "d", "e", "f", "root"}
+	pass, _ := run(t, s, p, mail("m", "a@b.example", "x", "y", refs...), noon)
+	if got := strings.Join(pass.Claims, " "); got != "a b c root m" {
+		t.Errorf("claims %q: the nearest and the root must be kept", got)
+	}
+}
+
+func TestBaseSubject(t *testing.T) {
+	for in, want := range map[string]string{
+		"Re: Printer":                  "printer",
+		"RE: re[2]: AW: Fwd: Printer ": "printer",
+		"[list] Re: Printer (fwd)":     "printer",
+		"Antwort: [#123] Printer":      "printer",
+		"[EXT]":                        "[ext]",
+		"Reprint":                      "reprint",
+		"回复：打印机":                       "打印机",
+		"":                             "",
+	} {
+		if got := baseSubject(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+	for in, want := range map[string]int64{"[#42] x": 42, "Re: [Ticket #7]": 7, "ticket#9": 9, "case # 5": 5, "in case 5 people": 0, "#12": 0, "[#0]": 0} {
+		if got, _ := subjectNumber(in); got != want {
+			t.Errorf("%q: %d, want %d", in, got, want)
+		}
+	}
+}
+
+func FuzzSubject(f *testing.F) {
+	f.Add("Re: [#12] Fwd: x (fwd)")
+	f.Add("[[[[[[")
+	f.Fuzz(func(t *testing.T, s string) {
+		b := baseSubject(s)
+		if again := baseSubject(b); len(again) > len(b) {
+			t.Errorf("%q grows to %q", b, again)
+		}
+		subjectNumber(s)
+	})
+}

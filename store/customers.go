@@ -50,7 +50,7 @@ func (s *Store) requesters(db *gorm.DB, ids []string) (map[desk.CustomerID]desk.
 func (s *Store) Customers(ctx context.Context, ids []desk.CustomerID) (map[desk.CustomerID]desk.Requester, error) {
 	found, err := s.requesters(s.read(ctx), texts(ids))
 	if err != nil {
-		return nil, fmt.Errorf("store: customers: %w", err)
+		return nil, failed("customers", err)
 	}
 	return found, nil
 }
@@ -62,4 +62,58 @@ func (s *Store) Customer(ctx context.Context, id desk.CustomerID) (desk.Requeste
 		err = fmt.Errorf("store: customer: %w", desk.ErrNotFound)
 	}
 	return found[id], err
+}
+
+// SaveCustomer writes back a customer's record, or returns desk.ErrNotFound. An
+// external ID that another customer has is desk.ErrConflict; an empty one leaves
+// the one there is.
+func (s *Store) SaveCustomer(ctx context.Context, c desk.Customer) error {
+	row, err := newCustomerRow(&c)
+	if err != nil {
+		return err
+	}
+	err = s.write(ctx, func(tx *gorm.DB) error {
+		var old []customerRow
+		if err := s.forUpdate(tx).Select("id").Where("id = ?", row.ID).Find(&old).Error; err != nil {
+			return err
+		}
+		if len(old) == 0 {
+			return desk.ErrNotFound
+		}
+		if row.ExternalID != nil {
+			var n int64
+			err := tx.Model(&customerRow{}).Where("external_id = ? AND id <> ?", row.ExternalID, row.ID).Count(&n).Error
+			if err != nil {
+				return err
+			}
+			if n > 0 {
+				return fmt.Errorf("external ID is taken: %w", desk.ErrConflict)
+			}
+		}
+		_, err := insert(tx, []customerRow{row}, customerSaved)
+		return err
+	})
+	return failed("save customer", err)
+}
+
+// EnsureCustomer returns the customer with c's external ID or, failing that,
+// with one of the handles; it makes c, with its handles, when there is none.
+// Handles nobody has become the customer's.
+func (s *Store) EnsureCustomer(ctx context.Context, c desk.Customer, handles []desk.Identity) (desk.Requester, error) {
+	var id desk.CustomerID
+	err := s.write(ctx, func(tx *gorm.DB) error {
+		e := &entry{f: desk.Filing{Verdict: desk.Filed, Customer: &c, NewCustomer: true, Identities: handles}}
+		g := &group{s: s, tx: tx, entries: []*entry{e}}
+		if err := g.lookUpPeople(); err != nil {
+			return err
+		}
+		who := g.people.resolve(e)
+		g.people.commit(e, who)
+		id = who.customer
+		return g.writePeople()
+	})
+	if err != nil {
+		return desk.Requester{}, failed("ensure customer", err)
+	}
+	return s.Customer(ctx, id)
 }

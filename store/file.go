@@ -44,7 +44,7 @@ func (s *Store) File(ctx context.Context, fs []*desk.Filing) (results []desk.Fil
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("store: file: %w", err)
+		return nil, failed("file", err)
 	}
 	return results, nil
 }

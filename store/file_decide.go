@@ -94,7 +94,7 @@ func (g *group) join(e *entry) error {
 	}
 	events, err := t.Apply(policy, e.f.Change)
 	if err != nil {
-		return fmt.Errorf("store: file: %w", err)
+		return failed("file", err)
 	}
 	t.Version++
 	j.t, j.saved = t, true

@@ -3,8 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 
 	"gorm.io/gorm"
@@ -32,7 +30,7 @@ func (s *Store) Accept(ctx context.Context, cursor *desk.Cursor, rs []desk.Recei
 	for i := range rs {
 		row, err := newReceiptRow(&rs[i])
 		if err != nil {
-			return nil, fmt.Errorf("store: accept: %w", err)
+			return nil, failed("accept", err)
 		}
 		if _, ok := first[row.message()]; !ok {
 			first[row.message()] = row.ID
@@ -63,7 +61,7 @@ func (s *Store) Accept(ctx context.Context, cursor *desk.Cursor, rs []desk.Recei
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("store: accept: %w", err)
+		return nil, failed("accept", err)
 	}
 	for i, r := range rs {
 		m := message{r.Source, key(r.ExternalID), key(r.Fingerprint)}
@@ -112,7 +110,7 @@ func (s *Store) Receipts(ctx context.Context, ids []desk.ReceiptID) ([]desk.Rece
 	}
 	var rows []receiptRow
 	if err := s.read(ctx).Where(s.in("id", texts(ids))).Order("id").Find(&rows).Error; err != nil {
-		return nil, fmt.Errorf("store: receipts: %w", err)
+		return nil, failed("receipts", err)
 	}
 	return receiptsOf(rows)
 }
@@ -132,21 +130,13 @@ func (s *Store) ReceiptOf(ctx context.Context, source, externalID string) (desk.
 	var rows []receiptRow
 	err := s.read(ctx).Where("source = ? AND external_id = ?", source, key(externalID)).Order("id DESC").Limit(1).Find(&rows).Error
 	if err != nil {
-		return desk.Receipt{}, false, fmt.Errorf("store: receipt: %w", err)
+		return desk.Receipt{}, false, failed("receipt", err)
 	}
 	if len(rows) == 0 {
 		return desk.Receipt{}, false, nil
 	}
 	r, err := rows[0].desk()
 	return r, err == nil, err
-}
-
-// notFound turns GORM's word for no row into ours.
-func notFound(what string, err error) error {
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		err = desk.ErrNotFound
-	}
-	return fmt.Errorf("store: %s: %w", what, err)
 }
 
 // texts are IDs as strings.

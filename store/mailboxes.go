@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"gorm.io/gorm"
@@ -22,7 +21,7 @@ func (s *Store) Acquire(ctx context.Context, name, holder string, now time.Time,
 		WHERE leases.holder = excluded.holder OR leases.expires_at <= ?
 		RETURNING token`, name, holder, micro(now.Add(ttl)), micro(now)).Scan(&got).Error
 	if err != nil {
-		return 0, false, fmt.Errorf("store: acquire: %w", err)
+		return 0, false, failed("acquire", err)
 	}
 	if len(got) == 0 {
 		return 0, false, nil
@@ -36,7 +35,7 @@ func (s *Store) Release(ctx context.Context, name, holder string) error {
 	err := s.w.WithContext(ctx).Exec(`UPDATE leases SET holder = '', token = token + 1, expires_at = ? WHERE name = ? AND holder = ?`,
 		micro(time.Unix(0, 0)), name, holder).Error
 	if err != nil {
-		return fmt.Errorf("store: release: %w", err)
+		return failed("release", err)
 	}
 	return nil
 }
@@ -46,7 +45,7 @@ func (s *Store) Release(ctx context.Context, name, holder string) error {
 func (s *Store) Cursor(ctx context.Context, source, folder string) (desk.Cursor, error) {
 	var rows []cursorRow
 	if err := s.read(ctx).Where("source = ? AND folder = ?", source, folder).Find(&rows).Error; err != nil {
-		return desk.Cursor{}, fmt.Errorf("store: cursor: %w", err)
+		return desk.Cursor{}, failed("cursor", err)
 	}
 	if len(rows) == 0 {
 		return desk.Cursor{}, nil
@@ -75,7 +74,7 @@ func (s *Store) States(ctx context.Context, ids []desk.ReceiptID) (map[desk.Rece
 	}
 	var rows []receiptRow
 	if err := s.read(ctx).Select("id", "state").Where(s.in("id", texts(ids))).Find(&rows).Error; err != nil {
-		return nil, fmt.Errorf("store: states: %w", err)
+		return nil, failed("states", err)
 	}
 	for _, r := range rows {
 		out[desk.ReceiptID(r.ID)] = desk.State(r.State)

@@ -32,7 +32,7 @@ func (s *Store) View(ctx context.Context, drafts []*desk.Draft) (*View, error) {
 	v := &View{s: s, seen: map[pair][]desk.Seen{}, waiting: map[pair]desk.ReceiptID{}, requester: map[pair]desk.Requester{}, customer: map[string]desk.Requester{},
 		account: map[string]desk.Account{}, thread: map[pair]desk.TicketID{}, ticket: map[string]*ticketRow{}, team: map[string]bool{}}
 	if err := v.readAhead(ctx, drafts); err != nil {
-		return nil, fmt.Errorf("store: view: %w", err)
+		return nil, failed("view", err)
 	}
 	return v, nil
 }
@@ -108,7 +108,7 @@ func known[K comparable, V any](ctx context.Context, v *View, m map[K]V, k K, lo
 	if _, ok := m[k]; !ok {
 		if err := load(ctx, []K{k}); err != nil {
 			var zero V
-			return zero, fmt.Errorf("store: view: %w", err)
+			return zero, failed("view", err)
 		}
 	}
 	return m[k], nil
@@ -162,7 +162,7 @@ func (v *View) Threads(ctx context.Context, scope string, keys []string) (map[st
 		}
 	}
 	if err := v.loadThreads(ctx, ask); err != nil {
-		return nil, fmt.Errorf("store: view: %w", err)
+		return nil, failed("view", err)
 	}
 	for _, k := range keys {
 		if id := v.thread[pair{scope, key(k)}]; id != "" {

@@ -1,0 +1,77 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"gorm.io/gorm"
+
+	"switchboard/pipeline/desk"
+)
+
+// failed names the operation an error comes from; nil stays nil.
+func failed(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if unavailable(err) {
+		return fmt.Errorf("store: %s: %w: %w", op, desk.ErrUnavailable, err)
+	}
+	return fmt.Errorf("store: %s: %w", op, err)
+}
+
+// notFound turns GORM's word for no row into ours.
+func notFound(what string, err error) error {
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		err = desk.ErrNotFound
+	}
+	return failed(what, err)
+}
+
+// unavailable reports errors that say nothing about what was asked, only that
+// the database cannot answer now: no connection, a cut one, a server that
+// starts or stops, no free slot, a full disk, a file somebody else holds.
+// Waiting cures them, and no message is to blame.
+func unavailable(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch pg.Code[:2] {
+		case "08", // connection exception
+			"53", // insufficient resources: connections, memory, disk
+			"57": // operator intervention: shutdown, crash, cannot connect now, query cancelled
+			return true
+		case "58": // system error: I/O
+			return true
+		}
+		return pg.Code == "25006" // read-only: a standby after a failover
+	}
+	var lite sqliteError
+	if errors.As(err, &lite) {
+		switch lite.Code() & 0xff {
+		case 5, 6, 10, 13, 14: // BUSY, LOCKED, IOERR, FULL, CANTOPEN
+			return true
+		}
+		return false
+	}
+	var refused *pgconn.ConnectError
+	var network net.Error
+	switch {
+	case errors.As(err, &refused), errors.As(err, &network):
+		return true
+	case errors.Is(err, driver.ErrBadConn), errors.Is(err, sql.ErrConnDone), errors.Is(err, sql.ErrTxDone),
+		errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed),
+		errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.ECONNREFUSED),
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return true
+	}
+	// pgconn has no type for a connection that was cut while it was used.
+	return strings.HasSuffix(err.Error(), "conn closed") || strings.Contains(err.Error(), "sql: database is closed")
+}

@@ -1,0 +1,195 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"switchboard/pipeline/desk"
+)
+
+// What becomes of receipts besides being filed: swept, in trouble, failed,
+// opened again. The states in SQL are literals where a partial index depends on
+// them.
+
+// Stale claims up to limit receipts that were accepted before an instant, are
+// not settled and were not claimed since sweptBefore, and returns them oldest
+// first. They are marked as claimed at now in the same statement, so that
+// several processes that sweep at once get different ones.
+func (s *Store) Stale(ctx context.Context, before, sweptBefore, now time.Time, limit int) ([]desk.ReceiptID, error) {
+	lock := ""
+	if s.dialect == Postgres {
+		lock = "FOR UPDATE SKIP LOCKED"
+	}
+	var rows []receiptRow
+	err := s.write(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		return tx.Raw(`UPDATE ledger SET swept_at = ? WHERE id IN (
+			SELECT id FROM ledger WHERE state = 'accepted' AND accepted_at < ? AND (swept_at IS NULL OR swept_at < ?)
+			ORDER BY accepted_at, id LIMIT ? `+lock+`) RETURNING id, accepted_at`,
+			micro(now), micro(before), micro(sweptBefore), limit).Scan(&rows).Error
+	})
+	if err != nil {
+		return nil, failed("stale", err)
+	}
+	slices.SortFunc(rows, func(a, b receiptRow) int {
+		if c := a.AcceptedAt.Compare(b.AcceptedAt); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	ids := make([]desk.ReceiptID, len(rows))
+	for i, r := range rows {
+		ids[i] = desk.ReceiptID(r.ID)
+	}
+	return ids, nil
+}
+
+// Trouble counts one more failed attempt to file a receipt and keeps why. The
+// attempt number most (or above) ends it as failed. It returns where the receipt
+// stands; one that is settled already stays as it is.
+func (s *Store) Trouble(ctx context.Context, id desk.ReceiptID, most int, reason string, now time.Time) (desk.State, error) {
+	var rows []receiptRow
+	err := s.write(ctx, func(tx *gorm.DB) error {
+		rows = nil
+		err := tx.Raw(`UPDATE ledger SET attempts = attempts + 1, reason = ?,
+				state = CASE WHEN attempts + 1 >= ? THEN 'failed' ELSE state END,
+				settled_at = CASE WHEN attempts + 1 >= ? THEN ? ELSE settled_at END
+			WHERE id = ? AND state = 'accepted' RETURNING state`,
+			desk.Clean(reason), most, most, micro(now), string(id)).Scan(&rows).Error
+		if err != nil || len(rows) > 0 {
+			return err
+		}
+		return tx.Select("state").Where("id = ?", string(id)).Find(&rows).Error
+	})
+	if err == nil && len(rows) == 0 {
+		err = desk.ErrNotFound
+	}
+	if err != nil {
+		return "", failed("trouble", err)
+	}
+	return desk.State(rows[0].State), nil
+}
+
+// Fail ends a receipt as failed. One that is settled already is
+// desk.ErrSettled.
+func (s *Store) Fail(ctx context.Context, id desk.ReceiptID, reason string, now time.Time) error {
+	err := s.write(ctx, func(tx *gorm.DB) error {
+		res := tx.Exec(`UPDATE ledger SET state = 'failed', reason = ?, settled_at = ? WHERE id = ? AND state = 'accepted'`,
+			desk.Clean(reason), micro(now), string(id))
+		if res.Error != nil || res.RowsAffected == 1 {
+			return res.Error
+		}
+		var n int64
+		if err := tx.Model(&receiptRow{}).Where("id = ?", string(id)).Count(&n).Error; err != nil {
+			return err
+		}
+		if n == 0 {
+			return desk.ErrNotFound
+		}
+		return desk.ErrSettled
+	})
+	return failed("fail", err)
+}
+
+// Reopen makes receipts that failed, are held or were dropped accepted again,
+// with no attempts, and returns them in the order of the filter. Filed and
+// duplicate ones are never reopened: their message is on a ticket. They count as
+// claimed at now: the caller queues them, and the sweep does if it cannot.
+func (s *Store) Reopen(ctx context.Context, f desk.ReceiptFilter, now time.Time) ([]desk.ReceiptID, error) {
+	var ids []string
+	err := s.write(ctx, func(tx *gorm.DB) error {
+		ids = nil
+		var rows []receiptRow
+		q := s.receiptsBy(s.forUpdate(tx), f).Where("state IN ('failed', 'held', 'dropped')").Select("id")
+		if err := q.Find(&rows).Error; err != nil || len(rows) == 0 {
+			return err
+		}
+		for _, r := range rows {
+			ids = append(ids, r.ID)
+		}
+		return tx.Model(&receiptRow{}).Where(s.in("id", ids)).Updates(map[string]any{"state": string(desk.Accepted), "attempts": 0,
+			"reason": "", "settled_at": nil, "swept_at": micro(now)}).Error
+	})
+	if err != nil {
+		return nil, failed("reopen", err)
+	}
+	out := make([]desk.ReceiptID, len(ids))
+	for i, id := range ids {
+		out[i] = desk.ReceiptID(id)
+	}
+	return out, nil
+}
+
+// receiptsBy is the query of a filter.
+func (s *Store) receiptsBy(q *gorm.DB, f desk.ReceiptFilter) *gorm.DB {
+	if f.IDs != nil {
+		q = q.Where(s.in("id", texts(f.IDs)))
+	}
+	if f.State != "" {
+		q = q.Where("state = ?", string(f.State))
+		if f.State != desk.Filed {
+			q = q.Where("state <> 'filed'") // lets the partial index serve
+		}
+	}
+	if f.Source != "" {
+		q = q.Where("source = ?", f.Source)
+	}
+	order, later := "id", "id > ?"
+	if f.Newest {
+		order, later = "id DESC", "id < ?"
+	}
+	if f.After != "" {
+		q = q.Where(later, string(f.After))
+	}
+	return q.Order(order).Limit(desk.Page(f.Limit))
+}
+
+// ReceiptList returns rows of the ledger, with their drafts and trails.
+func (s *Store) ReceiptList(ctx context.Context, f desk.ReceiptFilter) ([]desk.Receipt, error) {
+	var rows []receiptRow
+	if err := s.receiptsBy(s.read(ctx), f).Find(&rows).Error; err != nil {
+		return nil, failed("receipts", err)
+	}
+	return receiptsOf(rows)
+}
+
+// Counts returns how many receipts stand in each state. It reads an index from
+// end to end: ask once a minute, not once a message.
+func (s *Store) Counts(ctx context.Context) (map[desk.State]int64, error) {
+	var rows []struct {
+		State string
+		N     int64
+	}
+	var all int64
+	err := s.read(ctx).Model(&receiptRow{}).Count(&all).Error
+	if err == nil {
+		err = s.read(ctx).Table("ledger").Select("state", "count(*) AS n").Where("state <> 'filed'").Group("state").Find(&rows).Error
+	}
+	if err != nil {
+		return nil, failed("counts", err)
+	}
+	out := map[desk.State]int64{}
+	for _, r := range rows {
+		out[desk.State(r.State)] = r.N
+		all -= r.N
+	}
+	if all > 0 {
+		out[desk.Filed] = all
+	}
+	return out, nil
+}
+
+// OldestAccepted returns when the oldest receipt that is not settled was
+// accepted, and false when all are settled.
+func (s *Store) OldestAccepted(ctx context.Context) (time.Time, bool, error) {
+	var rows []receiptRow
+	err := s.read(ctx).Select("accepted_at").Where("state = 'accepted'").Order("accepted_at").Limit(1).Find(&rows).Error
+	if err != nil || len(rows) == 0 {
+		return time.Time{}, false, failed("oldest", err)
+	}
+	return rows[0].AcceptedAt.UTC(), true, nil
+}

@@ -92,8 +92,10 @@ func channelName(c desk.Channel) string {
 	return strings.ReplaceAll(strings.ToLower(string(c)), "_", "")
 }
 
-// channelNamed finds a channel by its name, or its name with underscores.
+// channelNamed finds a channel by its name in any case, with or without
+// underscores.
 func channelNamed(s string) (desk.Channel, bool) {
+	s = strings.ReplaceAll(strings.ToLower(s), "-", "_")
 	for _, c := range desk.Channels() {
 		if s == channelName(c) || s == strings.ToLower(string(c)) {
 			return c, true

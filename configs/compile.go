@@ -61,9 +61,16 @@ var (
 func named[T any](k *compiler, at place, key, what string, list []T, id func(T) string) {
 	for i, e := range list {
 		p := at.of(i, key)
+		if n, ok := k.place(at.of(i)); ok && n.kind != mapping {
+			continue // refused as a whole
+		}
+		article := "a"
+		if key == "id" {
+			article = "an"
+		}
 		switch name := id(e); {
 		case name == "" && !k.written(p):
-			k.path(at.of(i), "%s needs a %s", what, key)
+			k.path(at.of(i), "%s needs %s %s", what, article, key)
 		case name == "" && k.bare(p):
 			k.path(p, "the %s is empty", key)
 		case name == "":
@@ -117,7 +124,7 @@ func (k *compiler) words() {
 	}
 	named(k, at, "name", "a status", c.Statuses, func(s desk.StatusDef) string { return string(s.Name) })
 	for _, need := range []desk.Category{desk.CategoryNew, desk.CategoryOpen, desk.CategoryResolved, desk.CategoryClosed} {
-		if c.Statuses.Default(need) == "" {
+		if c.Statuses.Default(need) == "" && !k.unread(at) {
 			k.key(at, "no status has the category %q; every ticket passes through it", need)
 		}
 	}

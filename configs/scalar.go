@@ -153,15 +153,20 @@ func (d *decoder) textual(n *node, v reflect.Value, f field) {
 	if !ok {
 		return
 	}
+	size, isSize := v.Addr().Interface().(*Size)
 	if n.kind == list || n.kind == mapping {
-		d.mismatch(n, f.key, "a text")
+		want := "a text"
+		if isSize {
+			want = "a size such as 25MB"
+		}
+		d.mismatch(n, f.key, want)
 		return
 	}
 	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)); err != nil {
 		d.node(n, "%s: %s", f.key, plainWords(err))
 		return
 	}
-	if size, ok := v.Addr().Interface().(*Size); ok {
+	if isSize {
 		d.bounds(n, f, float64(*size), func(s string) float64 { x, _ := ParseSize(s); return float64(x) })
 	}
 }

@@ -3,6 +3,7 @@ package configs
 import (
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,9 +33,12 @@ func (k *compiler) settings() {
 	}
 }
 
+var schemeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]{1,20}$`)
+
 func (k *compiler) database() {
 	scheme, _, ok := strings.Cut(string(k.c.Database.URL), ":")
-	if ok && !slices.Contains([]string{"postgres", "postgresql", "sqlite"}, strings.ToLower(scheme)) && len(scheme) > 1 {
+	// One letter is a drive; what is no scheme is a path or key=value settings.
+	if ok && schemeForm.MatchString(scheme) && !slices.Contains([]string{"postgres", "postgresql", "sqlite"}, strings.ToLower(scheme)) {
 		k.path(place{"database", "url"}, "a database is postgres://... or sqlite:/path/to/file.db, not %s", quote(scheme+":"))
 	}
 }

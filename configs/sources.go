@@ -3,6 +3,7 @@ package configs
 import (
 	"regexp"
 	"slices"
+	"strings"
 
 	"switchboard/pipeline/desk"
 )
@@ -24,7 +25,7 @@ func (k *compiler) sources() {
 			k.path(p, "a source needs a channel%s", knownAre(channelNames()))
 		}
 		switch {
-		case s.Name == "":
+		case strings.TrimSpace(s.Name) != s.Name, s.Name == "": // refused as a name
 		case !sourceForm.MatchString(s.Name):
 			k.path(p.of("name"), "the name %s of a source must be lower-case letters, digits, _ and -, at most 64: it is part of addresses", quote(s.Name))
 		case s.Name == apiSource && s.Channel != "" && s.Channel != desk.API:

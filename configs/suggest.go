@@ -10,10 +10,9 @@ import (
 // like the one written, or "" when none is near.
 func didYouMean[T ~string](wrong string, known []T) string {
 	w := strings.ToLower(wrong)
-	best, least := "", len(w)/3+1
+	best, least := "", min(max(1, len(w)/3)+1, len(w)) // nearer than this
 	for _, k := range known {
-		d := distance(w, strings.ToLower(string(k)))
-		if d < least || d == least && best == "" && d < len(w) {
+		if d := distance(w, strings.ToLower(string(k))); d < least {
 			best, least = string(k), d
 		}
 	}
@@ -32,8 +31,8 @@ func knownAre[T ~string](known []T) string {
 	for _, k := range known {
 		words = append(words, string(k))
 	}
-	if len(words) > 20 {
-		words = append(words[:20], "...")
+	if len(words) > 30 {
+		words = append(words[:30], "...")
 	}
 	return "; known are " + strings.Join(words, ", ")
 }

@@ -26,7 +26,7 @@ type origin struct {
 	blobs    map[string]desk.BlobRef // what the references in the letter mean
 	loop     string                  // value of LoopHeader
 	damage   []string                // what went wrong before it was read
-	unparsed bool // the letter is a sketch of a mail that could not be read
+	unparsed bool                    // the letter is a sketch of a mail that could not be read
 }
 
 // replyTo is the Thread.Address of a mail: what an answer to it needs.

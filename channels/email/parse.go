@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net/mail"
+	netmail "net/mail"
 	"net/textproto"
 	"strings"
 	"time"
@@ -136,12 +136,12 @@ func sketch(head []byte) *letter.Letter {
 	}
 	l := &letter.Letter{Subject: word(field(head, "Subject")), MessageID: desk.Clean(strings.Trim(field(head, "Message-ID"), "<> "))}
 	from := field(head, "From")
-	if a, err := mail.ParseAddress(from); err == nil {
+	if a, err := netmail.ParseAddress(from); err == nil {
 		l.From = []letter.Address{{Name: desk.Clean(a.Name), Addr: desk.Clean(a.Address)}}
 	} else if addr := addressIn(from); addr != "" {
 		l.From = []letter.Address{{Addr: desk.Clean(addr)}}
 	}
-	if at, err := mail.ParseDate(field(head, "Date")); err == nil {
+	if at, err := netmail.ParseDate(field(head, "Date")); err == nil {
 		l.Date = at
 	}
 	return l
@@ -178,7 +178,7 @@ func field(head []byte, name string) string {
 func receivedAt(head []byte) time.Time {
 	received := field(head, "Received")
 	if i := strings.LastIndexByte(received, ';'); i >= 0 {
-		if at, err := mail.ParseDate(strings.TrimSpace(received[i+1:])); err == nil {
+		if at, err := netmail.ParseDate(strings.TrimSpace(received[i+1:])); err == nil {
 			return at
 		}
 	}

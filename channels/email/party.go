@@ -1,7 +1,7 @@
 package email
 
 import (
-	"net/mail"
+	netmail "net/mail"
 	"strings"
 
 	"switchboard/channels/email/letter"
@@ -70,7 +70,7 @@ func addressIn(value string) string {
 	if value == "" {
 		return ""
 	}
-	if a, err := mail.ParseAddress(value); err == nil {
+	if a, err := netmail.ParseAddress(value); err == nil {
 		return a.Address
 	}
 	if i, j := strings.LastIndexByte(value, '<'), strings.LastIndexByte(value, '>'); i >= 0 && j > i {

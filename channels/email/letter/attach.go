@@ -94,7 +94,7 @@ func (w *reader) enclosed(p part) error {
 	p.typ.params = nil // a name parameter here is the subject, as a rule
 	name := fileName(p)
 	if name == "" {
-		if name = baseName(subject); name == "" {
+		if name = baseName(strings.NewReplacer("/", "-", "\\", "-").Replace(subject)); name == "" {
 			name = fmt.Sprintf("message-%d", p.number)
 		}
 		name = shorten(name, maxName-4)

@@ -112,16 +112,19 @@ func daemonMail(w *reader) (string, string) {
 	for _, list := range [][]Address{l.From, l.Sender} {
 		for _, a := range list {
 			local, _, _ := strings.Cut(a.Addr, "@")
-			if daemonName.MatchString(local) || daemonText.MatchString(a.Name) {
+			if hasAny(local, daemonMarks) && daemonName.MatchString(local) || hasAny(a.Name, daemonMarks) && daemonText.MatchString(a.Name) {
 				daemon = strings.TrimSpace(a.Name + " " + a.Addr)
 			}
 		}
 	}
 	null := w.nullPath()
 	failed := l.Headers["x-failed-recipients"] != ""
+	text := l.Text[:min(len(l.Text), 8<<10)]
+	if daemon == "" && !null && !hasAny(text, smtpMarks) {
+		return "", "" // an ordinary mail, decided without the costly patterns
+	}
 	subject := failWords.MatchString(l.Subject)
 	delay := delayWords.MatchString(l.Subject)
-	text := l.Text[:min(len(l.Text), 8<<10)]
 	switch {
 	case failed && (daemon != "" || null):
 		return AutoBounce, "X-Failed-Recipients is set"
@@ -147,6 +150,23 @@ var (
 	smtpText  = regexp.MustCompile(`(?i)\b[45][0-9][0-9][ -]#?[45]\.[0-9]{1,3}\.[0-9]{1,3}|RCPT TO:|SMTP error|SMTP server|Final-Recipient:`)
 	isReply   = regexp.MustCompile(`(?i)^\s*(re|aw|sv|fwd?|wg|tr|rv)\s*:`)
 )
+
+// What daemonText, daemonName and smtpText cannot match without.
+var (
+	daemonMarks = []string{"daemon", "master", "mail", "delivery", "administrator", "exchange"}
+	smtpMarks   = []string{"5.", "4.", "smtp", "rcpt to:", "final-recipient"}
+)
+
+// hasAny tells whether one of marks, which are lower case, stands in s.
+func hasAny(s string, marks []string) bool {
+	s = strings.ToLower(s)
+	for _, mark := range marks {
+		if strings.Contains(s, mark) {
+			return true
+		}
+	}
+	return false
+}
 
 // nullPath tells whether the mail was sent with the empty return path, which
 // RFC 5321 4.5.5 asks of all reports.

@@ -191,6 +191,34 @@ func mostlyUTF8(b []byte) bool {
 	return good > 8*bad
 }
 
+// headerUTF8 decodes the lines of a header that hold raw bytes of some charset,
+// together, so that there is more to guess from. declared is that of the body.
+func headerUTF8(block []byte, declared string) []byte {
+	if name := charsetName(declared); utf8Names[name] || encodingOf(name) == nil {
+		declared = ""
+	}
+	lines := bytes.Split(block, lf)
+	var odd [][]byte
+	for _, line := range lines {
+		if !utf8.Valid(line) {
+			odd = append(odd, line)
+		}
+	}
+	decoded := strings.Split(toUTF8(bytes.Join(odd, lf), declared), "\n")
+	if len(decoded) != len(odd) {
+		return []byte(strings.ToValidUTF8(string(block), "\uFFFD"))
+	}
+	n := 0
+	for i, line := range lines {
+		if !utf8.Valid(line) {
+			lines[i] = []byte(decoded[n])
+			n++
+		}
+	}
+	return bytes.Join(lines, lf)
+}
+
+// byOrderMark decodes text that begins with a byte order mark.
 func byOrderMark(b []byte) (string, bool) {
 	switch {
 	case bytes.HasPrefix(b, []byte("\xEF\xBB\xBF")) && utf8.Valid(b):

@@ -159,7 +159,9 @@ func sameAddresses(got, want []Address, names bool) bool {
 }
 
 func TestCorpusMIME(t *testing.T) {
-	const floor, floorBytes = 0, 0
+	// Of the nine that fail six are TNEF: text files that the corpus expects with
+	// LF for CRLF, an OLE object with its interface ID, a winmail.dat kept whole.
+	const floor = 316
 	var passed, total int
 	var failures []string
 	fields := map[string][2]int{}
@@ -237,7 +239,7 @@ func TestCorpusMIME(t *testing.T) {
 }
 
 func TestCorpusHeaders(t *testing.T) {
-	floors := map[string]int{"address": 0, "content_type": 0, "date": 0, "id": 0, "unstructured": 0}
+	floors := map[string]int{"address": 43, "content_type": 84, "date": 35, "id": 8, "unstructured": 21}
 	for field, floor := range floors {
 		t.Run(field, func(t *testing.T) {
 			var passed, total int
@@ -316,7 +318,7 @@ func jsonString(v any) string {
 }
 
 func TestCorpusBounce(t *testing.T) {
-	const floorVerdict, floorRecipients, floorStatus = 0, 0, 0
+	const floorVerdict, floorRecipients, floorStatus = 398, 364, 265
 	var verdicts, total, addrs, addrTotal, statuses, statusTotal int
 	var failures []string
 	for _, c := range corpusCases(t, "bounce/cases.jsonl") {
@@ -387,6 +389,7 @@ func TestCorpusBounce(t *testing.T) {
 
 // Mails of people must not be taken for bounces.
 func TestCorpusPeopleAreNoBounces(t *testing.T) {
+	const bounces = 22 // mails of these sets that are, by reading them
 	var wrong []string
 	total := 0
 	for _, file := range []string{"mime/cases.jsonl", "reply/cases.jsonl", "forward/cases.jsonl"} {
@@ -401,7 +404,7 @@ func TestCorpusPeopleAreNoBounces(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d mails taken for bounces", len(wrong), total)
-	if len(wrong) > 0 {
-		t.Logf("%s", strings.Join(wrong, "\n"))
+	if len(wrong) > bounces {
+		t.Errorf("%d mails are taken for bounces, %d are:\n%s", len(wrong), bounces, strings.Join(wrong, "\n"))
 	}
 }

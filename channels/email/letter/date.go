@@ -214,17 +214,19 @@ func numericZone(s string) *time.Location {
 
 // monthOf reads an English month, whole or from three letters on.
 func monthOf(word string) time.Month {
-	word = strings.ToLower(strings.TrimRight(word, "."))
+	word = strings.TrimRight(word, ".")
 	if len(word) < 3 {
 		return 0
 	}
-	for m := time.January; m <= time.December; m++ {
-		if strings.HasPrefix(strings.ToLower(m.String()), word) {
-			return m
+	for i, name := range monthNames {
+		if len(word) <= len(name) && strings.EqualFold(name[:len(word)], word) {
+			return time.Month(i + 1)
 		}
 	}
 	return 0
 }
+
+var monthNames = [...]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}
 
 // namedZones are those of RFC 5322 4.3 and the European ones seen in mails.
 var namedZones = map[string]int{

@@ -1,8 +1,8 @@
 package letter
 
 import (
+	"net/textproto"
 	"slices"
-	"strings"
 
 	"github.com/emersion/go-message"
 )
@@ -24,10 +24,11 @@ var KeptHeaders = []string{
 	"x-ticket-id", "x-tenant", "x-customer-id", "x-order-id",
 }
 
-var isKept = func() map[string]bool {
-	m := make(map[string]bool, len(KeptHeaders))
+// kept maps field names, as go-message spells them, to those of KeptHeaders.
+var kept = func() map[string]string {
+	m := make(map[string]string, len(KeptHeaders))
 	for _, name := range KeptHeaders {
-		m[name] = true
+		m[textproto.CanonicalMIMEHeaderKey(name)] = name
 	}
 	return m
 }()
@@ -38,41 +39,40 @@ func (w *reader) fill(h *message.Header) {
 	l := w.letter
 	l.Headers = make(map[string]string)
 	for fields := h.Header.Fields(); fields.Next(); {
-		name := strings.ToLower(fields.Key())
-		value := fields.Value()
-		switch name {
-		case "message-id":
+		key, value := fields.Key(), fields.Value()
+		switch key {
+		case "Message-Id":
 			if l.MessageID == "" {
 				l.MessageID = oneID(value)
 			}
-		case "in-reply-to":
+		case "In-Reply-To":
 			l.InReplyTo = append(l.InReplyTo, scanIDs(value, maxIDs)...)
-		case "references":
+		case "References":
 			l.References = append(l.References, scanIDs(value, maxIDs)...)
-		case "from":
+		case "From":
 			first(&l.From, value)
-		case "sender":
+		case "Sender":
 			first(&l.Sender, value)
-		case "reply-to":
+		case "Reply-To":
 			first(&l.ReplyTo, value)
-		case "return-path":
+		case "Return-Path":
 			first(&l.ReturnPath, value)
-		case "to":
+		case "To":
 			l.To = gather(l.To, value)
-		case "cc":
+		case "Cc":
 			l.Cc = gather(l.Cc, value)
-		case "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-delivered-to":
+		case "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "x-delivered-to":
 			l.DeliveredTo = gather(l.DeliveredTo, value)
-		case "subject":
+		case "Subject":
 			if l.Subject == "" {
 				l.Subject = shorten(decodeText(value), maxSubject)
 			}
-		case "date":
+		case "Date":
 			if l.Date.IsZero() {
 				l.Date = parseDate(value)
 			}
 		}
-		if isKept[name] {
+		if name := kept[key]; name != "" {
 			if _, ok := l.Headers[name]; !ok {
 				l.Headers[name] = shorten(decodeText(value), maxHeader)
 			}

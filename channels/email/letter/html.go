@@ -19,46 +19,58 @@ var markdownOf = sync.OnceValue(func() *converter.Converter {
 	)
 })
 
+// unescaped undoes the one escaping that the converter's base plugin insists on.
+var unescaped = strings.NewReplacer("&lt;", "<", "&gt;", ">")
+
 // markdown makes readable text of an HTML body. What the converter refuses
 // (more than 512 open elements) or what is very large loses its layout only.
 func (w *reader) markdown(s string) string {
 	if len(s) <= maxMarkdown && nesting(s) {
-		if md, err := markdownOf().ConvertString(cleanForText(s)); err == nil {
-			return newlines(clean(md))
+		if doc, err := html.Parse(strings.NewReader(cleanForText(s))); err == nil {
+			layout(doc)
+			if md, err := markdownOf().ConvertNode(doc); err == nil {
+				return blankLines(newlines(clean(unescaped.Replace(string(md)))))
+			}
 		}
 	}
 	w.damage("the HTML body is too large or too deep; its text was taken without layout")
 	return tagless(s)
 }
 
-// nesting tells whether no element lies deeper than a person would write. The
-// parser behind the converter is slow on deep trees.
+// nesting tells whether no element lies deeper than a person would write: the
+// parser behind the converter is slow on deep trees, and every quote or list
+// indents all lines in it.
 func nesting(s string) bool {
 	z := html.NewTokenizer(strings.NewReader(s))
-	depth := 0
+	depth, indent := 0, 0
 	for {
 		switch z.Next() {
 		case html.ErrorToken:
 			return true
 		case html.StartTagToken:
-			if name, _ := z.TagName(); !isVoid(string(name)) {
+			switch name, _ := z.TagName(); string(name) {
+			case "br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "param", "source", "track", "wbr":
+			case "p", "li", "td", "th", "tr": // often never closed
+			case "blockquote", "ul", "ol", "dl":
+				indent++
+				depth++
+			default:
 				depth++
 			}
-			if depth > 400 {
+			if depth > 300 || indent > 30 {
 				return false
 			}
 		case html.EndTagToken:
-			depth = max(depth-1, 0)
+			switch name, _ := z.TagName(); string(name) {
+			case "p", "li", "td", "th", "tr":
+			case "blockquote", "ul", "ol", "dl":
+				indent = max(indent-1, 0)
+				depth = max(depth-1, 0)
+			default:
+				depth = max(depth-1, 0)
+			}
 		}
 	}
-}
-
-func isVoid(name string) bool {
-	switch name {
-	case "br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "param", "source", "track", "wbr", "p", "li", "td", "tr":
-		return true
-	}
-	return false
 }
 
 // tagless is the text of an HTML fragment, a line for every block.

@@ -29,6 +29,7 @@ package letter
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -95,15 +96,15 @@ func Read(ctx context.Context, r io.Reader, limits Limits, put Sink) (*Letter, e
 	if put == nil {
 		put = discard
 	}
-	br := buffers.Get().(*bufio.Reader)
-	src := &source{ctx: ctx, br: br, fresh: true}
-	br.Reset(src.guard(r))
+	table := benches.Get().(*bench)
+	src := &source{ctx: ctx, br: table.br, fresh: true}
+	table.br.Reset(src.guard(r))
 	defer func() {
-		br.Reset(nil)
-		buffers.Put(br)
+		table.br.Reset(nil)
+		benches.Put(table)
 	}()
 
-	w := &reader{ctx: ctx, src: src, limits: limits.withDefaults(), put: put, letter: &Letter{}}
+	w := &reader{ctx: ctx, src: src, limits: limits.withDefaults(), put: put, letter: &Letter{}, bench: table}
 	w.textLeft = w.limits.TextBytes
 	err := w.message()
 	if src.failed != nil {
@@ -115,7 +116,18 @@ func Read(ctx context.Context, r io.Reader, limits Limits, put Sink) (*Letter, e
 	return w.letter, nil
 }
 
-var buffers = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 32<<10) }}
+// A bench is the memory one call of Read works on; it is used again.
+type bench struct {
+	br     *bufio.Reader // over the mail
+	lines  *bufio.Reader // over the body of the present part
+	header []byte        // the present header block, as found
+	clean  []byte        // the same, repaired
+	text   bytes.Buffer  // the present text part, undecoded
+}
+
+var benches = sync.Pool{New: func() any {
+	return &bench{br: bufio.NewReaderSize(nil, 32<<10), lines: bufio.NewReaderSize(nil, 4<<10)}
+}}
 
 func discard(_ context.Context, _, _ string, r io.Reader) (string, int64, error) {
 	n, err := io.Copy(io.Discard, r)

@@ -2,6 +2,7 @@ package letter
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -17,12 +18,13 @@ type head struct {
 }
 
 // repair turns a header block, as found, into a head. block is left alone and
-// not kept, rest excepted. top says that it is the header of the mail itself.
+// not kept, rest excepted; buf is written over. top says that it is the header
+// of the mail itself.
 //
 // A line that is neither a field nor a continuation is folded into the field
 // above it if known fields follow, else the body begins with it.
-func repair(block []byte, top bool) head {
-	h := head{clean: make([]byte, 0, len(block)+16)}
+func repair(block, buf []byte, top bool) head {
+	h := head{clean: buf[:0]}
 	last := lastKnownField(block)
 	kept := false // a field was written that a continuation may follow
 	var value *string
@@ -52,6 +54,9 @@ func repair(block []byte, top bool) head {
 			h.damage = append(h.damage, "the line between header and body is not empty")
 			h.rest = block[at:]
 			break
+		}
+		if !folded {
+			text = withColon(text)
 		}
 		switch {
 		case folded && kept:
@@ -123,6 +128,19 @@ func isField(line []byte) bool {
 		}
 	}
 	return len(name) > 0
+}
+
+// withColon puts the colon into "Content-Type text/plain".
+func withColon(line []byte) []byte {
+	i := bytes.IndexByte(line, ' ')
+	if i <= 0 || bytes.IndexByte(line[:i], '-') < 0 || bytes.IndexByte(line[:i], ':') >= 0 {
+		return line
+	}
+	fixed := slices.Concat(line[:i], []byte{':'}, line[i:])
+	if !isField(fixed) || !isKnown(fixed) {
+		return line
+	}
+	return fixed
 }
 
 // continues tells whether a block goes on with a field or a folded line.

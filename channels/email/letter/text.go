@@ -13,8 +13,11 @@ type piece struct{ plain, html string }
 
 // hold reads a text part into memory as far as TextBytes allows. If it is
 // larger, the whole of it is kept as an attachment as well and the text is cut.
+// The bytes hold until the next call.
 func (w *reader) hold(p part) ([]byte, error) {
-	raw, err := io.ReadAll(io.LimitReader(p.body, w.textLeft))
+	w.bench.text.Reset()
+	_, err := w.bench.text.ReadFrom(&io.LimitedReader{R: p.body, N: w.textLeft})
+	raw := w.bench.text.Bytes()
 	if w.src.failed != nil {
 		return nil, w.src.failed
 	}
@@ -141,17 +144,11 @@ func alternatives(own []piece) []piece {
 // finish chooses the body text of the letter. Plain text is preferred; HTML is
 // converted where nothing plain says the same.
 func (w *reader) finish(pieces []piece) error {
-	var plain strings.Builder
-	for _, pc := range pieces {
-		plain.WriteString(pc.plain)
-		plain.WriteByte('\n')
-	}
-	all := plain.String()
 	var text string
 	for _, pc := range pieces {
 		add := pc.plain
 		if strings.TrimSpace(add) == "" && pc.html != "" {
-			if md := w.markdown(pc.html); !covers(all, md) {
+			if md := w.markdown(pc.html); !covers(plainOf(pieces), md) {
 				add = md
 			}
 		}
@@ -162,9 +159,22 @@ func (w *reader) finish(pieces []piece) error {
 	if strings.TrimSpace(text) == "" && len(w.rtf) > 0 {
 		text = rtfText(w.rtf)
 	}
+	if most := 2 * w.limits.TextBytes; int64(len(text)) > most { // indentation grows
+		text = shorten(text, int(most))
+		w.damage("the text was cut at %d bytes", most)
+	}
 	w.letter.Text = clean(strings.TrimRight(text, " \t\n"))
 	w.letter.Auto = w.judge()
 	return nil
+}
+
+func plainOf(pieces []piece) string {
+	var out strings.Builder
+	for _, pc := range pieces {
+		out.WriteString(pc.plain)
+		out.WriteByte('\n')
+	}
+	return out.String()
 }
 
 // joinText puts b below a with a blank line between.

@@ -61,14 +61,8 @@ func (w *reader) tnef(p part, pieces *[]piece) error {
 		return err
 	}
 	own := t.body
-	if own.plain != "" && !w.bodyless(*pieces) {
-		all := ""
-		for _, pc := range *pieces {
-			all += pc.plain + "\n"
-		}
-		if covers(all, own.plain) {
-			own.plain = ""
-		}
+	if own.plain != "" && covers(plainOf(*pieces), own.plain) {
+		own.plain = ""
 	}
 	if own.html != "" && w.letter.HTML == "" {
 		ref, _, err := w.put(w.ctx, "body.html", "text/html; charset=utf-8", strings.NewReader(own.html))

@@ -10,15 +10,16 @@ import (
 
 // decodeTransfer undoes a Content-Transfer-Encoding (RFC 2045 6). Unlike the
 // decoders of the standard library those here step over bad bytes, and keep
-// what comes after them; fault hears of it.
-func decodeTransfer(encoding string, r io.Reader, fault func(string)) io.Reader {
+// what comes after them; fault hears of it. br is used if lines are needed.
+func decodeTransfer(encoding string, r io.Reader, br *bufio.Reader, fault func(string)) io.Reader {
+	br.Reset(r)
 	switch name := encodingName(encoding); name {
 	case "base64":
-		return &lineDecoder{br: bufio.NewReader(r), decode: (&base64Lines{fault: fault}).line}
+		return &lineDecoder{br: br, decode: (&base64Lines{fault: fault}).line}
 	case "quoted-printable":
-		return &lineDecoder{br: bufio.NewReader(r), decode: (&quotedLines{}).line}
+		return &lineDecoder{br: br, decode: (&quotedLines{}).line}
 	case "x-uuencode", "uuencode", "x-uue", "uue":
-		return &lineDecoder{br: bufio.NewReader(r), decode: (&uuLines{}).line}
+		return &lineDecoder{br: br, decode: (&uuLines{}).line}
 	case "", "7bit", "8bit", "binary", "plain", "none":
 		return r
 	default:
@@ -29,6 +30,10 @@ func decodeTransfer(encoding string, r io.Reader, fault func(string)) io.Reader 
 
 // encodingName brings the value of a Content-Transfer-Encoding to its token.
 func encodingName(s string) string {
+	switch s = strings.TrimSpace(s); s {
+	case "", "7bit", "8bit", "base64", "quoted-printable", "binary":
+		return s
+	}
 	s = strings.ToLower(strings.TrimSpace(stripComments(s)))
 	if i := strings.IndexAny(s, ";,"); i >= 0 {
 		s = s[:i]

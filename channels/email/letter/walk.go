@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/emersion/go-message"
 )
@@ -17,7 +18,7 @@ type reader struct {
 	put    Sink
 	letter *Letter
 
-	header   []byte // buffer for header blocks
+	bench    *bench
 	parts    int    // visited
 	textLeft int64  // bytes of text that may still be held
 	report   report // what machines said of themselves
@@ -48,12 +49,13 @@ func (w *reader) message() error {
 // is appended to pieces.
 func (w *reader) entity(depth int, defaultType string, pieces *[]piece) error {
 	w.parts++
-	block, cut, ended := w.src.header(w.header, w.limits.HeaderBytes, depth == 0)
-	w.header = block
+	block, cut, ended := w.src.header(w.bench.header, w.limits.HeaderBytes, depth == 0)
+	w.bench.header = block
 	if cut {
 		w.damage("a header is larger than %d bytes; the rest of it was left out", w.limits.HeaderBytes)
 	}
-	h := repair(block, depth == 0)
+	h := repair(block, w.bench.clean, depth == 0)
+	w.bench.clean = h.clean
 	for _, d := range h.damage {
 		w.damage("%s", d)
 	}
@@ -77,10 +79,13 @@ func (w *reader) entity(depth int, defaultType string, pieces *[]piece) error {
 			p.typ.kind = "multipart/mixed"
 		}
 	}
+	if !utf8.Valid(h.clean) {
+		h.clean = headerUTF8(h.clean, p.typ.get("charset"))
+	}
 	var in io.Reader = &body{s: w.src, done: ended}
 	multi := strings.HasPrefix(p.typ.kind, "multipart/")
 	if !multi {
-		in = decodeTransfer(h.encoding, in, func(fault string) { w.damage("part %d: %s", p.number, fault) })
+		in = decodeTransfer(h.encoding, in, w.bench.lines, func(fault string) { w.damage("part %d: %s", p.number, fault) })
 	}
 	e, err := message.ReadWithOptions(io.MultiReader(bytes.NewReader(h.clean), in), &message.ReadOptions{MaxHeaderBytes: -1})
 	if err != nil { // repair left nothing to complain of
@@ -130,7 +135,7 @@ func (w *reader) multipart(p part, depth int, pieces *[]piece) error {
 
 // raw reads a body that pretends to be a multipart as a leaf.
 func (w *reader) raw(p part, pieces *[]piece) error {
-	p.body = decodeTransfer(p.encoded, &body{s: w.src}, func(string) {})
+	p.body = decodeTransfer(p.encoded, &body{s: w.src}, w.bench.lines, func(string) {})
 	if err := w.leaf(p, pieces); err != nil {
 		return err
 	}

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"switchboard/channels"
 	"switchboard/pipeline/desk"
 )
 
-var _ channels.Block = Block{}
+// What channels.Block asks for.
+var _ interface{ Decode(into any) error } = Block{}
 
 func env(pairs ...string) Lookup {
 	return func(name string) (string, bool) {

@@ -8,10 +8,13 @@ import (
 
 // Secret is a password, token or key. In a config file it is written ${NAME}
 // or file:PATH, never as it is. It prints as dots wherever it is printed,
-// logged or encoded; string(s) is the secret itself.
+// logged or encoded; [Secret.Reveal] is the secret itself.
 type Secret string
 
 const dots = "••••••"
+
+// Reveal returns the secret itself.
+func (s Secret) Reveal() string { return string(s) }
 
 // String hides the secret; an empty one shows as empty.
 func (s Secret) String() string {
@@ -35,8 +38,11 @@ func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
 
 // URL is an address that may carry a password. In a config file the password
 // part is written ${NAME}, or the whole as ${NAME} or file:PATH. It prints
-// without the password; string(u) is the whole.
+// without the password; [URL.Reveal] is the whole.
 type URL string
+
+// Reveal returns the address with its password.
+func (u URL) Reveal() string { return string(u) }
 
 var (
 	userinfo   = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://[^/?#:]*):([^/?#]*)@`)

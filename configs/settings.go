@@ -71,7 +71,8 @@ func (k *compiler) redis() {
 	if r.URL != "" {
 		scheme, _, ok := strings.Cut(string(r.URL), "://")
 		known := []string{"redis", "rediss", "unix", "redis+unix", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster"}
-		if !ok || !slices.Contains(known, strings.ToLower(scheme)) {
+		word := slices.Contains([]string{"auto", "embedded", "spawn"}, strings.ToLower(string(r.URL)))
+		if !word && (!ok || !slices.Contains(known, strings.ToLower(scheme))) {
 			k.path(at.of("url"), "a Redis url begins with redis://, rediss://, unix://, redis-sentinel:// or redis-cluster://")
 		}
 	}

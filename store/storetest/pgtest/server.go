@@ -52,7 +52,7 @@ func launch(bin string, want settings) (_ *Server, err error) {
 	s := &Server{bin: bin, dir: dir, password: rand.Text(), settings: want}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("pgtest: %w", err), os.RemoveAll(dir))
+			err = errors.Join(fmt.Errorf("pgtest: %w", err), programtest.Remove(dir))
 		}
 	}()
 	if err := s.initdb(); err != nil {
@@ -223,7 +223,7 @@ func (s *Server) alive() bool {
 // remove ends the server for good and deletes its folder.
 func (s *Server) remove() error {
 	_ = s.process.StopWith(syscall.SIGQUIT) // it has nothing to save
-	err := os.RemoveAll(s.dir)
+	err := programtest.Remove(s.dir)
 	s.unwatch()
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"os/user"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // attach ties the child's life to ours, puts it into its own process group (so
@@ -30,4 +31,17 @@ func attach(cmd *exec.Cmd, options Options) error {
 	}
 	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	return nil
+}
+
+// killGroup kills the child and those of its descendants that stayed in its
+// process group, and waits until the kernel has ended them and closed their
+// sockets. It waits no longer than two seconds, because where nobody collects
+// orphans (a container without an init) a group of dead processes stays.
+func (p *Process) killGroup() {
+	for range 2000 {
+		if err := syscall.Kill(-p.Pid(), syscall.SIGKILL); err != nil { // ESRCH: none is left
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
 }

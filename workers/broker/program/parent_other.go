@@ -16,3 +16,6 @@ func attach(_ *exec.Cmd, options Options) error {
 	}
 	return nil
 }
+
+// killGroup has no group to kill here.
+func (p *Process) killGroup() { _ = p.cmd.Process.Kill() }

@@ -192,3 +192,14 @@ func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // fails only when the child is already gone
 	<-p.done
 }
+
+// KillAll is Kill for a server that is many processes: on Linux those that
+// stayed in its process group are killed with it.
+func (p *Process) KillAll() {
+	select {
+	case <-p.done: // its ID may be another program's by now
+	default:
+		p.killGroup()
+	}
+	<-p.done
+}

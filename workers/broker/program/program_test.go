@@ -138,6 +138,34 @@ func TestStopKillsTheDeaf(t *testing.T) {
 	}
 }
 
+func TestKillAll(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("no process groups elsewhere")
+	}
+	dir := t.TempDir()
+	file, flag := filepath.Join(dir, "pid"), filepath.Join(dir, "ready")
+	p, err := start(t, "sleep 600 & echo $! >"+file+"; : >"+flag+"; wait", func(o *program.Options) { o.Ready = fileReady(flag) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	grandchild, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.KillAll()
+	p.KillAll()
+	deadline := time.Now().Add(10 * time.Second)
+	for running(grandchild) {
+		if time.Now().After(deadline) {
+			t.Fatalf("grandchild %d lives on", grandchild)
+		}
+	}
+}
+
 func TestStartFailures(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	_, err := start(t, "echo cannot bind; exit 3", func(o *program.Options) {

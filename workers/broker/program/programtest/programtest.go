@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/user"
 	"testing"
+	"time"
 
 	"switchboard/workers/broker/program"
 )
@@ -51,11 +52,23 @@ func Folder(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
+		if err := Remove(dir); err != nil {
 			t.Errorf("remove the server's folder: %v", err)
 		}
 	})
 	return dir
+}
+
+// Remove deletes a server's folder. A server's own children may outlive it by a
+// moment and still write, which is why it tries for a while.
+func Remove(dir string) (err error) {
+	for range 100 {
+		if err = os.RemoveAll(dir); err == nil {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return err
 }
 
 // MakeFolder is Folder for a server that serves more than one test: whoever

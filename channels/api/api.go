@@ -46,6 +46,8 @@ import (
 type Options struct {
 	Books  Books
 	Intake Intake
+	// Names opens what knows customers and teams by name, fresh.
+	Names func(ctx context.Context) (Names, error)
 	// Policy returns the policy in force; it is asked once a request.
 	Policy func() *desk.Policy
 	Now    func() time.Time
@@ -112,8 +114,8 @@ type server struct {
 // New builds the handler. It answers every path of the OpenAPI description and
 // refuses all others as a problem; mount it at "/" or route those paths to it.
 func New(o Options) (http.Handler, error) {
-	if o.Books == nil || o.Intake == nil || o.Policy == nil {
-		return nil, errors.New("api: books, intake and policy are needed")
+	if o.Books == nil || o.Intake == nil || o.Names == nil || o.Policy == nil {
+		return nil, errors.New("api: books, intake, names and policy are needed")
 	}
 	if o.Now == nil {
 		o.Now = time.Now

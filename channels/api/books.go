@@ -13,7 +13,7 @@ type Books interface {
 	Tickets
 	Comments
 	Links
-	Names
+	People
 	Keys
 	Ledger
 }
@@ -49,9 +49,15 @@ type Links interface {
 	Links(ctx context.Context, id desk.TicketID) ([]desk.Link, error)
 }
 
-// Names knows customers, and the teams that were made on first use.
+// People finds customers with their companies by uid; unknown ones are left
+// out.
+type People interface {
+	Customers(ctx context.Context, ids []desk.CustomerID) (map[desk.CustomerID]desk.Requester, error)
+}
+
+// Names knows the names other systems use, and the teams that were made on
+// first use. The store's view is one; it is opened for each request.
 type Names interface {
-	Customer(ctx context.Context, id desk.CustomerID) (desk.Requester, error)
 	// CustomerByID finds a customer by uid or external ID; Found is false when
 	// there is none.
 	CustomerByID(ctx context.Context, uidOrExternalID string) (desk.Requester, error)

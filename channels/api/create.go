@@ -176,7 +176,7 @@ func (s *server) created(ctx context.Context, r desk.Receipt, replayed bool) (*c
 	if err != nil {
 		return nil, err
 	}
-	view, err := s.viewer().full(ctx, t)
+	view, err := s.full(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -202,17 +202,14 @@ func (s *server) names(ctx context.Context, p *desk.Policy, role desk.Role, a de
 		return nil
 	}
 	var c checks
-	if a.CustomerID != "" {
-		r, err := s.Books.CustomerByID(ctx, a.CustomerID)
-		if err != nil && !errors.Is(err, desk.ErrNotFound) {
-			return err
-		}
-		if err != nil || !r.Found {
-			c.wrong("customerId", "is unknown, and this key may not create customers")
-		}
-	}
-	known, err := s.hasTeam(ctx, p, a.TeamID)
+	known, err := s.hasCustomer(ctx, a.CustomerID)
 	if err != nil {
+		return err
+	}
+	if !known {
+		c.wrong("customerId", "is unknown, and this key may not create customers")
+	}
+	if known, err = s.hasTeam(ctx, p, a.TeamID); err != nil {
 		return err
 	}
 	if !known {
@@ -224,13 +221,34 @@ func (s *server) names(ctx context.Context, p *desk.Policy, role desk.Role, a de
 	return c.err()
 }
 
-// hasTeam reports whether a team is configured or was made on first use; no
-// team counts as known.
+// hasCustomer, hasTeam and hasAgent report whether something has the name; no
+// name counts as known.
+func (s *server) hasCustomer(ctx context.Context, id string) (bool, error) {
+	if id == "" {
+		return true, nil
+	}
+	r, err := s.customer(ctx, id)
+	return r.Found, err
+}
+
+func (s *server) customer(ctx context.Context, id string) (desk.Requester, error) {
+	names, err := s.Names(ctx)
+	if err != nil {
+		return desk.Requester{}, err
+	}
+	return names.CustomerByID(ctx, id)
+}
+
+// hasTeam looks in the config first, then among the teams made on first use.
 func (s *server) hasTeam(ctx context.Context, p *desk.Policy, id desk.TeamID) (bool, error) {
 	if _, ok := p.Team(id); ok || id == "" {
 		return true, nil
 	}
-	return s.Books.HasTeam(ctx, id)
+	names, err := s.Names(ctx)
+	if err != nil {
+		return false, err
+	}
+	return names.HasTeam(ctx, id)
 }
 
 func hasAgent(p *desk.Policy, id desk.AgentID) bool {

@@ -36,6 +36,14 @@ func linkOf(seenFrom desk.TicketID, l desk.Link) linkView {
 	return v
 }
 
+func linksOf(seenFrom desk.TicketID, links []desk.Link) []linkView {
+	views := make([]linkView, len(links))
+	for i, l := range links {
+		views[i] = linkOf(seenFrom, l)
+	}
+	return views
+}
+
 type linkInput struct {
 	Which
 	Body addLink
@@ -115,9 +123,5 @@ func (s *server) links(ctx context.Context, in *Which) (*linksOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	views := make([]linkView, len(links))
-	for i, l := range links {
-		views[i] = linkOf(t.ID, l)
-	}
-	return &linksOutput{pageOf(views, "")}, nil
+	return &linksOutput{pageOf(linksOf(t.ID, links), "")}, nil
 }

@@ -68,8 +68,11 @@ func (p *Problem) with(name, value string) *Problem {
 // are ours.
 func (s *server) problem(ctx context.Context, op string, err error) *Problem {
 	p := problemOf(err)
-	if p.Status == http.StatusInternalServerError {
+	switch {
+	case p.Status == http.StatusInternalServerError:
 		s.Log.ErrorContext(ctx, "api: "+op, "error", err)
+	case errors.Is(err, desk.ErrUnavailable):
+		s.Log.WarnContext(ctx, "api: "+op, "error", err)
 	}
 	return p
 }
@@ -97,8 +100,10 @@ func problemOf(err error) *Problem {
 		return newProblem(http.StatusConflict, "it was changed meanwhile; read it again")
 	case errors.Is(err, desk.ErrForbidden):
 		return newProblem(http.StatusForbidden, "this key may not do that")
-	case errors.Is(err, desk.ErrBusy), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, desk.ErrBusy):
 		return newProblem(http.StatusServiceUnavailable, "busy: nothing was taken, try again").with("Retry-After", "1")
+	case errors.Is(err, desk.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return newProblem(http.StatusServiceUnavailable, "the books did not answer; try again, with an Idempotency-Key if it must not happen twice").with("Retry-After", "1")
 	}
 	return newProblem(http.StatusInternalServerError, "something broke on our side; it was logged")
 }

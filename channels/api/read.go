@@ -98,7 +98,7 @@ func (s *server) lookup(ctx context.Context, id string) (*desk.Ticket, error) {
 }
 
 func (s *server) answer(ctx context.Context, t *desk.Ticket) (*ticketOutput, error) {
-	view, err := s.viewer().full(ctx, t)
+	view, err := s.full(ctx, t)
 	if err != nil {
 		return nil, err
 	}
@@ -108,18 +108,18 @@ func (s *server) answer(ctx context.Context, t *desk.Ticket) (*ticketOutput, err
 func etag(version int64) string { return fmt.Sprintf(`"%d"`, version) }
 
 func (s *server) list(ctx context.Context, in *listInput) (*listOutput, error) {
-	v := s.viewer()
-	f, err := s.filter(v.policy, in)
+	p := s.Policy()
+	f, err := s.filter(p, in)
 	if err != nil {
 		return nil, err
 	}
 	if in.CustomerID != "" {
-		r, err := s.Books.CustomerByID(ctx, in.CustomerID)
-		if errors.Is(err, desk.ErrNotFound) || err == nil && !r.Found {
-			return &listOutput{pageOf[ticketView](nil, "")}, nil
-		}
+		r, err := s.customer(ctx, in.CustomerID)
 		if err != nil {
 			return nil, err
+		}
+		if !r.Found {
+			return &listOutput{pageOf[ticketView](nil, "")}, nil
 		}
 		f.Customer = r.Customer.ID
 	}
@@ -127,13 +127,8 @@ func (s *server) list(ctx context.Context, in *listInput) (*listOutput, error) {
 	if err != nil {
 		return nil, err
 	}
-	views := make([]ticketView, len(tickets))
-	for i, t := range tickets {
-		if views[i], err = v.brief(ctx, t); err != nil {
-			return nil, err
-		}
-	}
-	return &listOutput{pageOf(views, next)}, nil
+	views, err := s.views(ctx, p, tickets...)
+	return &listOutput{pageOf(views, next)}, err
 }
 
 func (s *server) filter(p *desk.Policy, in *listInput) (desk.TicketFilter, error) {

@@ -2,7 +2,7 @@ package api
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"time"
 
 	"switchboard/pipeline/desk"
@@ -32,7 +32,7 @@ type ticketView struct {
 	HandlingTime    int64           `json:"handlingTime" doc:"Seconds of work logged."`
 	CustomFields    map[string]any  `json:"customFields"`
 	Tracking        trackingView    `json:"tracking"`
-	Links           []linkView      `json:"links,omitempty" doc:"Linked tickets; left out in lists."`
+	Links           []linkView      `json:"links,omitzero" doc:"Linked tickets; left out in lists."`
 	MergedInto      desk.TicketID   `json:"mergedInto,omitempty"`
 	CreatedAt       time.Time       `json:"createdAt"`
 	UpdatedAt       time.Time       `json:"updatedAt"`
@@ -192,42 +192,39 @@ func pageOf[T any](items []T, next string) page[T] {
 	return p
 }
 
-// viewer looks up what tickets refer to, each customer once.
-type viewer struct {
-	s      *server
-	policy *desk.Policy
-	who    map[desk.CustomerID]*customerView
-}
-
-func (s *server) viewer() *viewer {
-	return &viewer{s: s, policy: s.Policy(), who: map[desk.CustomerID]*customerView{}}
-}
-
-func (v *viewer) brief(ctx context.Context, t *desk.Ticket) (ticketView, error) {
-	who, ok := v.who[t.CustomerID]
-	if !ok && t.CustomerID != "" {
-		r, err := v.s.Books.Customer(ctx, t.CustomerID)
-		switch {
-		case err == nil:
-			who = customerOf(r)
-		case !errors.Is(err, desk.ErrNotFound):
-			return ticketView{}, err
+// views turns tickets into their views, with their customers.
+func (s *server) views(ctx context.Context, p *desk.Policy, tickets ...*desk.Ticket) ([]ticketView, error) {
+	var ids []desk.CustomerID
+	for _, t := range tickets {
+		if t.CustomerID != "" && !slices.Contains(ids, t.CustomerID) {
+			ids = append(ids, t.CustomerID)
 		}
-		v.who[t.CustomerID] = who
 	}
-	return ticketOf(v.policy, t, who), nil
+	var who map[desk.CustomerID]desk.Requester
+	if len(ids) > 0 {
+		var err error
+		if who, err = s.Books.Customers(ctx, ids); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]ticketView, len(tickets))
+	for i, t := range tickets {
+		var c *customerView
+		if r, ok := who[t.CustomerID]; ok {
+			c = customerOf(r)
+		}
+		out[i] = ticketOf(p, t, c)
+	}
+	return out, nil
 }
 
 // full is the view of one ticket, with its links.
-func (v *viewer) full(ctx context.Context, t *desk.Ticket) (ticketView, error) {
-	view, err := v.brief(ctx, t)
+func (s *server) full(ctx context.Context, t *desk.Ticket) (ticketView, error) {
+	views, err := s.views(ctx, s.Policy(), t)
 	if err != nil {
-		return view, err
+		return ticketView{}, err
 	}
-	links, err := v.s.Books.Links(ctx, t.ID)
-	view.Links = make([]linkView, 0, len(links))
-	for _, l := range links {
-		view.Links = append(view.Links, linkOf(t.ID, l))
-	}
-	return view, err
+	links, err := s.Books.Links(ctx, t.ID)
+	views[0].Links = linksOf(t.ID, links)
+	return views[0], err
 }

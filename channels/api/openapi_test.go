@@ -1,0 +1,173 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"switchboard/channels/api"
+	"switchboard/pipeline/desk"
+)
+
+// routes is every route there is.
+var routes = []string{
+	"GET /v1/tickets", "POST /v1/tickets", "GET /v1/tickets/{id}", "PATCH /v1/tickets/{id}", "DELETE /v1/tickets/{id}",
+	"GET /v1/tickets/{id}/comments", "POST /v1/tickets/{id}/comments", "POST /v1/tickets/{id}/assign", "PATCH /v1/tickets/{id}/status",
+	"GET /v1/tickets/{id}/links", "POST /v1/tickets/{id}/links", "GET /v1/tickets/{id}/events", "GET /v1/intake/{receipt}",
+	"GET /healthz", "GET /readyz", "GET /metrics",
+}
+
+func TestOpenAPI(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	h := newHouse(t, func(o *api.Options) {
+		o.Metrics, o.Registerer, o.Version = promhttp.HandlerFor(reg, promhttp.HandlerOpts{}), reg, "1.2.3"
+	})
+	a := h.do("", "GET", "/openapi.json", nil, "Host", "evil.example").want(t, 200)
+	doc := a.json
+	if doc["openapi"] != "3.1.0" || a.str("info", "version") != "1.2.3" || doc["servers"].([]any)[0].(map[string]any)["url"] != "https://desk.example" {
+		t.Errorf("%v %v %v", doc["openapi"], doc["info"], doc["servers"])
+	}
+	if strings.Contains(string(a.raw), "evil.example") || strings.Contains(string(a.raw), "ErrorModel") {
+		t.Error("the document holds what it must not")
+	}
+	var got []string
+	ids := map[string]bool{}
+	for path, item := range doc["paths"].(map[string]any) {
+		for method, op := range item.(map[string]any) {
+			name := strings.ToUpper(method) + " " + path
+			got = append(got, name)
+			checkOperation(t, name, op.(map[string]any), ids)
+		}
+	}
+	slices.Sort(got)
+	want := slices.Sorted(slices.Values(routes))
+	if !slices.Equal(got, want) {
+		t.Errorf("described: %v\nwant: %v", got, want)
+	}
+	checkRefs(t, doc, doc)
+	for _, name := range []string{"bearer", "apiKey"} {
+		if s := doc["components"].(map[string]any)["securitySchemes"].(map[string]any)[name]; s == nil {
+			t.Errorf("no security scheme %s", name)
+		}
+	}
+}
+
+func checkOperation(t *testing.T, name string, op map[string]any, ids map[string]bool) {
+	id, _ := op["operationId"].(string)
+	if id == "" || ids[id] || op["summary"] == nil {
+		t.Errorf("%s: operationId %q, summary %v", name, id, op["summary"])
+	}
+	ids[id] = true
+	if !strings.Contains(name, "/v1/") {
+		if s, ok := op["security"].([]any); !ok || len(s) != 0 {
+			t.Errorf("%s needs no key but says %v", name, op["security"])
+		}
+		return
+	}
+	responses := op["responses"].(map[string]any)
+	for _, code := range []string{"401", "403", "429", "default"} {
+		r, _ := responses[code].(map[string]any)
+		if c, _ := r["content"].(map[string]any); c["application/problem+json"] == nil {
+			t.Errorf("%s: response %s is no problem: %v", name, code, r)
+		}
+	}
+	if b, ok := op["requestBody"].(map[string]any); ok {
+		media := b["content"].(map[string]any)["application/json"].(map[string]any)
+		if media["example"] == nil || media["schema"] == nil || b["required"] != true {
+			t.Errorf("%s: body %v", name, b)
+		}
+	} else if strings.HasPrefix(name, "POST") || strings.HasPrefix(name, "PATCH") {
+		t.Errorf("%s has no body", name)
+	}
+}
+
+// checkRefs follows every $ref of the document.
+func checkRefs(t *testing.T, doc map[string]any, v any) {
+	switch x := v.(type) {
+	case map[string]any:
+		if ref, ok := x["$ref"].(string); ok {
+			var at any = doc
+			for _, p := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
+				m, _ := at.(map[string]any)
+				at = m[p]
+			}
+			if at == nil {
+				t.Errorf("%s leads nowhere", ref)
+			}
+		}
+		for _, e := range x {
+			checkRefs(t, doc, e)
+		}
+	case []any:
+		for _, e := range x {
+			checkRefs(t, doc, e)
+		}
+	}
+}
+
+// TestExamplesWork sends the example of every body, so that the document cannot
+// promise what the interface refuses.
+func TestExamplesWork(t *testing.T) {
+	h := newHouse(t)
+	h.ticket(sample)
+	for range 2 {
+		h.ticket(sample)
+	}
+	doc := h.get("/openapi.json").json
+	for path, item := range doc["paths"].(map[string]any) {
+		for method, op := range item.(map[string]any) {
+			body, ok := op.(map[string]any)["requestBody"].(map[string]any)
+			if !ok {
+				continue
+			}
+			example := body["content"].(map[string]any)["application/json"].(map[string]any)["example"]
+			raw, err := json.Marshal(example)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := strings.ReplaceAll(string(raw), `"1043"`, `"2"`)
+			id := map[string]string{"/v1/tickets/{id}": "3"}[path]
+			if id == "" {
+				id = "1"
+			}
+			a := h.do(desk.RoleAdmin, strings.ToUpper(method), strings.ReplaceAll(path, "{id}", id), text)
+			if a.StatusCode >= 300 {
+				t.Errorf("%s %s refuses its example: %s", method, path, a.raw)
+			}
+		}
+	}
+}
+
+func TestHealth(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	var broken error
+	h := newHouse(t, func(o *api.Options) {
+		o.Metrics, o.Registerer = promhttp.HandlerFor(reg, promhttp.HandlerOpts{}), reg
+		o.Ready = func(context.Context) map[string]error { return map[string]error{"store": nil, "redis": broken} }
+	})
+	if a := h.do("", "GET", "/readyz", nil).want(t, 200); a.str("checks", "store") != "ok" || a.str("status") != "ok" {
+		t.Errorf("%s", a.raw)
+	}
+	broken = errors.New("dial redis://:hunter2@10.0.0.1")
+	req, _ := http.NewRequest("GET", "/readyz", nil)
+	w := recordOf(h, req)
+	if w.Code != 503 || strings.Contains(w.Body.String(), "hunter2") || !strings.Contains(w.Body.String(), `"redis":"failing"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	h.do("", "GET", "/healthz", nil).want(t, 200)
+	h.get("/v1/tickets")
+	m := recordOf(h, mustRequest("GET", "/metrics")).Body.String()
+	if !strings.Contains(m, `switchboard_api_request_seconds_count{route="GET /v1/tickets",status="200"} 1`) {
+		t.Errorf("%s", m)
+	}
+	if _, err := api.New(api.Options{}); err == nil {
+		t.Error("no books, no error")
+	}
+}

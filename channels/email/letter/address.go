@@ -91,9 +91,11 @@ type addressParser struct {
 	at      bool            // text holds an @
 	quoted  bool            // text holds a quoted string
 	comment string
-	addr    string // between angle brackets
-	angled  bool
-	blank   bool
+
+	quotedEnd bool   // text ends in a quoted string
+	addr      string // between angle brackets
+	angled    bool
+	blank     bool
 
 	oddQuote, oddComment bool // one was never closed: the rest are letters
 }
@@ -105,7 +107,7 @@ func (p *addressParser) phrase(s string, quoted bool) {
 	if p.text.Len() > 0 && (p.blank || quoted && p.words) && s != "," {
 		p.text.WriteByte(' ')
 	}
-	p.blank = quoted
+	p.blank, p.quotedEnd = quoted, quoted
 	if quoted {
 		// The local part of an address may be quoted: "a b"@example.org
 		p.blank, p.quoted = false, true
@@ -125,7 +127,10 @@ func (p *addressParser) reset() {
 
 func (p *addressParser) finish() {
 	defer p.reset()
-	text := strings.TrimRight(p.text.String(), ", ")
+	text := p.text.String()
+	if !p.quotedEnd {
+		text = strings.TrimRight(text, ", ")
+	}
 	var a Address
 	if p.angled {
 		a = Address{Name: text, Addr: cleanAddr(p.addr)}

@@ -20,8 +20,7 @@ var KeptHeaders = []string{
 	"x-auto-response-suppress", "x-mail-autoreply", "x-autorespond-from", "x-fc-machinegenerated", "x-failed-recipients",
 	"x-ms-exchange-generated-message-source", "x-ms-exchange-inbox-rules-loop", "x-amazon-mail-relay-type",
 	"x-original-from", "x-original-sender", "x-google-group-id", "x-campaign-id", "x-mailchimp-campaign", "x-forwarded-to",
-	"x-forwarded-for", "x-github-reason", "x-jira-fingerprint", "x-zendesk-from-account-id", "x-report-abuse", "x-entity-id",
-	"x-ticket-id", "x-tenant", "x-customer-id", "x-order-id",
+	"x-forwarded-for", "x-github-reason", "x-jira-fingerprint", "x-zendesk-from-account-id", "x-report-abuse",
 }
 
 // kept maps field names, as go-message spells them, to those of KeptHeaders.

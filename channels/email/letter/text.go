@@ -2,6 +2,7 @@ package letter
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"strings"
 	"unicode"
@@ -14,34 +15,32 @@ type piece struct{ plain, html string }
 // hold reads a text part into memory as far as TextBytes allows. If it is
 // larger, the whole of it is kept as an attachment as well and the text is cut.
 // The bytes hold until the next call.
-func (w *reader) hold(p part) ([]byte, error) {
+func (w *reader) hold(p part) (raw []byte, attached bool, err error) {
 	w.bench.text.Reset()
-	_, err := w.bench.text.ReadFrom(&io.LimitedReader{R: p.body, N: w.textLeft})
-	raw := w.bench.text.Bytes()
+	_, err = w.bench.text.ReadFrom(&io.LimitedReader{R: p.body, N: w.textLeft})
+	raw = w.bench.text.Bytes()
 	if w.src.failed != nil {
-		return nil, w.src.failed
+		return nil, false, w.src.failed
 	}
 	if err != nil {
 		w.damage("part %d: %v", p.number, err)
 	}
 	w.textLeft -= int64(len(raw))
 	if w.textLeft > 0 {
-		return raw, nil
+		return raw, false, nil
 	}
 	var more [1]byte
 	if n, _ := io.ReadFull(p.body, more[:]); n == 1 {
 		w.damage("part %d: only the first %d bytes of text are shown; the whole is attached", p.number, len(raw))
 		whole := io.MultiReader(bytes.NewReader(raw), bytes.NewReader(more[:]), p.body)
-		if err := w.attach(p, "", whole); err != nil {
-			return nil, err
-		}
+		return raw, true, w.attach(p, "", whole)
 	}
-	return raw, nil
+	return raw, false, nil
 }
 
 // text reads a plain body. One with a file name is an attachment as well.
 func (w *reader) text(p part, pieces *[]piece) error {
-	raw, err := w.hold(p)
+	raw, attached, err := w.hold(p)
 	if err != nil {
 		return err
 	}
@@ -53,11 +52,11 @@ func (w *reader) text(p part, pieces *[]piece) error {
 	if strings.EqualFold(p.typ.get("format"), "flowed") {
 		text = unflow(text, strings.EqualFold(p.typ.get("delsp"), "yes"))
 	}
-	if p.typ.kind != "text/plain" {
+	if p.typ.kind == "text/enriched" || p.typ.kind == "text/richtext" {
 		text = tagless(text)
 	}
 	*pieces = append(*pieces, piece{plain: text})
-	if fileName(p) != "" && int64(len(raw)) < w.limits.TextBytes {
+	if fileName(p) != "" && !attached {
 		return w.attach(p, "", bytes.NewReader(raw))
 	}
 	return nil
@@ -66,7 +65,7 @@ func (w *reader) text(p part, pieces *[]piece) error {
 // html reads an HTML body: the first one is the letter's, others are inline
 // attachments.
 func (w *reader) html(p part, pieces *[]piece) error {
-	raw, err := w.hold(p)
+	raw, attached, err := w.hold(p)
 	if err != nil {
 		return err
 	}
@@ -82,13 +81,21 @@ func (w *reader) html(p part, pieces *[]piece) error {
 		return nil
 	}
 	*pieces = append(*pieces, piece{html: text})
-	if w.letter.HTML != "" || fileName(p) != "" {
+	if (w.letter.HTML != "" || fileName(p) != "") && !attached {
 		p.disp.kind = "inline"
 		return w.attach(p, "", bytes.NewReader(raw))
 	}
+	if w.letter.HTML != "" {
+		return nil
+	}
+	return w.keepHTML(text)
+}
+
+// keepHTML gives the HTML body to the Sink.
+func (w *reader) keepHTML(text string) error {
 	ref, _, err := w.put(w.ctx, "body.html", "text/html; charset=utf-8", strings.NewReader(text))
 	if err != nil {
-		return err
+		return fmt.Errorf("keep HTML body: %w", err)
 	}
 	w.letter.HTML = clean(ref)
 	return nil

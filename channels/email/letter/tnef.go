@@ -65,11 +65,9 @@ func (w *reader) tnef(p part, pieces *[]piece) error {
 		own.plain = ""
 	}
 	if own.html != "" && w.letter.HTML == "" {
-		ref, _, err := w.put(w.ctx, "body.html", "text/html; charset=utf-8", strings.NewReader(own.html))
-		if err != nil {
+		if err := w.keepHTML(own.html); err != nil {
 			return err
 		}
-		w.letter.HTML = clean(ref)
 	}
 	if own.plain != "" || own.html != "" && w.bodyless(*pieces) {
 		*pieces = append(*pieces, own)

@@ -59,16 +59,6 @@ func (w *reader) entity(depth int, defaultType string, pieces *[]piece) error {
 	for _, d := range h.damage {
 		w.damage("%s", d)
 	}
-	if len(h.rest) > 0 {
-		if !ended {
-			h.rest = append(bytes.Clone(h.rest), '\n')
-		}
-		if !ended || !w.src.hit.seen {
-			w.src.unread(h.rest)
-			ended = false
-		}
-	}
-
 	p := part{number: w.parts, typ: parseMedia(h.mediaType), encoded: h.encoding}
 	if p.typ.kind == "" || !strings.Contains(p.typ.kind, "/") {
 		if strings.TrimSpace(h.mediaType) != "" {
@@ -82,7 +72,19 @@ func (w *reader) entity(depth int, defaultType string, pieces *[]piece) error {
 	if !utf8.Valid(h.clean) {
 		h.clean = headerUTF8(h.clean, p.typ.get("charset"))
 	}
-	var in io.Reader = &body{s: w.src, done: ended}
+	raw := &body{s: w.src, done: ended}
+	if len(h.rest) > 0 { // the body began before its time
+		switch {
+		case ended && w.src.hit.seen: // and ended there, at the boundary
+			raw.rest = bytes.TrimRight(h.rest, "\r\n")
+		case ended: // and goes on to the end of the mail
+			w.src.unread(h.rest)
+			raw.done, ended = false, false
+		default:
+			w.src.unread(append(bytes.Clone(h.rest), '\n'))
+		}
+	}
+	var in io.Reader = raw
 	multi := strings.HasPrefix(p.typ.kind, "multipart/")
 	if !multi {
 		in = decodeTransfer(h.encoding, in, w.bench.lines, func(fault string) { w.damage("part %d: %s", p.number, fault) })
@@ -99,13 +101,25 @@ func (w *reader) entity(depth int, defaultType string, pieces *[]piece) error {
 	if depth == 0 {
 		w.fill(&e.Header)
 	}
-	if multi && !ended {
-		return w.multipart(p, depth, pieces)
+	if multi {
+		if ended && len(raw.rest) == 0 {
+			w.damage("part %d: a multipart without parts", p.number)
+			return nil
+		}
+		if !ended {
+			return w.multipart(p, depth, pieces)
+		}
+		p.typ = media{kind: "text/plain"}
 	}
 	if err := w.leaf(p, pieces); err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, in) // whatever nobody wanted
+	return w.drain(raw) // whatever nobody wanted
+}
+
+// drain reads a body up to its boundary.
+func (w *reader) drain(raw *body) error {
+	_, err := io.Copy(io.Discard, raw)
 	if w.src.failed != nil {
 		return w.src.failed
 	}
@@ -125,7 +139,11 @@ func (w *reader) multipart(p part, depth int, pieces *[]piece) error {
 	}
 	if depth >= w.limits.Depth {
 		w.damage("part %d: parts lie deeper than %d; they were kept as one attachment", p.number, w.limits.Depth)
-		return w.attach(p, "nested-parts.eml", &body{s: w.src})
+		raw := &body{s: w.src}
+		if err := w.attach(p, "nested-parts.eml", raw); err != nil {
+			return err
+		}
+		return w.drain(raw)
 	}
 	if ok, err := w.children(p, boundary, depth, pieces); ok || err != nil {
 		return err
@@ -135,12 +153,12 @@ func (w *reader) multipart(p part, depth int, pieces *[]piece) error {
 
 // raw reads a body that pretends to be a multipart as a leaf.
 func (w *reader) raw(p part, pieces *[]piece) error {
-	p.body = decodeTransfer(p.encoded, &body{s: w.src}, w.bench.lines, func(string) {})
+	raw := &body{s: w.src}
+	p.body = decodeTransfer(p.encoded, raw, w.bench.lines, func(string) {})
 	if err := w.leaf(p, pieces); err != nil {
 		return err
 	}
-	_, err := io.Copy(io.Discard, p.body)
-	return err
+	return w.drain(raw)
 }
 
 // children reads the parts between the boundaries. ok is false if none was
@@ -257,7 +275,7 @@ func (w *reader) leaf(p part, pieces *[]piece) error {
 		return w.text(p, pieces)
 	case kind == "text/html" && (name == "" || w.bodyless(*pieces)):
 		return w.html(p, pieces)
-	case (kind == "text/enriched" || kind == "text/richtext" || kind == "text") && name == "":
+	case (kind == "text/enriched" || kind == "text/richtext" || kind == "text/markdown" || kind == "text/x-markdown") && name == "":
 		return w.text(p, pieces)
 	}
 	return w.attach(p, "", p.body)

@@ -18,7 +18,7 @@ import (
 	"switchboard/channels/email/emailtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, emailtest.ProxyLeaks()...) }
 
 const user, password = "help@example.test", "se cret"
 
@@ -174,11 +174,19 @@ func TestNewMailIsAnnounced(t *testing.T) {
 		c := login(t, check(imapclient.DialInsecure(server.Addr(), options))(t), user, password)
 		check(c.Select("INBOX", nil).Wait())(t)
 		idle := check(c.Idle())(t)
-		server.Deliver(user, "INBOX", raw(1))
-		select {
-		case <-news:
-		case <-time.After(30 * time.Second):
-			t.Error("no word of the new mail")
+		// Memory tells nothing of what came between SELECT and IDLE, so mail goes on
+		// coming until there is word of it.
+		deadline, again := time.After(30*time.Second), time.NewTicker(100*time.Millisecond)
+		defer again.Stop()
+		for n, told := 0, false; !told; n++ {
+			server.Deliver(user, "INBOX", raw(n))
+			select {
+			case <-news:
+				told = true
+			case <-again.C:
+			case <-deadline:
+				t.Fatal("no word of the new mail")
+			}
 		}
 		if err := errors.Join(idle.Close(), idle.Wait()); err != nil {
 			t.Error(err)
@@ -328,7 +336,9 @@ func selected(t *testing.T, addr string) *imapclient.Client {
 	return c
 }
 
-// fetchFirst streams the first mail and returns how many bytes came.
+// fetchFirst streams the first mail and returns how many bytes came. After a
+// short literal it touches the command no more: go-imap 2.0.0-beta.8 would read
+// the rest of it beside its own decoder, which is a data race.
 func fetchFirst(t *testing.T, c *imapclient.Client) int {
 	t.Helper()
 	command := c.Fetch(imap.SeqSetNum(1), &imap.FetchOptions{BodySection: []*imap.FetchItemBodySection{{Peek: true}}})
@@ -336,12 +346,16 @@ func fetchFirst(t *testing.T, c *imapclient.Client) int {
 	for message := command.Next(); message != nil; message = command.Next() {
 		for item := message.Next(); item != nil; item = message.Next() {
 			if section, ok := item.(imapclient.FetchItemDataBodySection); ok {
-				n, _ := io.Copy(io.Discard, section.Literal) // a cut shows in Close, not here
-				got += int(n)
+				n, _ := io.Copy(io.Discard, section.Literal) // a cut is no error here
+				if got += int(n); n < section.Literal.Size() {
+					return got
+				}
 			}
 		}
 	}
-	_ = command.Close()
+	if err := command.Close(); err != nil {
+		t.Fatal(err)
+	}
 	return got
 }
 

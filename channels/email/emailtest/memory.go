@@ -19,7 +19,8 @@ import (
 
 // MemoryServer is an IMAP server inside the process. It has IMAP4rev1 and IMAP4rev2
 // with IDLE, UIDPLUS and MOVE, but no CONDSTORE and no OAuth. Its MOVE announces
-// every expunged mail twice (go-imap 2.0.0-beta.8): count by UID.
+// every expunged mail twice, and IDLE tells nothing of a mail that came between the
+// last command and the IDLE (go-imap 2.0.0-beta.8): count by UID, and poll.
 type MemoryServer struct {
 	t      testing.TB
 	cert   certificate

@@ -2,9 +2,12 @@ package program
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -34,14 +37,33 @@ func attach(cmd *exec.Cmd, options Options) error {
 }
 
 // killGroup kills the child and those of its descendants that stayed in its
-// process group, and waits until the kernel has ended them and closed their
-// sockets. It waits no longer than two seconds, because where nobody collects
-// orphans (a container without an init) a group of dead processes stays.
+// process group, and waits up to two seconds until the kernel has ended them and
+// closed their sockets. The dead whom nobody has collected yet do not count.
 func (p *Process) killGroup() {
-	for range 2000 {
-		if err := syscall.Kill(-p.Pid(), syscall.SIGKILL); err != nil { // ESRCH: none is left
+	for range 1000 {
+		if err := syscall.Kill(-p.Pid(), syscall.SIGKILL); err != nil || !groupLives(p.Pid()) {
 			return
 		}
-		time.Sleep(time.Millisecond)
+		time.Sleep(2 * time.Millisecond)
 	}
+}
+
+// groupLives reports whether a process of the group still runs (proc(5),
+// /proc/pid/stat: pid, name in brackets, state, parent, group).
+func groupLives(group int) bool {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return false
+	}
+	for _, stat := range stats {
+		text, err := os.ReadFile(stat)
+		if err != nil {
+			continue // it ended meanwhile
+		}
+		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		if len(fields) >= 3 && fields[2] == strconv.Itoa(group) && fields[0] != "Z" && fields[0] != "X" {
+			return true
+		}
+	}
+	return false
 }

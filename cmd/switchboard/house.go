@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"switchboard/channels"
+	"switchboard/channels/api"
+	"switchboard/configs"
+	"switchboard/pipeline"
+	"switchboard/pipeline/desk"
+	"switchboard/store"
+	"switchboard/store/blob"
+	"switchboard/workers"
+	"switchboard/workers/broker"
+)
+
+// The store satisfies every room's books.
+var (
+	_ workers.Books       = (*store.Store)(nil)
+	_ workers.ServerBooks = (*store.Store)(nil)
+	_ api.Books           = (*store.Store)(nil)
+	_ channels.Mailboxes  = (*store.Store)(nil)
+	_ channels.Blobs      = (*blob.Blobs)(nil)
+	_ channels.Sink       = (*workers.Intake)(nil)
+	_ api.Intake          = (*workers.Intake)(nil)
+	_ pipeline.Books      = (*store.View)(nil)
+)
+
+// place says where a process finds its config and its data.
+type place struct {
+	Config string `help:"Config file (YAML). Without one the defaults apply." type:"path" env:"SWITCHBOARD_CONFIG" placeholder:"FILE"`
+	Data   string `help:"Data folder: SQLite file, blobs, embedded queue." default:"data" type:"path" env:"SWITCHBOARD_DATA" placeholder:"DIR"`
+}
+
+// house is an open installation: the parts every role is made of.
+type house struct {
+	place    place
+	config   *configs.Reloader
+	store    *store.Store
+	blobs    *blob.Blobs
+	broker   *broker.Broker
+	client   *asynq.Client
+	dispatch *workers.Dispatch
+	intake   *workers.Intake
+	registry *prometheus.Registry
+	settings workers.Settings
+	secret   []byte
+	log      *slog.Logger
+	now      func() time.Time
+}
+
+// load reads the config. What is wrong in the file is printed a line each.
+func load(p place, s streams) (*configs.Reloader, error) {
+	r, err := configs.NewReloader(p.Config, s.env)
+	if err != nil {
+		return nil, report(err, s)
+	}
+	return r, nil
+}
+
+// books opens the store and the blobs, and nothing else: for commands that look
+// something up beside a running installation.
+func books(ctx context.Context, p place, s streams) (*house, error) {
+	r, err := load(p, s)
+	if err != nil {
+		return nil, err
+	}
+	h := &house{place: p, config: r, now: time.Now, log: logger(r.Config(), s)}
+	if err := os.MkdirAll(p.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if h.store, err = store.Open(ctx, store.Options{URL: h.databaseURL(), MaxConns: r.Config().Database.MaxConns, Log: h.log}); err != nil {
+		return nil, err
+	}
+	dir := r.Config().Blobs.Dir
+	if dir == "" {
+		dir = filepath.Join(p.Data, "blobs")
+	}
+	if h.blobs, err = blob.Open(dir, blob.Options{MaxBytes: int64(r.Config().Limits.MessageBytes)}); err != nil {
+		h.store.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *house) databaseURL() string {
+	if u := string(h.config.Config().Database.URL); u != "" {
+		return u
+	}
+	return "sqlite:" + filepath.Join(h.place.Data, "switchboard.db")
+}
+
+// open opens a whole house for a role. The schema is brought up to date: any
+// number of processes may start at once.
+func open(ctx context.Context, p place, s streams) (*house, error) {
+	h, err := books(ctx, p, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.open(ctx); err != nil {
+		h.close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *house) open(ctx context.Context) error {
+	c := h.config.Config()
+	if err := h.store.Migrate(ctx); err != nil {
+		return err
+	}
+	var err error
+	h.secret, err = h.store.Setting(ctx, "signing-secret", func() ([]byte, error) {
+		b := make([]byte, 32)
+		_, err := rand.Read(b)
+		return b, err
+	})
+	if err != nil {
+		return err
+	}
+	options, err := brokerOptions(c.Redis, h.place.Data)
+	if err != nil {
+		return err
+	}
+	if h.broker, err = openBroker(ctx, options, h.log); err != nil {
+		return err
+	}
+	h.registry = prometheus.NewRegistry()
+	h.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	metrics := workers.NewMetrics(h.registry)
+	h.settings = settings(c)
+	h.client = asynq.NewClient(h.broker.AsynqOpt())
+	h.dispatch = workers.NewDispatch(h.client, metrics, h.log, h.settings)
+	h.intake = workers.NewIntake(workers.Parts{
+		Books: h.store, View: h.view, Policy: h.policy, Line: &pipeline.Line{Stages: pipeline.Standard()},
+		Dispatch: h.dispatch, Metrics: metrics, Now: h.now, Log: h.log, Settings: h.settings,
+	})
+	h.log.Info("open", "database", h.store.Dialect(), "queue", h.broker.Describe(), "version", version)
+	return nil
+}
+
+// close ends what open began, in the reverse order. Everything taken is
+// written first.
+func (h *house) close() {
+	if h.intake != nil {
+		h.intake.Stop()
+	}
+	if h.dispatch != nil {
+		h.dispatch.Stop()
+	}
+	if h.client != nil {
+		h.client.Close()
+	}
+	if h.broker != nil {
+		h.broker.Close()
+	}
+	h.store.Close()
+}
+
+func (h *house) policy() *desk.Policy { return h.config.Config().Policy() }
+
+// view opens the line's books for a group.
+func (h *house) view(ctx context.Context, drafts []*desk.Draft) (pipeline.Books, error) {
+	return h.store.View(ctx, drafts)
+}
+
+// names opens what knows customers and teams by name, for the API.
+func (h *house) names(ctx context.Context) (api.Names, error) { return h.store.View(ctx, nil) }
+
+// ready checks what serving depends on.
+func (h *house) ready(ctx context.Context) map[string]error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return map[string]error{"database": h.store.Ping(ctx), "queue": h.broker.Ping(ctx)}
+}
+
+// settings translates the config's intake section.
+func settings(c *configs.Config) workers.Settings {
+	i := c.Intake
+	return workers.Settings{
+		LedgerGroup: i.LedgerGroup, LedgerWait: i.LedgerWait, TaskGroup: i.TaskGroup, TaskWait: i.TaskWait,
+		FileGroup: i.FileGroup, FileWait: i.FileWait, FileLanes: i.FileLanes, Pending: c.Limits.Pending,
+		Concurrency: i.Concurrency, CheckEvery: i.CheckInterval, Attempts: i.Attempts,
+		SweepEvery: i.SweepEvery, SweepAfter: i.SweepAfter, SweepAgain: i.SweepAgain, DrainFor: i.DrainTimeout,
+	}
+}
+
+// logger is the log on stderr.
+func logger(c *configs.Config, s streams) *slog.Logger {
+	var level slog.Level
+	if level.UnmarshalText([]byte(c.Log.Level)) != nil {
+		level = slog.LevelInfo
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(s.err, o))
+	}
+	return slog.New(slog.NewTextHandler(s.err, o))
+}

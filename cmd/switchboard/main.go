@@ -1,0 +1,98 @@
+// Command switchboard is self-hosted support intake: it takes in what customers
+// send and turns each message into exactly one entry on exactly one ticket.
+//
+// This package introduces the rooms to each other: it is the only one that may
+// import everything. A role (web, listen, work) is a choice of parts of the one
+// house in house.go; serve is all of them in one process on embedded parts.
+//
+// To add a command: one file with a struct whose fields are its flags and a
+// Run method, and one line in the commands struct below.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set by the linker of a release build.
+var version = "dev"
+
+// commands is the command line.
+type commands struct {
+	Serve   serveCmd   `cmd:"" help:"Everything in one process: HTTP, mailboxes and workers, on embedded parts unless the config says otherwise."`
+	Demo    demoCmd    `cmd:"" help:"serve plus self-made traffic on loopback: watch tickets appear."`
+	Web     webCmd     `cmd:"" help:"The HTTP role: the REST API. Any number of them."`
+	Listen  listenCmd  `cmd:"" help:"The mailbox role. Any number of them; each mailbox is held by one at a time."`
+	Work    workCmd    `cmd:"" help:"The worker role. Any number of them."`
+	Migrate migrateCmd `cmd:"" help:"Bring the database schema up to date and exit."`
+	Check   checkCmd   `cmd:"" help:"Validate a config file offline and say what is wrong, with line and column."`
+	Keys    keysCmd    `cmd:"" help:"Create, list and revoke API keys."`
+	Parse   parseCmd   `cmd:"" help:"Read a mail on stdin and print its draft as JSON."`
+	Explain explainCmd `cmd:"" help:"Say why a message or ticket is what it is and where it is."`
+	Replay  replayCmd  `cmd:"" help:"Run failed, held or dropped messages through the line again."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// streams are a command's standard streams, so that tests can hold them.
+type streams struct {
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+	env func(string) (string, bool)
+}
+
+// errSaid is an error whose words were already printed.
+var errSaid = errors.New("")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr, os.LookupEnv}))
+}
+
+// run executes one command line and returns the exit code: 0 done, 1 failed, 2
+// the command line itself is wrong.
+func run(ctx context.Context, args []string, s streams) int {
+	code := -1
+	parser, err := kong.New(&commands{},
+		kong.Name("switchboard"),
+		kong.Description("Self-hosted support intake. Accepted means kept."),
+		kong.UsageOnError(),
+		kong.Writers(s.out, s.err),
+		kong.Exit(func(c int) { code = c }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(s))
+	if err != nil {
+		fmt.Fprintln(s.err, "switchboard:", err)
+		return 2
+	}
+	k, err := parser.Parse(args)
+	if code >= 0 { // --help
+		return code
+	}
+	if err != nil {
+		fmt.Fprintln(s.err, "switchboard:", err)
+		return 2
+	}
+	if err := k.Run(); err != nil {
+		if !errors.Is(err, errSaid) {
+			fmt.Fprintln(s.err, "switchboard:", err)
+		}
+		return 1
+	}
+	return 0
+}
+
+type versionCmd struct{}
+
+func (versionCmd) Run(s streams) error {
+	fmt.Fprintln(s.out, "switchboard", version)
+	return nil
+}

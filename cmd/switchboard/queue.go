@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"switchboard/configs"
+	"switchboard/workers/broker"
+)
+
+// brokerOptions translates the config's redis section.
+func brokerOptions(r configs.Redis, data string) (broker.Options, error) {
+	o := broker.Options{Mode: r.Mode, Addrs: r.Addrs, MasterName: r.MasterName, Username: r.Username,
+		Password: r.Password.Reveal(), DB: r.DB}
+	if r.URL != "" {
+		var err error
+		if o, err = broker.ParseURL(string(r.URL)); err != nil {
+			return o, fmt.Errorf("redis.url: %w", err)
+		}
+	}
+	o.Dir, o.PoolSize = data, r.PoolSize
+	return o, nil
+}
+
+// openBroker opens the queue, or joins the one another process of this data
+// folder runs.
+func openBroker(ctx context.Context, o broker.Options, log *slog.Logger) (*broker.Broker, error) {
+	b, err := broker.Open(ctx, o, log)
+	if !errors.Is(err, broker.ErrInUse) {
+		return b, err
+	}
+	at, err := broker.Attach(ctx, o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return broker.Open(ctx, at, log)
+}

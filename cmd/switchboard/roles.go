@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/errgroup"
+
+	"switchboard/channels"
+	"switchboard/channels/api"
+	"switchboard/pipeline/desk"
+	"switchboard/workers"
+)
+
+// webCmd is the HTTP role.
+type webCmd struct {
+	place
+	Addr string `help:"Where to listen for HTTP; overrides server.addr." placeholder:"HOST:PORT"`
+}
+
+func (c *webCmd) Run(ctx context.Context, s streams) error {
+	return role(ctx, c.place, s, func(ctx context.Context, h *house) error { return h.runWeb(ctx, c.Addr, nil) })
+}
+
+// listenCmd is the mailbox role.
+type listenCmd struct {
+	place
+	Ops string `help:"Where to answer /healthz, /readyz and /metrics; nowhere by default." placeholder:"HOST:PORT"`
+}
+
+func (c *listenCmd) Run(ctx context.Context, s streams) error {
+	return role(ctx, c.place, s, func(ctx context.Context, h *house) error {
+		return h.withOps(ctx, c.Ops, h.runMailboxes)
+	})
+}
+
+// workCmd is the worker role.
+type workCmd struct {
+	place
+	Ops string `help:"Where to answer /healthz, /readyz and /metrics; nowhere by default." placeholder:"HOST:PORT"`
+}
+
+func (c *workCmd) Run(ctx context.Context, s streams) error {
+	return role(ctx, c.place, s, func(ctx context.Context, h *house) error {
+		return h.withOps(ctx, c.Ops, h.runWorkers)
+	})
+}
+
+// role opens a house, runs one part of it until ctx is done, and closes it.
+func role(ctx context.Context, p place, s streams, part func(context.Context, *house) error) error {
+	h, err := open(ctx, p, s)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return part(ctx, h) })
+	g.Go(func() error { return h.reloadOnHangup(ctx) })
+	return g.Wait()
+}
+
+// runWeb answers HTTP until ctx is done, then finishes open requests.
+func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) error {
+	c := h.config.Config()
+	if addr == "" {
+		addr = c.Server.Addr
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen for HTTP: %w", err)
+	}
+	public := c.Server.PublicURL
+	if public == "" {
+		public = "http://" + l.Addr().String()
+	}
+	handler, err := api.New(api.Options{
+		Books: h.store, Intake: h.intake, Names: h.names, Policy: h.policy, Now: h.now, Log: h.log, PublicURL: public, Version: version,
+		Limits: api.Limits{BodyBytes: int64(c.Limits.BodyBytes), TextBytes: int(c.Limits.TextBytes),
+			Rate: c.Limits.RequestsPerKey.Rate, Burst: c.Limits.RequestsPerKey.Burst, FileTimeout: c.Intake.FileTimeout},
+		Sends:   func(string) bool { return false }, // no channel of this version carries answers out
+		Ready:   h.ready,
+		Metrics: promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}), Registerer: h.registry,
+	})
+	if err != nil {
+		return err
+	}
+	h.log.Info("HTTP", "addr", l.Addr().String())
+	if up != nil {
+		up(l.Addr().String())
+	}
+	return h.serveHTTP(ctx, l, handler)
+}
+
+func (h *house) serveHTTP(ctx context.Context, l net.Listener, handler http.Handler) error {
+	c := h.config.Config().Server
+	srv := &http.Server{Handler: handler, ReadTimeout: c.ReadTimeout, ReadHeaderTimeout: c.ReadTimeout, IdleTimeout: 4 * c.ReadTimeout}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	end, cancel := h.shutdownContext(ctx)
+	defer cancel()
+	if err := srv.Shutdown(end); err != nil {
+		srv.Close()
+	}
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// runMailboxes runs the adapters of every source that has a kind.
+func (h *house) runMailboxes(ctx context.Context) error {
+	c := h.config.Config()
+	host, _ := os.Hostname()
+	holder := fmt.Sprintf("%s/%d/%s", host, os.Getpid(), desk.NewID[desk.EventID](h.now()))
+	g, ctx := errgroup.WithContext(ctx)
+	opened := 0
+	for _, src := range c.Sources {
+		if src.Channel == desk.API {
+			continue
+		}
+		kind, err := kindOf(src.Channel)
+		if err != nil {
+			return fmt.Errorf("source %s: %w", src.Name, err)
+		}
+		adapter, err := kind.Open(channels.Config{
+			Source: c.Policy().Sources[src.Name], Block: src.Block, Sink: h.intake, Blobs: h.blobs, Mailboxes: h.store,
+			Secret: h.secret, Holder: holder, Log: h.log, Now: h.now,
+		})
+		if err != nil {
+			return fmt.Errorf("source %s: %w", src.Name, err)
+		}
+		opened++
+		g.Go(func() error { return adapter.Run(ctx) })
+	}
+	h.log.Info("mailboxes", "sources", opened)
+	g.Go(func() error { <-ctx.Done(); return nil }) // nothing to listen to is no reason to end
+	return g.Wait()
+}
+
+// runWorkers takes tasks from the queue until ctx is done, then drains.
+func (h *house) runWorkers(ctx context.Context) error {
+	srv := workers.NewServer(h.intake, h.broker.AsynqOpt(), h.store, h.now, h.log, h.settings)
+	if h.broker.Own() {
+		if err := srv.Requeue(ctx); err != nil {
+			h.log.Warn("could not queue what was accepted before; the sweep will", "error", err)
+		}
+	}
+	return srv.Run(ctx)
+}
+
+// withOps runs a part and, when addr is given, answers health and metrics
+// beside it.
+func (h *house) withOps(ctx context.Context, addr string, part func(context.Context) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return part(ctx) })
+	if addr != "" {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return fmt.Errorf("listen for health: %w", err)
+		}
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+		mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+			var wrong []string
+			for name, err := range h.ready(r.Context()) {
+				if err != nil {
+					wrong = append(wrong, name+": "+err.Error())
+				}
+			}
+			if len(wrong) > 0 {
+				http.Error(w, strings.Join(wrong, "\n"), http.StatusServiceUnavailable)
+				return
+			}
+			fmt.Fprintln(w, "ready")
+		})
+		mux.Handle("GET /metrics", promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}))
+		g.Go(func() error { return h.serveHTTP(ctx, l, mux) })
+	}
+	return g.Wait()
+}
+
+// reloadOnHangup reads the config again on SIGHUP. Rules, routes, teams, SLAs
+// and words change at once; a bad file changes nothing.
+func (h *house) reloadOnHangup(ctx context.Context) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+			if err := h.config.Reload(); err != nil {
+				h.log.Error("the config was not reloaded; the old one stays", "error", err)
+			} else {
+				h.log.Info("config reloaded")
+			}
+		}
+	}
+}

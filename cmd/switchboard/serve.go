@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"switchboard/channels/api"
+	"switchboard/pipeline/desk"
+)
+
+// serveCmd is everything in one process.
+type serveCmd struct {
+	place
+	Addr string `help:"Where to listen for HTTP; overrides server.addr." placeholder:"HOST:PORT"`
+}
+
+func (c *serveCmd) Run(ctx context.Context, s streams) error {
+	h, err := open(ctx, c.place, s)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	if err := h.firstKey(ctx, s); err != nil {
+		return err
+	}
+	return h.serve(ctx, c.Addr, nil)
+}
+
+// serve runs all three roles until ctx is done. up, when not nil, is called
+// with the address once HTTP answers.
+func (h *house) serve(ctx context.Context, addr string, up func(addr string)) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return h.runWeb(ctx, addr, up) })
+	g.Go(func() error { return h.runMailboxes(ctx) })
+	g.Go(func() error { return h.runWorkers(ctx) })
+	g.Go(func() error { return h.reloadOnHangup(ctx) })
+	return g.Wait()
+}
+
+// firstKey makes and prints an admin key when there is none yet.
+func (h *house) firstKey(ctx context.Context, s streams) error {
+	keys, err := h.store.Keys(ctx)
+	if err != nil || len(keys) > 0 {
+		return err
+	}
+	secret, err := h.createKey(ctx, "admin", desk.RoleAdmin)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(s.out, "First start. This admin API key is shown once; more with `switchboard keys create`:")
+	fmt.Fprintln(s.out, secret)
+	return nil
+}
+
+func (h *house) createKey(ctx context.Context, name string, role desk.Role) (string, error) {
+	secret, key := api.NewKey(role, name, h.now())
+	return secret, h.store.AddKey(ctx, key)
+}
+
+// shutdownContext outlives ctx by what the config allows for finishing.
+func (h *house) shutdownContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), max(h.config.Config().Server.ShutdownTimeout, time.Second))
+}

@@ -124,7 +124,7 @@ func New(o Options) (http.Handler, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.Limits = o.Limits.withDefaults()
-	strictNames()
+	setLibrary()
 	s := &server{Options: o, keys: newKeyring(o.Books, o.Now), rates: newRates(o.Limits.Rate, o.Limits.Burst, o.Now)}
 
 	mux := http.NewServeMux()
@@ -143,12 +143,17 @@ func New(o Options) (http.Handler, error) {
 	return s.outer(mux)
 }
 
-var strictOnce sync.Once
+var libraryOnce sync.Once
 
-// strictNames makes the validator tell "Title" from "title": otherwise a second
-// spelling of a field slips past the checks on the first. The library keeps
-// this as a package variable; nothing else in the program uses it.
-func strictNames() { strictOnce.Do(func() { huma.ValidateStrictCasing = true }) }
+// setLibrary sets what the library keeps as package variables; nothing else in
+// the program uses it. Names are compared exactly: otherwise "Title" slips past
+// the checks on "title". Lists are described as lists, never null.
+func setLibrary() {
+	libraryOnce.Do(func() {
+		huma.ValidateStrictCasing = true
+		huma.DefaultArrayNullable = false
+	})
+}
 
 // config is the library's configuration: JSON only, no pages or scripts of
 // others, no links built from the Host header, unknown query parameters

@@ -17,7 +17,7 @@ import (
 
 // createTicket is the body of POST /v1/tickets.
 type createTicket struct {
-	Title          string         `json:"title,omitempty" doc:"One line, at most 500 characters. Required unless there is a description." example:"Unable to access account"`
+	Title          string         `json:"title,omitempty" maxLength:"500" doc:"One line, at most 500 characters. Required unless there is a description." example:"Unable to access account"`
 	Description    string         `json:"description,omitempty" doc:"Plain text or Markdown." example:"Customer reported login issues on mobile app"`
 	Type           string         `json:"type,omitempty" doc:"A configured type, in any case." example:"INCIDENT"`
 	Priority       string         `json:"priority,omitempty" doc:"LOW, MEDIUM, HIGH or URGENT, in any case. Without it the rules decide." example:"HIGH"`
@@ -26,7 +26,7 @@ type createTicket struct {
 	CustomerID     string         `json:"customerId,omitempty" doc:"The ID your systems know the customer by, or our uid. An unknown one makes a customer when the key may create names." example:"cust-123"`
 	TeamID         string         `json:"teamId,omitempty" doc:"The team; without it the routes decide. An unknown one is made when the key may create names." example:"team-456"`
 	AgentID        string         `json:"agentId,omitempty" doc:"A configured agent." example:"ann"`
-	Tags           []string       `json:"tags,omitempty" doc:"At most 50."`
+	Tags           []string       `json:"tags,omitempty" maxItems:"50" doc:"At most 50, each at most 100 bytes."`
 	DueDate        *time.Time     `json:"dueDate,omitempty" doc:"RFC 3339."`
 	CustomFields   map[string]any `json:"customFields,omitempty" doc:"Business-specific fields: configured ones are checked, others are kept as they come."`
 	Requester      *requester     `json:"requester,omitempty" doc:"Who asks, when customerId does not say it."`

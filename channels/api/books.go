@@ -27,7 +27,8 @@ type Tickets interface {
 	// Change locks the ticket, lets fn change it and saves it with the events.
 	// When ifVersion is not 0 and not the ticket's, it is a desk.ErrConflict.
 	Change(ctx context.Context, id desk.TicketID, ifVersion int64, fn func(*desk.Ticket) ([]desk.Event, error)) (*desk.Ticket, error)
-	// Events lists the history after a sequence number, oldest first.
+	// Events lists the history after a sequence number, oldest first, at most
+	// desk.MaxPage at once.
 	Events(ctx context.Context, id desk.TicketID, afterSeq, limit int) ([]desk.Event, error)
 }
 
@@ -37,6 +38,7 @@ type Comments interface {
 	// its scope and external ID are taken it returns the earlier message and
 	// desk.ErrSettled.
 	AddMessage(ctx context.Context, m *desk.Message, fn func(*desk.Ticket) ([]desk.Event, error)) (*desk.Ticket, *desk.Message, error)
+	Message(ctx context.Context, id desk.MessageID) (*desk.Message, error)
 	// Messages lists a ticket's messages, oldest first.
 	Messages(ctx context.Context, id desk.TicketID, limit int, cursor string, publicOnly bool) ([]desk.Message, string, error)
 }

@@ -15,14 +15,14 @@ import (
 // updateTicket is the body of PATCH /v1/tickets/{id}: what is left out stays
 // (RFC 7396 for customFields).
 type updateTicket struct {
-	Title        opt[string]         `json:"title,omitempty" doc:"At most 500 characters." example:"Unable to access account on iOS"`
+	Title        opt[string]         `json:"title,omitempty" maxLength:"500" doc:"At most 500 characters." example:"Unable to access account on iOS"`
 	Description  opt[string]         `json:"description,omitempty"`
 	Status       opt[string]         `json:"status,omitempty" doc:"A configured status the ticket may move to, in any case." example:"IN_PROGRESS"`
 	Priority     opt[string]         `json:"priority,omitempty" example:"URGENT"`
 	Type         opt[string]         `json:"type,omitempty" example:"PROBLEM"`
 	TeamID       opt[string]         `json:"teamId,omitempty" doc:"A known team; null takes the ticket off its team."`
 	AgentID      opt[string]         `json:"agentId,omitempty" doc:"A configured agent; null unassigns."`
-	Tags         opt[[]string]       `json:"tags,omitempty" doc:"Replaces all tags; null removes them."`
+	Tags         opt[[]string]       `json:"tags,omitempty" maxItems:"50" doc:"Replaces all tags; null removes them."`
 	DueDate      opt[time.Time]      `json:"dueDate,omitempty" doc:"RFC 3339; null clears it."`
 	CustomFields opt[map[string]any] `json:"customFields,omitempty" doc:"Merged into what is there; a null value removes its field."`
 	Escalation   opt[int]            `json:"escalationLevel,omitempty" minimum:"0" maximum:"100" doc:"0 is not escalated."`

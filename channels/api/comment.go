@@ -18,7 +18,7 @@ import (
 type addComment struct {
 	Content  string   `json:"content" doc:"Plain text or Markdown." example:"Investigating the login issue..."`
 	IsPublic bool     `json:"isPublic,omitempty" doc:"true: the customer gets to read it. Without it the comment is an internal note: what should have stayed inside cannot be called back." example:"true"`
-	Mentions []string `json:"mentions,omitempty" doc:"IDs of agents to notify, at most 50." example:"[\"user-789\"]"`
+	Mentions []string `json:"mentions,omitempty" maxItems:"50" doc:"IDs of agents to notify, at most 50." example:"[\"user-789\"]"`
 }
 
 // setStatus is the body of PATCH /v1/tickets/{id}/status.
@@ -26,7 +26,7 @@ type setStatus struct {
 	Status   string   `json:"status" doc:"A configured status the ticket may move to, in any case." example:"RESOLVED"`
 	Comment  string   `json:"comment,omitempty" doc:"Said on the ticket in the same step." example:"Fixed in 2.1.1."`
 	IsPublic bool     `json:"isPublic,omitempty" doc:"Whether the customer gets to read the comment."`
-	Mentions []string `json:"mentions,omitempty" doc:"As in a comment."`
+	Mentions []string `json:"mentions,omitempty" maxItems:"50" doc:"As in a comment."`
 }
 
 // messageView is a message as clients see it: a comment of ours or what the
@@ -95,7 +95,14 @@ type commentsOutput struct{ Body page[messageView] }
 type statusInput struct {
 	Which
 	Match
+	Idempotency
 	Body setStatus
+}
+
+type statusOutput struct {
+	ETag     string `header:"ETag" doc:"The ticket's version, for If-Match."`
+	Replayed string `header:"Idempotency-Replayed" doc:"true when an earlier request with this key left the comment."`
+	Body     ticketView
 }
 
 func (s *server) routeComments() {
@@ -127,8 +134,9 @@ const (
 // the caller allows it.
 func (s *server) message(c *checks, field string, t *desk.Ticket, key desk.Key, content string, public bool, mentions []string) *desk.Message {
 	now, p := s.Now(), s.Policy()
+	// The scope is the ticket's: there the proof of delivery must thread.
 	m := &desk.Message{ID: desk.NewID[desk.MessageID](now), TicketID: t.ID, Direction: desk.Internal, Public: public, Author: actor(key),
-		Channel: desk.API, Source: sourceName, Scope: apiScope(p), From: desk.Party{Name: key.Name},
+		Channel: desk.API, Source: sourceName, Scope: t.Scope, From: desk.Party{Name: key.Name},
 		Text: c.text(field, content, s.Limits.TextBytes), CreatedAt: now}
 	if len(mentions) > maxMentions {
 		c.wrong("mentions", "are more than %d", maxMentions)
@@ -162,21 +170,6 @@ func (s *server) sends(p *desk.Policy, source string) bool {
 	return false
 }
 
-// saying is what a message does to its ticket, on top of another change.
-func (s *server) saying(p *desk.Policy, key desk.Key, m *desk.Message, ch desk.Change) func(*desk.Ticket) ([]desk.Event, error) {
-	ch.Said = &desk.Said{Message: m.ID, By: m.Author.Kind, Public: m.Public}
-	apply := s.applying(p, key, ch)
-	return func(t *desk.Ticket) ([]desk.Event, error) {
-		events, err := apply(t)
-		for _, who := range m.Mentions {
-			t.EventCount++
-			events = append(events, desk.Event{ID: desk.NewID[desk.EventID](m.CreatedAt), TicketID: t.ID, Seq: t.EventCount,
-				Kind: desk.EventMentioned, Actor: m.Author, At: m.CreatedAt, Data: map[string]any{"user": who, "message": m.ID}})
-		}
-		return events, err
-	}
-}
-
 func (s *server) comment(ctx context.Context, in *commentInput) (*commentOutput, error) {
 	t, err := s.ticket(ctx, in.ID)
 	if err != nil {
@@ -191,20 +184,11 @@ func (s *server) comment(ctx context.Context, in *commentInput) (*commentOutput,
 	if err := c.err(); err != nil {
 		return nil, err
 	}
-	if in.Key != "" {
-		m.ExternalID = "idem:" + string(key.ID) + ":comment:" + string(t.ID) + ":" + in.Key
-	}
-	_, saved, err := s.Books.AddMessage(ctx, m, s.saying(s.Policy(), key, m, desk.Change{}))
-	if errors.Is(err, desk.ErrSettled) && saved != nil {
-		if saved.Text != m.Text || saved.Public != m.Public || !slices.Equal(saved.Mentions, m.Mentions) {
-			return nil, keyReused()
-		}
-		return &commentOutput{Replayed: "true", Body: messageOf(saved)}, nil
-	}
+	said, err := s.say(ctx, m, in.Key, s.applying(s.Policy(), key, saying(m, desk.Change{})))
 	if err != nil {
 		return nil, err
 	}
-	return &commentOutput{Body: messageOf(saved)}, nil
+	return &commentOutput{Replayed: replayed(said.again), Body: messageOf(said.message)}, nil
 }
 
 func (s *server) comments(ctx context.Context, in *commentsInput) (*commentsOutput, error) {
@@ -227,7 +211,7 @@ func (s *server) comments(ctx context.Context, in *commentsInput) (*commentsOutp
 	return &commentsOutput{pageOf(views, next)}, nil
 }
 
-func (s *server) status(ctx context.Context, in *statusInput) (*ticketOutput, error) {
+func (s *server) status(ctx context.Context, in *statusInput) (*statusOutput, error) {
 	p, key := s.Policy(), caller(ctx)
 	t, err := s.ticket(ctx, in.ID)
 	if err != nil {
@@ -245,17 +229,25 @@ func (s *server) status(ctx context.Context, in *statusInput) (*ticketOutput, er
 	}
 	ch := desk.Change{Status: &to}
 	if strings.TrimSpace(in.Body.Comment) == "" {
-		return s.apply(ctx, p, in.ID, version, ch)
+		out, err := s.apply(ctx, p, in.ID, version, ch)
+		if err != nil {
+			return nil, err
+		}
+		return &statusOutput{ETag: out.ETag, Body: out.Body}, nil
 	}
-	say := s.saying(p, key, m, ch)
-	t, _, err = s.Books.AddMessage(ctx, m, func(t *desk.Ticket) ([]desk.Event, error) {
+	apply := s.applying(p, key, saying(m, ch))
+	said, err := s.say(ctx, m, in.Key, func(t *desk.Ticket) ([]desk.Event, error) {
 		if version != 0 && t.Version != version {
 			return nil, desk.ErrConflict
 		}
-		return say(t)
+		return apply(t)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return s.answer(ctx, t)
+	out, err := s.answer(ctx, said.ticket)
+	if err != nil {
+		return nil, err
+	}
+	return &statusOutput{ETag: out.ETag, Replayed: replayed(said.again), Body: out.Body}, nil
 }

@@ -140,3 +140,33 @@ func TestLinks(t *testing.T) {
 		t.Errorf("%d link events", linked)
 	}
 }
+
+// TestCommentIsNotSentTwice repeats a comment after it was delivered: by then
+// its external ID is the channel's.
+func TestCommentIsNotSentTwice(t *testing.T) {
+	h := newHouse(t)
+	id := h.ticket(sample)
+	post := func() answer {
+		return h.do(desk.RoleAgent, "POST", "/v1/tickets/"+id+"/comments", `{"content":"once","isPublic":true}`, "Idempotency-Key", "c1")
+	}
+	a := post().want(t, 201)
+	if err := h.store.Delivered(t.Context(), desk.MessageID(a.str("id")), desk.Proof{ExternalID: "<9@house.example>", At: h.clock()}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 250 { // past one page of history
+		h.do(desk.RoleAgent, "PATCH", "/v1/tickets/"+id, `{"escalationLevel":`+string(rune('1'+i%2))+`}`).want(t, 200)
+	}
+	if b := post().want(t, 201); b.str("id") != a.str("id") || b.Header.Get("Idempotency-Replayed") != "true" || b.str("sendState") != "sent" {
+		t.Errorf("%s", b.raw)
+	}
+	set := func() answer {
+		return h.do(desk.RoleAgent, "PATCH", "/v1/tickets/"+id+"/status", `{"status":"RESOLVED","comment":"done"}`, "Idempotency-Key", "s1")
+	}
+	set().want(t, 200)
+	if c := set().want(t, 200); c.Header.Get("Idempotency-Replayed") != "true" || c.str("status") != "RESOLVED" {
+		t.Errorf("%s", c.raw)
+	}
+	if ms := items(h.get("/v1/tickets/" + id + "/comments")); len(ms) != 3 {
+		t.Errorf("%d messages", len(ms))
+	}
+}

@@ -163,10 +163,10 @@ func (s *server) submit(ctx context.Context, d *desk.Draft) (*createOutput, erro
 
 // created answers with the ticket of a receipt, or with the receipt when it has
 // none.
-func (s *server) created(ctx context.Context, r desk.Receipt, replayed bool) (*createOutput, error) {
+func (s *server) created(ctx context.Context, r desk.Receipt, again bool) (*createOutput, error) {
 	if r.TicketID == "" || r.State != desk.Filed && r.State != desk.Duplicate {
 		out := s.acceptedOnly(ctx, r)
-		out.mark(replayed)
+		out.Replayed = replayed(again)
 		return out, nil
 	}
 	t, err := s.Books.Ticket(ctx, string(r.TicketID))
@@ -180,19 +180,11 @@ func (s *server) created(ctx context.Context, r desk.Receipt, replayed bool) (*c
 	if err != nil {
 		return nil, err
 	}
-	out := &createOutput{Status: http.StatusCreated, Location: "/v1/tickets/" + string(t.ID), Body: view}
-	out.mark(replayed || r.State == desk.Duplicate)
-	return out, nil
+	return &createOutput{Status: http.StatusCreated, Location: "/v1/tickets/" + string(t.ID), Replayed: replayed(again || r.State == desk.Duplicate), Body: view}, nil
 }
 
 func (s *server) acceptedOnly(ctx context.Context, r desk.Receipt) *createOutput {
 	return &createOutput{Status: http.StatusAccepted, Location: "/v1/intake/" + string(r.ID), Body: s.receiptOf(ctx, r)}
-}
-
-func (o *createOutput) mark(replayed bool) {
-	if replayed {
-		o.Replayed = "true"
-	}
 }
 
 // names checks the IDs a request names: an unknown customer, team or agent may

@@ -83,14 +83,13 @@ func (s *server) events(ctx context.Context, in *eventsInput) (*eventsOutput, er
 	if err != nil {
 		return nil, err
 	}
-	events, err := s.Books.Events(ctx, t.ID, after, limit+1)
+	events, err := s.Books.Events(ctx, t.ID, after, limit)
 	if err != nil {
 		return nil, err
 	}
 	next := ""
-	if len(events) > limit {
-		events = events[:limit]
-		next = strconv.Itoa(events[limit-1].Seq)
+	if n := len(events); n > 0 && events[n-1].Seq < t.EventCount {
+		next = strconv.Itoa(events[n-1].Seq)
 	}
 	views := make([]eventView, len(events))
 	for i, e := range events {

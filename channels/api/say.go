@@ -1,0 +1,109 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+
+	"switchboard/pipeline/desk"
+)
+
+// said is what saying something came to.
+type said struct {
+	ticket  *desk.Ticket
+	message *desk.Message
+	again   bool // an earlier request with the same key did it
+}
+
+// saying adds a message to a change.
+func saying(m *desk.Message, ch desk.Change) desk.Change {
+	ch.Said = &desk.Said{Message: m.ID, By: m.Author.Kind, Public: m.Public}
+	return ch
+}
+
+// requestKey is where the event of a comment keeps the digest of its
+// Idempotency-Key. The message's external ID alone would not do: it becomes the
+// channel's own once the comment is delivered.
+const requestKey = "request"
+
+// say adds a message to its ticket, once for each Idempotency-Key. Two requests
+// at once meet on the message's external ID, a later one finds the event.
+func (s *server) say(ctx context.Context, m *desk.Message, idem string, apply func(*desk.Ticket) ([]desk.Event, error)) (said, error) {
+	var request string
+	if idem != "" {
+		sum := sha256.Sum256([]byte(m.Author.ID + ":" + idem))
+		request = hex.EncodeToString(sum[:16])
+		m.ExternalID = "idem:" + request + ":" + string(m.TicketID)
+		if earlier, err := s.saidBefore(ctx, m, request); err != nil || earlier.again {
+			return earlier, err
+		}
+	}
+	t, saved, err := s.Books.AddMessage(ctx, m, func(t *desk.Ticket) ([]desk.Event, error) {
+		events, err := apply(t)
+		for i := range events {
+			if events[i].Kind == desk.EventComment && request != "" {
+				events[i].Data[requestKey] = request
+			}
+		}
+		return append(events, mentioned(t, m)...), err
+	})
+	if errors.Is(err, desk.ErrSettled) && t != nil && saved != nil {
+		return again(t, saved, m)
+	}
+	return said{ticket: t, message: saved}, err
+}
+
+// saidBefore looks for the request in the ticket's history.
+func (s *server) saidBefore(ctx context.Context, m *desk.Message, request string) (said, error) {
+	for after := 0; ; {
+		events, err := s.Books.Events(ctx, m.TicketID, after, desk.MaxPage)
+		if err != nil || len(events) == 0 {
+			return said{}, err
+		}
+		for _, e := range events {
+			id, _ := e.Data["message"].(string)
+			if e.Kind != desk.EventComment || e.Data[requestKey] != request || id == "" {
+				continue
+			}
+			earlier, err := s.Books.Message(ctx, desk.MessageID(id))
+			if err != nil {
+				return said{}, err
+			}
+			t, err := s.ticket(ctx, string(m.TicketID))
+			if err != nil {
+				return said{}, err
+			}
+			return again(t, earlier, m)
+		}
+		after = events[len(events)-1].Seq
+	}
+}
+
+// again answers with the earlier message when the later one says the same.
+func again(t *desk.Ticket, earlier, later *desk.Message) (said, error) {
+	if earlier.Text != later.Text || earlier.Public != later.Public || !slices.Equal(earlier.Mentions, later.Mentions) {
+		return said{}, keyReused()
+	}
+	return said{ticket: t, message: earlier, again: true}, nil
+}
+
+// mentioned is the events that notify the people a message names.
+func mentioned(t *desk.Ticket, m *desk.Message) []desk.Event {
+	var events []desk.Event
+	for _, who := range m.Mentions {
+		t.EventCount++
+		events = append(events, desk.Event{ID: desk.NewID[desk.EventID](m.CreatedAt), TicketID: t.ID, Seq: t.EventCount,
+			Kind: desk.EventMentioned, Actor: m.Author, At: m.CreatedAt, Data: map[string]any{"user": who, "message": m.ID}})
+	}
+	return events
+}
+
+// replayed is the value of the Idempotency-Replayed header.
+func replayed(again bool) string {
+	if again {
+		return "true"
+	}
+	return ""
+}

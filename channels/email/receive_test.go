@@ -292,3 +292,41 @@ func dial(t testing.TB, box emailtest.Mailbox) *imapclient.Client {
 	}
 	return c
 }
+
+// subjects lists a folder by a connection of its own.
+func subjects(t testing.TB, box emailtest.Mailbox, folder string) []string {
+	t.Helper()
+	c := dial(t, box)
+	defer c.Close()
+	data, err := c.Select(folder, &imap.SelectOptions{ReadOnly: true}).Wait()
+	if err != nil || data.NumMessages == 0 {
+		return nil
+	}
+	all, err := c.Fetch(imap.SeqSet{{Start: 1, Stop: 0}}, &imap.FetchOptions{Envelope: true}).Collect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, m := range all {
+		out = append(out, m.Envelope.Subject)
+	}
+	return out
+}
+
+// awaitFolder asks the server, again and again, until a folder holds n mails:
+// a server has no other way to tell us about somebody else's move.
+func awaitFolder(t testing.TB, box emailtest.Mailbox, folder string, n int) {
+	t.Helper()
+	c := dial(t, box)
+	defer c.Close()
+	var got uint32
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+		data, err := c.Status(folder, &imap.StatusOptions{NumMessages: true}).Wait()
+		if err == nil && data.NumMessages != nil {
+			if got = *data.NumMessages; int(got) == n {
+				return
+			}
+		}
+	}
+	t.Fatalf("%s holds %d mails, want %d", folder, got, n)
+}

@@ -3,7 +3,6 @@ package brokertest
 import (
 	"context"
 	"errors"
-	"syscall"
 	"testing"
 	"time"
 
@@ -92,7 +91,7 @@ func (h *Handle) Ready() {
 func (h *Handle) Pause() {
 	h.t.Helper()
 	for _, n := range h.hit() {
-		if err := n.process.Signal(syscall.SIGSTOP); err != nil {
+		if err := n.process.Signal(freeze); err != nil {
 			h.t.Fatalf("brokertest: pause: %v", err)
 		}
 		n.paused = true

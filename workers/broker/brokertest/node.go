@@ -91,7 +91,7 @@ func (n *node) dead() bool {
 
 func (n *node) resume() {
 	if n.paused {
-		_ = n.process.Signal(syscall.SIGCONT) // fails only when it is gone
+		_ = n.process.Signal(thaw) // fails only when it is gone
 		n.paused = false
 	}
 }

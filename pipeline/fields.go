@@ -8,8 +8,8 @@ import (
 	"switchboard/pipeline/desk"
 )
 
-// The lengths a title and a description are cut to. The message itself keeps
-// every word.
+// The lengths a title made from a message (in characters) and a description (in
+// bytes) are cut to. The message itself keeps every word.
 const (
 	maxTitle       = 500
 	maxDescription = 64 << 10
@@ -87,11 +87,14 @@ func defaults(fields []desk.Field) map[string]any {
 // title is what was asked, else the subject, else the first line of the text.
 func title(d *desk.Draft) string {
 	if d.Ask != nil && d.Ask.Title != "" {
-		return desk.Cut(d.Ask.Title, maxTitle)
+		return d.Ask.Title // the door checked its length
 	}
 	for _, s := range append([]string{d.Subject}, strings.SplitN(d.Text, "\n", 20)...) {
 		if s = strings.Join(strings.Fields(s), " "); s != "" {
-			return desk.Cut(s, maxTitle)
+			if r := []rune(s); len(r) > maxTitle {
+				s = string(r[:maxTitle])
+			}
+			return s
 		}
 	}
 	return "(no subject)"

@@ -70,7 +70,7 @@ func draftFrom(l *letter.Letter, o origin) *desk.Draft {
 	clean(d)
 
 	d.References = nearestFirst(l)
-	d.Thread = thread(d, l)
+	d.Thread = thread(d, l, o.source)
 	d.Signed = signed(l, o.secret)
 	d.Auto = auto(l, o, d.From)
 	d.Fingerprint = fingerprint(d, l)
@@ -112,7 +112,7 @@ func nearestFirst(l *letter.Letter) []string {
 	return out
 }
 
-func thread(d *desk.Draft, l *letter.Letter) desk.Thread {
+func thread(d *desk.Draft, l *letter.Letter, source desk.Source) desk.Thread {
 	key := d.ExternalID
 	switch {
 	case len(l.References) > 0:
@@ -129,7 +129,12 @@ func thread(d *desk.Draft, l *letter.Letter) desk.Thread {
 			to.References = nil
 		}
 	}
-	if to.To = parties(l.ReplyTo); len(to.To) == 0 && d.From.Handle != "" { // RFC 5322 3.6.2
+	for _, a := range parties(l.ReplyTo) { // RFC 5322 3.6.2, but never to ourselves
+		if a.Handle != "" && !own(source, a.Handle) {
+			to.To = append(to.To, a)
+		}
+	}
+	if len(to.To) == 0 && d.From.Handle != "" {
 		to.To = []desk.Party{d.From}
 	}
 	address, err := json.Marshal(to)

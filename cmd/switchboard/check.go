@@ -14,13 +14,18 @@ type checkCmd struct {
 	place
 }
 
-func (c *checkCmd) Run(s streams) error {
+// Validate runs before Run; what it refuses is a wrong command line.
+func (c *checkCmd) Validate() error {
 	if c.File == "" {
 		c.File = c.Config
 	}
 	if c.File == "" {
-		return errors.New("check: name a config file")
+		return errors.New("name a config file")
 	}
+	return nil
+}
+
+func (c *checkCmd) Run(s streams) error {
 	cfg, err := configs.Load(c.File, s.env)
 	if err == nil {
 		err = checkBlocks(cfg)
@@ -42,7 +47,9 @@ func checkBlocks(cfg *configs.Config) error {
 			continue
 		}
 		kind, err := kindOf(src.Channel)
-		if err == nil && kind.Check != nil {
+		if err != nil {
+			err = desk.Invalidf("", "%v", err)
+		} else if kind.Check != nil {
 			err = kind.Check(src.Block)
 		}
 		if err != nil {

@@ -88,9 +88,10 @@ func (c *demoCmd) play(ctx context.Context, s streams, h *house, mailbox *demoMa
 	defer cancel()
 	mails := txtar.Parse(demoMails).Files
 	fmt.Fprintf(s.out, "Sending %d mails to two mailboxes over IMAP and 2 calls to the REST API ...\n", len(mails))
-	for n, f := range mails {
-		user, _, _ := strings.Cut(f.Name, "/")
-		at := time.Now().Add(time.Duration(n-len(mails)) * time.Second)
+	start := time.Now()
+	for _, f := range mails {
+		user, label, _ := strings.Cut(f.Name, "/")
+		at := start.Add(-time.Minute + time.Duration(label[0]-'0')*time.Second)
 		text := bytes.ReplaceAll(f.Data, []byte("TODAY"), []byte(at.Format(time.RFC1123Z)))
 		text = bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
 		if err := mailbox.deliver(user+"@desk.example", text); err != nil {

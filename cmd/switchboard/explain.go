@@ -24,6 +24,9 @@ func (c *explainCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer h.store.Close()
+	if err := h.store.Migrate(ctx); err != nil { // on a fresh data folder there is nothing to find, and no table
+		return err
+	}
 	r, err := h.store.Receipt(ctx, desk.ReceiptID(strings.ToUpper(c.What)))
 	if err == nil {
 		explainReceipt(s.out, r)

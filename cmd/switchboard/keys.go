@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -22,17 +24,31 @@ type keysCreateCmd struct {
 	Role string `help:"What it may do: admin, agent, integration or reader." required:""`
 }
 
-func (c *keysCreateCmd) Run(ctx context.Context, s streams) error {
-	role, err := desk.ParseRole(c.Role)
-	if err != nil {
-		return err
+// maxKeyName bounds the name of a key, in bytes.
+const maxKeyName = 200
+
+// Validate runs before Run; what it refuses is a wrong command line.
+func (c *keysCreateCmd) Validate() error {
+	c.Role = strings.ToLower(c.Role)
+	if _, err := desk.ParseRole(c.Role); err != nil {
+		return errors.New("--role must be admin, agent, integration or reader")
 	}
+	if name := desk.Clean(c.Name); name != c.Name || strings.TrimSpace(name) != name || name == "" || len(name) > maxKeyName || strings.ContainsAny(name, "\n\t") {
+		return fmt.Errorf("--name must be one line of at most %d bytes, without blanks around it", maxKeyName)
+	}
+	return nil
+}
+
+func (c *keysCreateCmd) Run(ctx context.Context, s streams) error {
 	return withKeys(ctx, c.place, s, func(h *house) error {
-		secret, err := h.createKey(ctx, c.Name, role)
+		secret, err := h.createKey(ctx, c.Name, desk.Role(c.Role))
+		if errors.Is(err, desk.ErrConflict) {
+			return fmt.Errorf("keys: there is a key named %q; revoke it first or take another name", c.Name)
+		}
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(s.out, "key %q with role %s, shown once:\n%s\n", c.Name, role, secret)
+		fmt.Fprintf(s.out, "key %q with role %s, shown once:\n%s\n", c.Name, c.Role, secret)
 		return nil
 	})
 }
@@ -65,7 +81,11 @@ type keysRevokeCmd struct {
 
 func (c *keysRevokeCmd) Run(ctx context.Context, s streams) error {
 	return withKeys(ctx, c.place, s, func(h *house) error {
-		if err := h.store.RevokeKey(ctx, c.Key, h.now()); err != nil {
+		err := h.store.RevokeKey(ctx, c.Key, h.now())
+		if errors.Is(err, desk.ErrNotFound) {
+			return fmt.Errorf("keys: no key in force has the name or ID %q", c.Key)
+		}
+		if err != nil {
 			return err
 		}
 		fmt.Fprintf(s.out, "key %q is revoked\n", c.Key)

@@ -64,7 +64,6 @@ func run(ctx context.Context, args []string, s streams) int {
 	parser, err := kong.New(&commands{},
 		kong.Name("switchboard"),
 		kong.Description("Self-hosted support intake. Accepted means kept."),
-		kong.UsageOnError(),
 		kong.Writers(s.out, s.err),
 		kong.Exit(func(c int) { code = c }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -79,6 +78,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	}
 	if err != nil {
 		fmt.Fprintln(s.err, "switchboard:", err)
+		fmt.Fprintf(s.err, "Run \"%s --help\" to see what there is.\n", nearest(err))
 		return 2
 	}
 	if err := k.Run(); err != nil {
@@ -88,6 +88,17 @@ func run(ctx context.Context, args []string, s streams) int {
 		return 1
 	}
 	return 0
+}
+
+// nearest is the command whose line was wrong, as far as it is known.
+func nearest(err error) string {
+	var wrong *kong.ParseError
+	if errors.As(err, &wrong) {
+		if n := wrong.Context.Selected(); n != nil {
+			return n.FullPath()
+		}
+	}
+	return "switchboard"
 }
 
 type versionCmd struct{}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"switchboard/pipeline/desk"
 )
@@ -18,40 +20,85 @@ type replayCmd struct {
 	Parse    bool     `help:"Read the raw mail again with this version's reader first."`
 }
 
-func (c *replayCmd) Run(ctx context.Context, s streams) error {
+// Validate runs before Run; what it refuses is a wrong command line.
+func (c *replayCmd) Validate() error {
 	if len(c.Receipts) == 0 && c.State == "" {
-		return errors.New("replay: name receipts, or a --state")
+		return errors.New("name receipts, or a --state")
 	}
+	return nil
+}
+
+func (c *replayCmd) Run(ctx context.Context, s streams) error {
 	h, err := open(ctx, c.place, s)
 	if err != nil {
 		return err
 	}
 	defer h.close()
-	f := desk.ReceiptFilter{State: desk.State(c.State), Source: c.Source}
-	for _, id := range c.Receipts {
-		f.IDs = append(f.IDs, desk.ReceiptID(id))
-	}
-	ids, err := h.store.Reopen(ctx, f, h.now())
+	named, err := h.named(ctx, c.Receipts)
 	if err != nil {
 		return err
 	}
-	if c.Parse {
+	replayed := 0
+	for f := (desk.ReceiptFilter{State: desk.State(c.State), Source: c.Source, Limit: desk.MaxPage}); ; {
+		if c.Receipts != nil {
+			f.IDs = named[:min(len(named), desk.MaxPage)]
+			named = named[len(f.IDs):]
+		}
+		ids, err := h.store.Reopen(ctx, f, h.now())
+		if err != nil {
+			return err
+		}
+		if err := h.again(ctx, ids, c.Parse); err != nil {
+			return err
+		}
+		replayed += len(ids)
+		after, err := h.store.Receipts(ctx, slices.Concat(ids, f.IDs))
+		if err != nil {
+			return err
+		}
+		for _, r := range after {
+			kept := ""
+			if !slices.Contains(ids, r.ID) {
+				kept = "not replayed, stays "
+			}
+			fmt.Fprintln(s.out, strings.TrimSpace(fmt.Sprintf("%s %s%s %s", r.ID, kept, r.State, r.Reason)))
+		}
+		if c.Receipts == nil && len(ids) > 0 {
+			f.After = ids[len(ids)-1] // once each, wherever it ends this time
+		} else if len(named) == 0 {
+			break
+		}
+	}
+	fmt.Fprintf(s.out, "%d messages replayed\n", replayed)
+	return nil
+}
+
+// named are the receipts with these IDs; each must be there.
+func (h *house) named(ctx context.Context, names []string) ([]desk.ReceiptID, error) {
+	var ids []desk.ReceiptID
+	var unknown []error
+	for _, name := range names {
+		id := desk.ReceiptID(strings.ToUpper(name))
+		if _, err := h.store.Receipt(ctx, id); errors.Is(err, desk.ErrNotFound) {
+			unknown = append(unknown, fmt.Errorf("replay: there is no receipt %s", name))
+		} else if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, errors.Join(unknown...)
+}
+
+// again runs reopened receipts through the line.
+func (h *house) again(ctx context.Context, ids []desk.ReceiptID, parse bool) error {
+	if parse {
 		for _, id := range ids {
 			if err := h.reread(ctx, id); err != nil {
 				return err
 			}
 		}
 	}
-	if err := h.intake.Process(ctx, ids); err != nil {
-		return err
-	}
-	after, err := h.store.Receipts(ctx, ids)
-	if err != nil {
-		return err
-	}
-	for _, r := range after {
-		fmt.Fprintf(s.out, "%s %s %s\n", r.ID, r.State, r.Reason)
-	}
-	fmt.Fprintf(s.out, "%d messages replayed\n", len(ids))
-	return nil
+	return h.intake.Process(ctx, ids)
 }

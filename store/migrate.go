@@ -4,7 +4,6 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"fmt"
 	"io/fs"
 	"time"
 
@@ -27,7 +26,8 @@ func (s *Store) goose() (*goose.Provider, error) {
 	dialect, opts := goose.DialectSQLite3, []goose.ProviderOption{}
 	if s.dialect == Postgres {
 		dialect = goose.DialectPostgres
-		locker, err := lock.NewPostgresSessionLocker()
+		// One try a second, for ten minutes; goose's own five seconds make a fleet start slowly.
+		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600), lock.WithUnlockTimeout(1, 60))
 		if err != nil {
 			return nil, err
 		}
@@ -42,22 +42,25 @@ func (s *Store) goose() (*goose.Provider, error) {
 func (s *Store) Migrate(ctx context.Context) error {
 	p, err := s.goose()
 	if err != nil {
-		return fmt.Errorf("store: migrate: %w", err)
-	}
-	tries := 1
-	if s.dialect == SQLite {
-		tries = 100
+		return failed("migrate", err)
 	}
 	for try := 1; ; try++ {
-		if _, err = p.Up(ctx); err == nil {
+		pending, err := p.HasPending(ctx) // asks without the lock
+		if err == nil && !pending {
 			return nil
 		}
-		if try >= tries {
-			return fmt.Errorf("store: migrate: %w", err)
+		if err == nil {
+			_, err = p.Up(ctx)
+		}
+		if err == nil {
+			return nil
+		}
+		if s.dialect == Postgres && try > 20 || try > 100 {
+			return failed("migrate", err)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("store: migrate: %w", errors.Join(ctx.Err(), err))
+			return failed("migrate", errors.Join(ctx.Err(), err))
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
@@ -67,11 +70,11 @@ func (s *Store) Migrate(ctx context.Context) error {
 func (s *Store) Pending(ctx context.Context) (bool, error) {
 	p, err := s.goose()
 	if err != nil {
-		return false, fmt.Errorf("store: pending: %w", err)
+		return false, failed("pending", err)
 	}
 	has, err := p.HasPending(ctx)
 	if err != nil {
-		return false, fmt.Errorf("store: pending: %w", err)
+		return false, failed("pending", err)
 	}
 	return has, nil
 }

@@ -34,6 +34,7 @@ type messageRow struct {
 	SendTries   int
 	SendError   string
 	SweptAt     *time.Time
+	TakenAt     *time.Time
 	SentAt      *time.Time
 	CreatedAt   time.Time `gorm:"autoCreateTime:false"`
 }

@@ -16,7 +16,7 @@ type customerRow struct {
 	Phone        string
 	AccountID    string
 	ServiceLevel string
-	VIP          bool
+	VIP          bool `gorm:"column:vip"`
 	Language     string
 	TimeZone     string
 	Preferences  string

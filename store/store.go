@@ -32,7 +32,6 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 
@@ -82,7 +81,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		err = s.openSQLite(strings.TrimPrefix(o.URL, "sqlite:"))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("store: open: %w", err)
+		return nil, failed("open", err)
 	}
 	if err := s.Ping(ctx); err != nil {
 		s.Close()
@@ -100,10 +99,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	if err == nil {
 		err = db.PingContext(ctx)
 	}
-	if err != nil {
-		return fmt.Errorf("store: ping: %w", err)
-	}
-	return nil
+	return failed("ping", err)
 }
 
 // Close lets go of all connections.

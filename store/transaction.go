@@ -26,7 +26,11 @@ func (s *Store) write(ctx context.Context, fn func(tx *gorm.DB) error) error {
 		if err == nil || run == maxRuns || ctx.Err() != nil || !again(err) {
 			return err
 		}
-		s.log.Debug("transaction runs again", "run", run, "err", err)
+		if isVictim(err) {
+			s.log.Warn("store: a deadlock, which the order of locks should rule out; the transaction runs again", "run", run, "err", err)
+		} else {
+			s.log.Debug("store: overtaken, the transaction runs again", "run", run)
+		}
 	}
 }
 

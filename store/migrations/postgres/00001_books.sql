@@ -115,6 +115,7 @@ CREATE TABLE messages (
   send_tries  integer NOT NULL,
   send_error  text NOT NULL,
   swept_at    timestamptz,
+  taken_at    timestamptz,
   sent_at     timestamptz,
   created_at  timestamptz NOT NULL
 );

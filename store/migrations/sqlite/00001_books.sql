@@ -119,6 +119,7 @@ CREATE TABLE messages (
   send_tries  integer NOT NULL,
   send_error  text NOT NULL,
   swept_at    datetime,
+  taken_at    datetime,
   sent_at     datetime,
   created_at  datetime NOT NULL
 );

@@ -39,10 +39,11 @@ workers:                pipeline pipeline/desk
 cmd/switchboard:        *
 
 # Rooms only tests may enter: they start real servers and hold suites.
-store/storetest:        store pipeline/desk
-store/storetest/pgtest: workers/broker/program
-workers/broker/brokertest: workers/broker workers/broker/program
-channels/email/emailtest: workers/broker/program
+workers/broker/program/programtest: workers/broker/program
+workers/broker/brokertest: workers/broker workers/broker/program workers/broker/program/programtest
+store/storetest:           store pipeline/desk
+store/storetest/pgtest:    workers/broker/program workers/broker/program/programtest
+channels/email/emailtest:  workers/broker/program workers/broker/program/programtest
 `
 
 const module = "switchboard"

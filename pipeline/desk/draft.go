@@ -46,6 +46,18 @@ type Draft struct {
 	Headers     map[string]string `json:"headers,omitempty"` // selected, names in lower case
 	Raw         BlobRef           `json:"raw,omitzero"`
 
+	// Act says what the message does: nothing of the kind (a new message), or
+	// edit, delete or restore the one whose external ID is Target.
+	Act    Act    `json:"act,omitempty"`
+	Target string `json:"target,omitempty"`
+	// Group and Window let messages without a thread of their own join the
+	// ticket of the last message of the same group, when that is not older than
+	// Window: "several short messages in a row are one case".
+	Group  string        `json:"group,omitempty"`
+	Window time.Duration `json:"window,omitempty"`
+	// Profile is what the vendor knows about the sender. Nil: nothing.
+	Profile *Profile `json:"profile,omitempty"`
+
 	Auto Auto `json:"auto,omitzero"`
 	// Ask is what the sender, authenticated, wants on the ticket: the API's
 	// fields. Nil where the channel has no such thing.
@@ -60,6 +72,30 @@ type Party struct {
 	Name   string `json:"name,omitempty"`
 	Handle string `json:"handle,omitempty"`
 }
+
+// Act is what a message does to an earlier one.
+type Act string
+
+// The acts. The zero Act is a new message.
+const (
+	ActEdit    Act = "edit"
+	ActDelete  Act = "delete"
+	ActRestore Act = "restore"
+)
+
+// Profile is what a vendor says about a sender. An email joins the sender to
+// the customer who has that address only when the vendor verified it.
+type Profile struct {
+	Name          string `json:"name,omitempty"`
+	Email         string `json:"email,omitempty"`
+	EmailVerified bool   `json:"emailVerified,omitempty"`
+	Phone         string `json:"phone,omitempty"`
+	TimeZone      string `json:"timeZone,omitempty"` // IANA
+	Language      string `json:"language,omitempty"` // BCP 47
+}
+
+// LogValue hides who it is.
+func (p Profile) LogValue() slog.Value { return slog.StringValue("profile") }
 
 // LogValue hides who it is.
 func (p Party) LogValue() slog.Value { return slog.StringValue("party") }

@@ -25,6 +25,9 @@ type Filing struct {
 	Policy *Policy
 
 	Message *Message
+	// Revision is set instead of Message when an earlier message, which is on
+	// the ticket Into, is edited, deleted or restored.
+	Revision *Revision
 	// Customer is the requester when new or changed; NewCustomer says which.
 	// When somebody else made the same identity meanwhile, the store uses that
 	// customer instead.

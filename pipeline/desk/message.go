@@ -54,6 +54,19 @@ type Message struct {
 	Send        SendState    `json:"sendState,omitempty"`
 	SentAt      time.Time    `json:"sentAt,omitzero"`
 	CreatedAt   time.Time    `json:"createdAt"`
+	// EditedAt and DeletedAt say that its author changed it or took it back. The
+	// words it had before are kept as revisions; a delete hides, it does not
+	// erase.
+	EditedAt  time.Time `json:"editedAt,omitzero"`
+	DeletedAt time.Time `json:"deletedAt,omitzero"`
+}
+
+// Revision is an edit, a delete or a restoring of a message by its author.
+type Revision struct {
+	Message MessageID `json:"message"`
+	Act     Act       `json:"act"`
+	Text    string    `json:"text,omitempty"` // the new text of an edit
+	At      time.Time `json:"at"`
 }
 
 // LogValue shows IDs and sizes, never what it says.

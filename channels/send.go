@@ -1,0 +1,52 @@
+package channels
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"switchboard/pipeline/desk"
+)
+
+// Sender is an adapter that carries answers out. The worker role opens it; Run
+// is not called there. It must be safe for concurrent use.
+type Sender interface {
+	// Send delivers a reply into its thread and returns the identifier the other
+	// side gave it. Before it sends, it must be able to fail without effect; once
+	// the request has left and no answer came, the error wraps ErrCutOff. An
+	// error marked desk.Permanent is never tried again (bad address, channel
+	// archived, bot removed); a *Later says when to try.
+	Send(ctx context.Context, r *desk.Reply) (desk.Proof, error)
+}
+
+// Prober is a Sender that can find out whether a reply that was cut off did
+// arrive. Without it such a reply is sent again (at least once).
+type Prober interface {
+	// Probe looks for the reply on the other side; found is false when it is
+	// certainly not there.
+	Probe(ctx context.Context, r *desk.Reply) (proof desk.Proof, found bool, err error)
+}
+
+// Editor is a Sender whose other side lets us change what we sent.
+type Editor interface {
+	// Edit replaces the text of what was sent as externalID by r's.
+	Edit(ctx context.Context, r *desk.Reply, externalID string) error
+	// Remove takes it back.
+	Remove(ctx context.Context, r *desk.Reply, externalID string) error
+}
+
+// ErrCutOff means that the request left and no answer came: the other side may
+// or may not have the reply.
+var ErrCutOff = errors.New("cut off after the request left")
+
+// Later is an error that says when to try again, as a vendor's 429 does.
+type Later struct {
+	After time.Duration
+	Err   error
+}
+
+func (l *Later) Error() string { return fmt.Sprintf("%v (try again in %s)", l.Err, l.After) }
+
+// Unwrap returns what happened.
+func (l *Later) Unwrap() error { return l.Err }

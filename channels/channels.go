@@ -57,8 +57,19 @@ type Config struct {
 	Mailboxes Mailboxes
 	Secret    []byte // signs what we send out, so that answers can be trusted
 	Holder    string // names this process, for leases
+	Limits    Limits
 	Log       *slog.Logger
 	Now       func() time.Time
+}
+
+// Limits are the named limits of the config's section limits. A zero field
+// means the adapter's own default.
+type Limits struct {
+	MessageBytes int64 // one message with its files that is read in full
+	TextBytes    int64 // text kept on the message; the raw message has the rest
+	HeaderBytes  int64 // header of a mail
+	Parts, Depth int   // MIME parts of a mail, and parts inside each other
+	Attachments  int   // files of one message
 }
 
 // Adapter is the running code of one source.

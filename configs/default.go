@@ -27,7 +27,7 @@ func defaults() *Config {
 		Limits: Limits{
 			BodyBytes: MB, MessageBytes: 50 * MB, TextBytes: MB, Attachments: 500,
 			PartsPerMail: 500, PartDepth: 20, HeaderBytes: 256 * KB, Pending: 20000,
-			RequestsPerKey: Rate{Rate: 50, Burst: 100}, IdempotencyWindow: 24 * time.Hour,
+			RequestsPerKey: Rate{Rate: 50, Burst: 100},
 		},
 		Intake: Intake{
 			LedgerGroup: 128, LedgerWait: 2 * time.Millisecond,

@@ -79,16 +79,15 @@ type Log struct {
 
 // Limits bound what strangers can make us hold.
 type Limits struct {
-	BodyBytes         Size          `yaml:"bodyBytes" min:"1KB" max:"1GB"`
-	MessageBytes      Size          `yaml:"messageBytes" min:"1KB" max:"4GB"`
-	TextBytes         Size          `yaml:"textBytes" min:"1KB" max:"64MB"`
-	Attachments       int           `yaml:"attachments" min:"0" max:"10000"`
-	PartsPerMail      int           `yaml:"partsPerMail" min:"1" max:"100000"`
-	PartDepth         int           `yaml:"partDepth" min:"1" max:"1000"`
-	HeaderBytes       Size          `yaml:"headerBytes" min:"1KB" max:"64MB"`
-	Pending           int           `yaml:"pending" min:"1"`
-	RequestsPerKey    Rate          `yaml:"requestsPerKey"`
-	IdempotencyWindow time.Duration `yaml:"idempotencyWindow" min:"1m"`
+	BodyBytes      Size `yaml:"bodyBytes" min:"1KB" max:"1GB"`
+	MessageBytes   Size `yaml:"messageBytes" min:"1KB" max:"4GB"`
+	TextBytes      Size `yaml:"textBytes" min:"1KB" max:"64MB"`
+	Attachments    int  `yaml:"attachments" min:"0" max:"10000"`
+	PartsPerMail   int  `yaml:"partsPerMail" min:"1" max:"100000"`
+	PartDepth      int  `yaml:"partDepth" min:"1" max:"1000"`
+	HeaderBytes    Size `yaml:"headerBytes" min:"1KB" max:"64MB"`
+	Pending        int  `yaml:"pending" min:"1"`
+	RequestsPerKey Rate `yaml:"requestsPerKey"`
 }
 
 // Rate is a token bucket.

@@ -52,7 +52,10 @@ func (s *Server) Run(ctx context.Context) error {
 		Concurrency:       s.set.Concurrency,
 		Queues:            map[string]int{queueIntake: 1},
 		TaskCheckInterval: s.set.CheckEvery,
-		ShutdownTimeout:   s.set.DrainFor,
+		// asynq looks for tasks whose time has come every 5 s by default; a reply
+		// that waits for its parent must not wait so long.
+		DelayedTaskCheckInterval: retryAfter,
+		ShutdownTimeout:          s.set.DrainFor,
 		// What fails here is the database, not the message: come back soon.
 		RetryDelayFunc: func(n int, err error, t *asynq.Task) time.Duration {
 			return min(time.Second<<min(n, 5), 30*time.Second)

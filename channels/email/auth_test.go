@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"switchboard/channels"
 	"switchboard/channels/email/emailtest"
 	"switchboard/pipeline/desk"
 )
@@ -230,11 +231,11 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%q: the error shows the password: %v", test.yaml, err)
 		}
 	}
-	s, err := load(block(good))
+	s, err := load(block(good), channels.Limits{})
 	if err != nil || s.Port != 993 || !s.Idle || s.Poll != 2*time.Minute || s.Batch != 50 || len(s.Folders) != 1 || s.Folders[0] != "INBOX" {
 		t.Errorf("defaults %+v, %v", s, err)
 	}
-	if s, _ := load(block(good + "tls: starttls\n")); s.Port != 143 {
+	if s, _ := load(block(good+"tls: starttls\n"), channels.Limits{}); s.Port != 143 {
 		t.Errorf("port %d with starttls", s.Port)
 	}
 }

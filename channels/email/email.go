@@ -35,6 +35,7 @@ import (
 	"time"
 
 	"switchboard/channels"
+	"switchboard/channels/email/letter"
 	"switchboard/pipeline/desk"
 )
 
@@ -45,7 +46,7 @@ func Kind() channels.Kind {
 		Channel: desk.Email,
 		Doc:     "Reads mailboxes over IMAP; new mail arrives by IDLE, the mailbox stays as it is.",
 		Check: func(b channels.Block) error {
-			_, err := load(b)
+			_, err := load(b, channels.Limits{})
 			return err
 		},
 		Open: func(c channels.Config) (channels.Adapter, error) { return open(c) },
@@ -61,7 +62,7 @@ type adapter struct {
 }
 
 func open(c channels.Config) (*adapter, error) {
-	s, err := load(c.Block)
+	s, err := load(c.Block, c.Limits)
 	if err != nil {
 		return nil, err
 	}
@@ -72,8 +73,13 @@ func open(c channels.Config) (*adapter, error) {
 		c.Now = time.Now
 	}
 	c.Log = c.Log.With("source", c.Source.Name)
+	if _, _, address := cutAddress(s.User); address && len(c.Source.Addresses) == 0 {
+		c.Source.Addresses = []string{s.User} // at least this one is ours
+	}
 	return &adapter{Config: c, settings: s, pace: defaultPace(),
-		parser: parser{source: c.Source, secret: c.Secret, blobs: c.Blobs}}, nil
+		parser: parser{source: c.Source, secret: c.Secret, blobs: c.Blobs, limits: letter.Limits{
+			Depth: c.Limits.Depth, Parts: c.Limits.Parts, HeaderBytes: c.Limits.HeaderBytes, TextBytes: c.Limits.TextBytes,
+			PartBytes: s.MaxMessageBytes}}}, nil
 }
 
 // lease is the name under which the source is held.

@@ -74,10 +74,14 @@ func defaults() settings {
 	}
 }
 
-// load decodes and checks a block. Errors of the decoder carry line and column;
+// load decodes and checks a block; what it leaves out is as the limits say. Errors of the decoder carry line and column;
 // the others name their key.
-func load(b channels.Block) (settings, error) {
+func load(b channels.Block, limits channels.Limits) (settings, error) {
 	s := defaults()
+	if limits.MessageBytes > 0 {
+		s.MaxMessageBytes = limits.MessageBytes
+		s.MaxStoredBytes = max(s.MaxStoredBytes, limits.MessageBytes)
+	}
 	if err := b.Decode(&s); err != nil {
 		return s, err
 	}

@@ -10,7 +10,7 @@ import (
 
 // checkCmd validates a config file without touching the network.
 type checkCmd struct {
-	File string `arg:"" optional:"" help:"The config file; --config or SWITCHBOARD_CONFIG by default." type:"path"`
+	File string `arg:"" optional:"" help:"The config file; --config or SWITCHBOARD_CONFIG by default."`
 	place
 }
 
@@ -62,6 +62,9 @@ func checkBlocks(cfg *configs.Config) error {
 // report prints what is wrong with a config, a line each, and returns an error
 // that says nothing more.
 func report(err error, s streams) error {
+	if !errors.Is(err, desk.ErrInvalid) { // the file cannot even be read
+		return err
+	}
 	for _, line := range problems(err) {
 		fmt.Fprintln(s.err, line)
 	}
@@ -85,5 +88,5 @@ func problems(err error) []string {
 		}
 		return out
 	}
-	return []string{"switchboard: " + err.Error()}
+	return []string{err.Error()}
 }

@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -38,8 +40,21 @@ var (
 
 // place says where a process finds its config and its data.
 type place struct {
-	Config string `help:"Config file (YAML). Without one the defaults apply." type:"path" env:"SWITCHBOARD_CONFIG" placeholder:"FILE"`
-	Data   string `help:"Data folder: SQLite file, blobs, embedded queue." default:"data" type:"path" env:"SWITCHBOARD_DATA" placeholder:"DIR"`
+	Config string `help:"Config file (YAML). Without one the defaults apply." env:"SWITCHBOARD_CONFIG" placeholder:"FILE"`
+	Data   string `help:"Data folder: SQLite file, blobs, embedded queue." default:"data" env:"SWITCHBOARD_DATA" placeholder:"DIR"`
+}
+
+// AfterApply makes the paths usable: an environment variable that is set to
+// nothing counts as not set, and the data folder must not move with us.
+func (p *place) AfterApply() error {
+	if p.Data == "" {
+		p.Data = "data"
+	}
+	p.Data = kong.ExpandPath(p.Data)
+	if strings.HasPrefix(p.Config, "~/") {
+		p.Config = kong.ExpandPath(p.Config)
+	}
+	return nil
 }
 
 // house is an open installation: the parts every role is made of.
@@ -56,8 +71,13 @@ type house struct {
 	settings workers.Settings
 	secret   []byte
 	log      *slog.Logger
+	env      configs.Lookup
 	now      func() time.Time
 }
+
+// maxBlob bounds any blob, whatever an adapter's own limits are: a mail too large
+// to be read is still kept whole up to here.
+const maxBlob = 1 << 30
 
 // load reads the config. What is wrong in the file is printed a line each.
 func load(p place, s streams) (*configs.Reloader, error) {
@@ -75,7 +95,7 @@ func books(ctx context.Context, p place, s streams) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &house{place: p, config: r, now: time.Now, log: logger(r.Config(), s)}
+	h := &house{place: p, config: r, now: time.Now, log: logger(r.Config(), s), env: s.env}
 	if err := os.MkdirAll(p.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
@@ -86,7 +106,7 @@ func books(ctx context.Context, p place, s streams) (*house, error) {
 	if dir == "" {
 		dir = filepath.Join(p.Data, "blobs")
 	}
-	if h.blobs, err = blob.Open(dir, blob.Options{MaxBytes: int64(r.Config().Limits.MessageBytes)}); err != nil {
+	if h.blobs, err = blob.Open(dir, blob.Options{MaxBytes: maxBlob}); err != nil {
 		h.store.Close()
 		return nil, err
 	}
@@ -193,6 +213,12 @@ func settings(c *configs.Config) workers.Settings {
 		Concurrency: i.Concurrency, CheckEvery: i.CheckInterval, Attempts: i.Attempts,
 		SweepEvery: i.SweepEvery, SweepAfter: i.SweepAfter, SweepAgain: i.SweepAgain, DrainFor: i.DrainTimeout,
 	}
+}
+
+// channelLimits translates the config's limits for the adapters.
+func channelLimits(l configs.Limits) channels.Limits {
+	return channels.Limits{MessageBytes: int64(l.MessageBytes), TextBytes: int64(l.TextBytes), HeaderBytes: int64(l.HeaderBytes),
+		Parts: l.PartsPerMail, Depth: l.PartDepth, Attachments: l.Attachments}
 }
 
 // logger is the log on stderr.

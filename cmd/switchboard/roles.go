@@ -7,9 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
@@ -27,7 +25,7 @@ type webCmd struct {
 }
 
 func (c *webCmd) Run(ctx context.Context, s streams) error {
-	return role(ctx, c.place, s, func(ctx context.Context, h *house) error { return h.runWeb(ctx, c.Addr, nil) })
+	return role(ctx, c.place, s, nil, func(ctx context.Context, h *house) error { return h.runWeb(ctx, c.Addr, nil) })
 }
 
 // listenCmd is the mailbox role.
@@ -37,7 +35,7 @@ type listenCmd struct {
 }
 
 func (c *listenCmd) Run(ctx context.Context, s streams) error {
-	return role(ctx, c.place, s, func(ctx context.Context, h *house) error {
+	return role(ctx, c.place, s, checkBlocks, func(ctx context.Context, h *house) error {
 		return h.withOps(ctx, c.Ops, h.runMailboxes)
 	})
 }
@@ -49,13 +47,25 @@ type workCmd struct {
 }
 
 func (c *workCmd) Run(ctx context.Context, s streams) error {
-	return role(ctx, c.place, s, func(ctx context.Context, h *house) error {
+	return role(ctx, c.place, s, nil, func(ctx context.Context, h *house) error {
 		return h.withOps(ctx, c.Ops, h.runWorkers)
 	})
 }
 
 // role opens a house, runs one part of it until ctx is done, and closes it.
-func role(ctx context.Context, p place, s streams, part func(context.Context, *house) error) error {
+// check is what the part asks of a config beyond its schema, or nil.
+func role(ctx context.Context, p place, s streams, check configCheck, part func(context.Context, *house) error) error {
+	hup, end := hangups()
+	defer end()
+	if check != nil {
+		r, err := load(p, s)
+		if err != nil {
+			return err
+		}
+		if err := check(r.Config()); err != nil {
+			return report(err, s)
+		}
+	}
 	h, err := open(ctx, p, s)
 	if err != nil {
 		return err
@@ -63,7 +73,7 @@ func role(ctx context.Context, p place, s streams, part func(context.Context, *h
 	defer h.close()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return part(ctx, h) })
-	g.Go(func() error { return h.reloadOnHangup(ctx) })
+	g.Go(func() error { return h.reloadOn(ctx, hup, check) })
 	return g.Wait()
 }
 
@@ -137,7 +147,7 @@ func (h *house) runMailboxes(ctx context.Context) error {
 		}
 		adapter, err := kind.Open(channels.Config{
 			Source: c.Policy().Sources[src.Name], Block: src.Block, Sink: h.intake, Blobs: h.blobs, Mailboxes: h.store,
-			Secret: h.secret, Holder: holder, Log: h.log, Now: h.now,
+			Secret: h.secret, Holder: holder, Limits: channelLimits(c.Limits), Log: h.log, Now: h.now,
 		})
 		if err != nil {
 			return fmt.Errorf("source %s: %w", src.Name, err)
@@ -190,24 +200,4 @@ func (h *house) withOps(ctx context.Context, addr string, part func(context.Cont
 		g.Go(func() error { return h.serveHTTP(ctx, l, mux) })
 	}
 	return g.Wait()
-}
-
-// reloadOnHangup reads the config again on SIGHUP. Rules, routes, teams, SLAs
-// and words change at once; a bad file changes nothing.
-func (h *house) reloadOnHangup(ctx context.Context) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-hup:
-			if err := h.config.Reload(); err != nil {
-				h.log.Error("the config was not reloaded; the old one stays", "error", err)
-			} else {
-				h.log.Info("config reloaded")
-			}
-		}
-	}
 }

@@ -18,15 +18,12 @@ type serveCmd struct {
 }
 
 func (c *serveCmd) Run(ctx context.Context, s streams) error {
-	h, err := open(ctx, c.place, s)
-	if err != nil {
-		return err
-	}
-	defer h.close()
-	if err := h.firstKey(ctx, s); err != nil {
-		return err
-	}
-	return h.serve(ctx, c.Addr, nil)
+	return role(ctx, c.place, s, checkBlocks, func(ctx context.Context, h *house) error {
+		if err := h.firstKey(ctx, s); err != nil {
+			return err
+		}
+		return h.serve(ctx, c.Addr, nil)
+	})
 }
 
 // serve runs all three roles until ctx is done. up, when not nil, is called
@@ -36,7 +33,6 @@ func (h *house) serve(ctx context.Context, addr string, up func(addr string)) er
 	g.Go(func() error { return h.runWeb(ctx, addr, up) })
 	g.Go(func() error { return h.runMailboxes(ctx) })
 	g.Go(func() error { return h.runWorkers(ctx) })
-	g.Go(func() error { return h.reloadOnHangup(ctx) })
 	return g.Wait()
 }
 

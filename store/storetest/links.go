@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"switchboard/pipeline/desk"
@@ -62,17 +63,25 @@ func noCircles(h *house) {
 	h.must(h.link(c, a, desk.Blocks))
 }
 
+// Two links that share no ticket close a circle together with two that are
+// there.
 func circleRace(h *house) {
-	a, b, c := h.opened("a"), h.opened("b"), h.opened("c")
-	pairs := [][2]*desk.Ticket{{a, b}, {b, c}, {c, a}}
-	var refused atomic.Int32
-	h.atOnce(len(pairs), func(i int) error {
-		err := h.link(pairs[i][0], pairs[i][1], desk.Parent)
-		if errors.Is(err, desk.ErrInvalid) {
-			refused.Add(1)
-			return nil
+	for round := range 5 {
+		var t [4]*desk.Ticket
+		for i := range t {
+			t[i] = h.opened(fmt.Sprint(round, "-", i))
 		}
-		return err
-	})
-	h.equal("refused", refused.Load(), 1)
+		h.must(h.link(t[1], t[2], desk.Parent))
+		h.must(h.link(t[3], t[0], desk.Parent))
+		var refused atomic.Int32
+		h.atOnce(2, func(i int) error {
+			err := h.link(t[2*i], t[2*i+1], desk.Parent)
+			if errors.Is(err, desk.ErrInvalid) {
+				refused.Add(1)
+				return nil
+			}
+			return err
+		})
+		h.equal("refused", refused.Load(), 1)
+	}
 }

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -130,5 +132,44 @@ func cursorMovesForward(h *house) {
 		if v, uid := h.lastUID(); v != step.wantValidity || uid != step.want {
 			h.Fatalf("after %+v: %d %d", step, v, uid)
 		}
+	}
+}
+
+// An accept that began under a lease either ends before the lease is taken over
+// or is refused: the new holder reads a cursor that nobody moves any more.
+func fencedForGood(h *house) {
+	const rounds = 20
+	token, _ := h.acquire("inbox", "0")
+	uid := uint32(0)
+	for round := range rounds {
+		h.now = h.now.Add(time.Hour)
+		var fresh int64
+		var read desk.Cursor
+		h.atOnce(3, func(i int) error {
+			if i == 0 {
+				var ok bool
+				var err error
+				if fresh, ok, err = h.s.Acquire(h.ctx, "inbox", fmt.Sprint(round+1), h.now, time.Minute); err != nil || !ok {
+					return fmt.Errorf("acquire: %v, %w", ok, err)
+				}
+				read, err = h.s.Cursor(h.ctx, "mail", "INBOX")
+				return err
+			}
+			for k := range uint32(50) {
+				r := desk.NewReceipt(h.draft(fmt.Sprint(round, "-", i, "-", k)), h.now)
+				_, err := h.s.Accept(h.ctx, cursor(token, 7, uid+k+1), []desk.Receipt{r})
+				if errors.Is(err, desk.ErrLeaseLost) {
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		now, err := h.s.Cursor(h.ctx, "mail", "INBOX")
+		h.must(err)
+		h.equal("cursor", now, read)
+		token, uid = fresh, now.LastUID
 	}
 }

@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"of many that want a lease one gets it", leaseRace},
 			{"the cursor moves with the receipts or not at all", cursorMovesWithReceipts},
 			{"a lost lease is refused and writes nothing", lostLease},
+			{"who lost the lease writes nothing after it was taken", fencedForGood},
 			{"a cursor moves forward only, unless UIDVALIDITY changed", cursorMovesForward},
 		}},
 		{"no receipt is forgotten", []promise{
@@ -62,6 +63,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"one message from two sources at once is one entry", messageRace},
 			{"one receipt filed by many at once is filed once", receiptRace},
 			{"overlapping groups end without deadlock, each message once", overlappingGroups},
+			{"groups in opposite order do not deadlock", oppositeOrders},
+			{"the ledger in opposite order does not deadlock", oppositeLedgers},
 			{"round robin is exactly fair", roundRobin},
 			{"a ticket's events have no gap", eventsHaveNoGap},
 		}},

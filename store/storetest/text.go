@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -76,12 +77,15 @@ func timesComeBack(h *house) {
 			}
 		}
 	}
-	// What is stored compares as time, whatever its digits.
+	// What is stored compares as time, whatever its digits and zone.
+	start := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i, ns := range []int{0, 1_000, 10_000, 100_000_000, 123_456_000, 999_999_000} {
-		h.now = time.Date(2030, 1, 1, 0, 0, 0, ns, time.UTC)
-		f := h.opens(h.accept(h.draft(h.now.Format(time.RFC3339Nano)))[0])
-		h.filed(f)
-		list, _, err := h.s.Tickets(h.ctx, desk.TicketFilter{CreatedAfter: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC), CreatedBefore: h.now})
+		h.now = start.Add(time.Duration(ns))
+		if i%2 == 1 {
+			h.now = h.now.In(berlin)
+		}
+		h.filed(h.opens(h.accept(h.draft(fmt.Sprint("time ", i)))[0]))
+		list, _, err := h.s.Tickets(h.ctx, desk.TicketFilter{CreatedAfter: start.In(berlin), CreatedBefore: h.now})
 		h.must(err)
 		h.equal("before", len(list), i)
 		list, _, err = h.s.Tickets(h.ctx, desk.TicketFilter{CreatedAfter: h.now, CreatedBefore: h.now.Add(time.Microsecond)})

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the test binary be the program itself, under the name
+// switchboard, for the scripts.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"switchboard": main})
+}
+
+// TestScripts runs testdata/script/*.txtar: the command line as its users type
+// it. Beside the commands of testscript there are
+//
+//	serve NAME ARGS...       start `switchboard serve` on a free port and wait
+//	                         until it answers; sets $NAME to its http://host:port,
+//	                         $NAME_ADDR to host:port and, when it printed one, $KEY to its admin key
+//	code N COMMAND ARGS...   run a command; its exit code must be N
+//	hangup NAME REGEXP       send SIGHUP, wait until its log says REGEXP
+//	end NAME                 send SIGTERM; it must end with exit code 0
+//	post URL FILE STATUS     send a JSON file with $KEY; the answer is stdout
+//	get URL STATUS           the same without a body
+//	json                     stdout must be one JSON value
+//	has FILE                 stdout, a JSON object, must hold all the JSON of FILE
+//	noise FILE N             write N bytes that mean nothing
+//	lastline VAR             put the last line of stdout into $VAR
+//	field VAR REGEXP         put the group of REGEXP in stdout into $VAR
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                "testdata/script",
+		RequireUniqueNames: true,
+		Setup: func(e *testscript.Env) error {
+			e.Values[servers{}] = map[string]*server{}
+			e.Setenv("SWITCHBOARD_CONFIG", "")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code": scriptCode, "serve": scriptServe, "hangup": scriptHangup, "end": scriptEnd, "post": scriptPost, "get": scriptGet,
+			"lastline": scriptLastLine, "json": scriptJSON, "has": scriptHas, "noise": scriptNoise, "field": scriptField,
+		},
+	})
+}
+
+func scriptCode(ts *testscript.TestScript, neg bool, args []string) {
+	code := 0
+	err := ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+// servers is the key of a script's servers.
+type servers struct{}
+
+// server is a running `switchboard serve`.
+type server struct {
+	cmd      *exec.Cmd
+	addr     string // host:port
+	out, err output
+	done     chan error
+}
+
+// launch starts `switchboard serve` in a folder on a free port, as a process of
+// its own, and returns when it answers HTTP. Kill it in any case.
+func launch(dir string, args ...string) (*server, error) {
+	s := &server{done: make(chan error, 1)}
+	s.cmd = exec.Command("switchboard", append([]string{"serve", "--addr", "127.0.0.1:0"}, args...)...)
+	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = dir, &s.out, &s.err
+	s.cmd.Env = append(os.Environ(), "SWITCHBOARD_CONFIG=", "SWITCHBOARD_DATA=")
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() { s.done <- s.cmd.Wait() }()
+	m, err := s.await(0, `msg=HTTP addr=(\S+)`)
+	if err != nil {
+		s.kill()
+		return nil, err
+	}
+	s.addr = m[1]
+	return s, nil
+}
+
+// kill ends it however it stands.
+func (s *server) kill() {
+	s.cmd.Process.Kill()
+	s.done <- <-s.done
+}
+
+// end asks it to end, by SIGTERM. A code other than 0 is an error.
+func (s *server) end() error {
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case err := <-s.done:
+		s.done <- err
+		if err != nil {
+			return fmt.Errorf("SIGTERM ended it with %v:\n%s", err, s.err.String())
+		}
+		return nil
+	case <-time.After(scriptPatience):
+		return fmt.Errorf("SIGTERM does not end it:\n%s", s.err.String())
+	}
+}
+
+// key is the admin key it printed, "" if it printed none.
+func (s *server) key() string {
+	return regexp.MustCompile(`(?m)^sb_[0-9a-f]{64}$`).FindString(s.out.String())
+}
+
+// output is what a process wrote so far; whoever waits for something in it is
+// woken by every write.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	more chan struct{} // closed by the next write
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.more != nil {
+		close(o.more)
+		o.more = nil
+	}
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	s, _ := o.now()
+	return s
+}
+
+func (o *output) now() (string, <-chan struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.more == nil {
+		o.more = make(chan struct{})
+	}
+	return o.text.String(), o.more
+}
+
+// scriptPatience is how long anything here may take.
+const scriptPatience = 30 * time.Second
+
+// await returns the groups of the first match after the byte from.
+func (s *server) await(from int, pattern string) ([]string, error) {
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	late := time.After(scriptPatience)
+	for {
+		text, more := s.err.now()
+		if m := re.FindStringSubmatch(text[from:]); m != nil {
+			return m, nil
+		}
+		select {
+		case <-more:
+		case err := <-s.done:
+			s.done <- err
+			return nil, fmt.Errorf("it ended (%v) before its log said %q:\n%s", err, pattern, s.err.String())
+		case <-late:
+			return nil, fmt.Errorf("its log does not say %q:\n%s", pattern, text)
+		}
+	}
+}
+
+func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
+	name := args[0]
+	s, err := launch(ts.MkAbs("."), args[1:]...)
+	ts.Check(err)
+	ts.Defer(func() {
+		s.kill()
+		ts.Logf("[%s]\n%s", name, s.err.String())
+	})
+	ts.Value(servers{}).(map[string]*server)[name] = s
+	ts.Setenv(name, "http://"+s.addr)
+	ts.Setenv(name+"_ADDR", s.addr)
+	io.WriteString(ts.Stdout(), s.out.String())
+	io.WriteString(ts.Stderr(), s.err.String())
+	if key := s.key(); key != "" {
+		ts.Setenv("KEY", key)
+	}
+}
+
+func scriptServer(ts *testscript.TestScript, name string) *server {
+	s := ts.Value(servers{}).(map[string]*server)[name]
+	if s == nil {
+		ts.Fatalf("no server is called %s", name)
+	}
+	return s
+}
+
+func scriptHangup(ts *testscript.TestScript, neg bool, args []string) {
+	s := scriptServer(ts, args[0])
+	from := len(s.err.String())
+	ts.Check(s.cmd.Process.Signal(syscall.SIGHUP))
+	_, err := s.await(from, args[1])
+	ts.Check(err)
+	io.WriteString(ts.Stderr(), s.err.String()[from:])
+}
+
+func scriptEnd(ts *testscript.TestScript, neg bool, args []string) {
+	s := scriptServer(ts, args[0])
+	ts.Check(s.end())
+	io.WriteString(ts.Stdout(), s.out.String())
+	io.WriteString(ts.Stderr(), s.err.String())
+}
+
+func scriptPost(ts *testscript.TestScript, neg bool, args []string) {
+	scriptCall(ts, http.MethodPost, args[0], strings.NewReader(ts.ReadFile(args[1])), args[2])
+}
+
+func scriptGet(ts *testscript.TestScript, neg bool, args []string) {
+	scriptCall(ts, http.MethodGet, args[0], nil, args[1])
+}
+
+func scriptCall(ts *testscript.TestScript, method, url string, body io.Reader, status string) {
+	req, err := http.NewRequest(method, url, body)
+	ts.Check(err)
+	req.Header.Set("Authorization", "Bearer "+ts.Getenv("KEY"))
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := (&http.Client{Timeout: scriptPatience}).Do(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	if fmt.Sprint(resp.StatusCode) != status {
+		ts.Fatalf("%s %s: %s, want %s: %s", method, url, resp.Status, status, answer)
+	}
+	ts.Stdout().Write(answer)
+}
+
+func scriptLastLine(ts *testscript.TestScript, neg bool, args []string) {
+	lines := strings.Split(strings.TrimRight(ts.ReadFile("stdout"), "\n"), "\n")
+	ts.Setenv(args[0], lines[len(lines)-1])
+}
+
+func scriptField(ts *testscript.TestScript, neg bool, args []string) {
+	m := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(m) != 2 {
+		ts.Fatalf("%q is not in stdout, once", args[1])
+	}
+	ts.Setenv(args[0], m[1])
+}
+
+func scriptJSON(ts *testscript.TestScript, neg bool, args []string) {
+	var v any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &v))
+}
+
+func scriptHas(ts *testscript.TestScript, neg bool, args []string) {
+	var got, want map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &got))
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &want))
+	for name, w := range want {
+		if g := got[name]; !reflect.DeepEqual(g, w) {
+			ts.Fatalf("%s is %v, want %v", name, g, w)
+		}
+	}
+}
+
+func scriptNoise(ts *testscript.TestScript, neg bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	noise := make([]byte, n)
+	rand.NewChaCha8([32]byte{7}).Read(noise)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), noise, 0o600))
+}

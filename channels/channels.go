@@ -55,6 +55,7 @@ type Config struct {
 	Sink      Sink
 	Blobs     Blobs
 	Mailboxes Mailboxes
+	Desk      Desk   // nil: this process cannot look at tickets
 	Secret    []byte // signs what we send out, so that answers can be trusted
 	Holder    string // names this process, for leases
 	Limits    Limits
@@ -95,6 +96,20 @@ type Sink interface {
 type Blobs interface {
 	Put(ctx context.Context, r io.Reader) (desk.BlobRef, error)
 	Open(ctx context.Context, ref desk.BlobRef) (io.ReadCloser, error)
+}
+
+// Desk is what a channel may ask of the tickets and do to them without a
+// message: a reaction that sets a status, a thread that belongs to a ticket. It
+// is safe for concurrent use.
+type Desk interface {
+	// Knows reports whether a message with this external ID or thread key was
+	// accepted or filed in the scope: whether what is said there continues a
+	// ticket.
+	Knows(ctx context.Context, scope, key string) (bool, error)
+	// SetStatus moves the ticket that has the message or thread key. It is
+	// desk.ErrNotFound when no ticket has it and desk.ErrMove when the ticket
+	// cannot go there; setting what is so already is no error.
+	SetStatus(ctx context.Context, scope, key string, status desk.Status, by desk.Actor) error
 }
 
 // Mailboxes holds the leases and cursors of sources that are read by one

@@ -29,8 +29,9 @@ store:                  pipeline/desk
 
 channels:               pipeline/desk
 channels/api:           channels pipeline/desk
+channels/markup:
 channels/email/letter:
-channels/email:         channels channels/email/letter pipeline/desk
+channels/email:         channels channels/email/letter channels/markup pipeline/desk
 
 workers/broker/program:
 workers/broker:         workers/broker/program

@@ -2,9 +2,6 @@ package channels
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"time"
 
 	"switchboard/pipeline/desk"
 )
@@ -36,17 +33,9 @@ type Editor interface {
 	Remove(ctx context.Context, r *desk.Reply, externalID string) error
 }
 
-// ErrCutOff means that the request left and no answer came: the other side may
-// or may not have the reply.
-var ErrCutOff = errors.New("cut off after the request left")
+// ErrCutOff means that the request left and no answer came: see
+// [desk.ErrCutOff], which it is.
+var ErrCutOff = desk.ErrCutOff
 
-// Later is an error that says when to try again, as a vendor's 429 does.
-type Later struct {
-	After time.Duration
-	Err   error
-}
-
-func (l *Later) Error() string { return fmt.Sprintf("%v (try again in %s)", l.Err, l.After) }
-
-// Unwrap returns what happened.
-func (l *Later) Unwrap() error { return l.Err }
+// Later is an error that says when to try again: see [desk.Later].
+type Later = desk.Later

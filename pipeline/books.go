@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"time"
 
 	"switchboard/pipeline/desk"
 )
@@ -13,6 +14,7 @@ type Books interface {
 	Ledger
 	People
 	Cases
+	Entries
 }
 
 // Ledger answers what was accepted before.
@@ -39,4 +41,14 @@ type Cases interface {
 	Threads(ctx context.Context, scope string, keys []string) (map[string]desk.TicketID, error)
 	Ticket(ctx context.Context, id desk.TicketID) (*desk.Ticket, error)
 	TicketByNumber(ctx context.Context, number int64) (*desk.Ticket, error)
+	// Group returns the ticket of the latest message of a group and when that was
+	// said; false when the group has none.
+	Group(ctx context.Context, scope, key string) (desk.TicketID, time.Time, bool, error)
+}
+
+// Entries answers which message is which.
+type Entries interface {
+	// Entry returns the newest message on a ticket with this external ID in the
+	// scope, and false when there is none.
+	Entry(ctx context.Context, scope, externalID string) (*desk.Message, bool, error)
 }

@@ -19,12 +19,15 @@ type shelf struct {
 	threads  map[string]desk.TicketID
 	tickets  map[desk.TicketID]*desk.Ticket
 	ahead    map[string]desk.ReceiptID
+	groups   map[string]desk.Group // Last is the ticket
+	entries  map[string]*desk.Message
 	err      error
 }
 
 func newShelf() *shelf {
 	return &shelf{seen: map[string][]desk.Seen{}, people: map[string]desk.Requester{}, accounts: map[string]desk.Account{},
-		threads: map[string]desk.TicketID{}, tickets: map[desk.TicketID]*desk.Ticket{}, ahead: map[string]desk.ReceiptID{}}
+		threads: map[string]desk.TicketID{}, tickets: map[desk.TicketID]*desk.Ticket{}, ahead: map[string]desk.ReceiptID{},
+		groups: map[string]desk.Group{}, entries: map[string]*desk.Message{}}
 }
 
 func (s *shelf) Seen(_ context.Context, scope, id string) ([]desk.Seen, error) {
@@ -71,6 +74,15 @@ func (s *shelf) TicketByNumber(_ context.Context, n int64) (*desk.Ticket, error)
 	return nil, desk.ErrNotFound
 }
 
+func (s *shelf) Group(_ context.Context, scope, key string) (desk.TicketID, time.Time, bool, error) {
+	g, ok := s.groups[scope+" "+key]
+	return g.Last, g.At, ok, s.err
+}
+func (s *shelf) Entry(_ context.Context, scope, id string) (*desk.Message, bool, error) {
+	m, ok := s.entries[scope+" "+id]
+	return m, ok, s.err
+}
+
 // file keeps what a filing says, as the store would.
 func (s *shelf) file(t *testing.T, d *desk.Draft, f *desk.Filing) desk.TicketID {
 	t.Helper()
@@ -87,6 +99,12 @@ func (s *shelf) file(t *testing.T, d *desk.Draft, f *desk.Filing) desk.TicketID 
 	}
 	s.seen[d.Scope+" "+d.ExternalID] = append(s.seen[d.Scope+" "+d.ExternalID], desk.Seen{Receipt: f.Receipt, Source: d.Source,
 		Fingerprint: d.Fingerprint, State: f.Verdict, TicketID: id})
+	if g := f.Group; g != nil {
+		s.groups[d.Scope+" "+g.Key] = desk.Group{Key: g.Key, At: g.At, Last: id}
+	}
+	if f.Message != nil {
+		s.entries[d.Scope+" "+d.ExternalID] = f.Message
+	}
 	for _, k := range f.Claims {
 		s.threads[d.Scope+" "+k] = id
 	}

@@ -20,7 +20,7 @@ func (s *Store) Redraft(ctx context.Context, id desk.ReceiptID, d *desk.Draft) e
 	}
 	err := s.write(ctx, func(tx *gorm.DB) error {
 		res := tx.Exec(`UPDATE ledger SET draft = ?, thread_key = ? WHERE id = ? AND state = 'accepted'`,
-			draft, key(d.Thread.Key), string(id))
+			draft, key(d.Conversation()), string(id))
 		if res.Error == nil && res.RowsAffected == 0 {
 			return desk.ErrSettled
 		}

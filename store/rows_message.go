@@ -37,6 +37,11 @@ type messageRow struct {
 	TakenAt     *time.Time
 	SentAt      *time.Time
 	CreatedAt   time.Time `gorm:"autoCreateTime:false"`
+	EditedAt    *time.Time
+	DeletedAt   *time.Time
+	Revisions   int
+	Follow      bool
+	SendAfter   *time.Time
 }
 
 func (messageRow) TableName() string { return "messages" }
@@ -49,7 +54,8 @@ func newMessageRow(m *desk.Message) (messageRow, error) {
 		Fingerprint: key(m.Fingerprint), Sender: p.pack(m.From), Subject: desk.Clean(m.Subject), Body: desk.Clean(m.Text),
 		HTMLDigest: m.HTML.Digest, HTMLSize: m.HTML.Size, RawDigest: m.Raw.Digest, RawSize: m.Raw.Size,
 		Attachments: p.pack(m.Attachments), Mentions: p.pack(m.Mentions), Damage: p.pack(m.Damage), Auto: p.pack(m.Auto),
-		SendState: string(m.Send), SentAt: microp(m.SentAt), CreatedAt: micro(m.CreatedAt),
+		SendState: string(m.Send), SendError: desk.Clean(m.SendError), SentAt: microp(m.SentAt), CreatedAt: micro(m.CreatedAt),
+		EditedAt: microp(m.EditedAt), DeletedAt: microp(m.DeletedAt),
 	}
 	return row, p.err
 }
@@ -61,7 +67,8 @@ func (r *messageRow) desk() (desk.Message, error) {
 		Direction: desk.Direction(r.Direction), Public: r.Public, Channel: desk.Channel(r.Channel), Source: r.Source, Scope: r.Scope,
 		ExternalID: r.ExternalID, Fingerprint: r.Fingerprint, Subject: r.Subject, Text: r.Body,
 		HTML: desk.BlobRef{Digest: r.HTMLDigest, Size: r.HTMLSize}, Raw: desk.BlobRef{Digest: r.RawDigest, Size: r.RawSize},
-		Send: desk.SendState(r.SendState), SentAt: timeOf(r.SentAt), CreatedAt: r.CreatedAt.UTC(),
+		Send: desk.SendState(r.SendState), SendError: r.SendError, SentAt: timeOf(r.SentAt), CreatedAt: r.CreatedAt.UTC(),
+		EditedAt: timeOf(r.EditedAt), DeletedAt: timeOf(r.DeletedAt),
 	}
 	u.unpack(r.Author, &m.Author)
 	u.unpack(r.Sender, &m.From)
@@ -71,3 +78,26 @@ func (r *messageRow) desk() (desk.Message, error) {
 	u.unpack(r.Auto, &m.Auto)
 	return m, u.err
 }
+
+// revisionRow is one thing that was done to a message, with the words it had
+// before.
+type revisionRow struct {
+	MessageID string `gorm:"primaryKey"`
+	N         int    `gorm:"primaryKey;autoIncrement:false"`
+	Act       string
+	Text      string
+	Actor     string
+	At        time.Time
+}
+
+func (revisionRow) TableName() string { return "revisions" }
+
+// groupRow names the ticket of a group's latest message.
+type groupRow struct {
+	Scope    string `gorm:"primaryKey"`
+	Key      string `gorm:"primaryKey"`
+	TicketID string
+	At       time.Time
+}
+
+func (groupRow) TableName() string { return "message_groups" }

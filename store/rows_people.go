@@ -22,6 +22,7 @@ type customerRow struct {
 	Preferences  string
 	CreatedAt    time.Time `gorm:"autoCreateTime:false"`
 	UpdatedAt    time.Time `gorm:"autoUpdateTime:false"`
+	MergedInto   string
 }
 
 func (customerRow) TableName() string { return "customers" }

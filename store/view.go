@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"switchboard/pipeline/desk"
 )
@@ -23,6 +24,8 @@ type View struct {
 	customer  map[string]desk.Requester
 	account   map[string]desk.Account
 	thread    map[pair]desk.TicketID
+	group     map[pair]groupRow
+	entry     map[pair]*messageRow
 	ticket    map[string]*ticketRow
 	team      map[string]bool
 }
@@ -30,7 +33,8 @@ type View struct {
 // View reads ahead what the line will ask about the drafts.
 func (s *Store) View(ctx context.Context, drafts []*desk.Draft) (*View, error) {
 	v := &View{s: s, seen: map[pair][]desk.Seen{}, waiting: map[pair]desk.ReceiptID{}, requester: map[pair]desk.Requester{}, customer: map[string]desk.Requester{},
-		account: map[string]desk.Account{}, thread: map[pair]desk.TicketID{}, ticket: map[string]*ticketRow{}, team: map[string]bool{}}
+		account: map[string]desk.Account{}, thread: map[pair]desk.TicketID{},
+		group: map[pair]groupRow{}, entry: map[pair]*messageRow{}, ticket: map[string]*ticketRow{}, team: map[string]bool{}}
 	if err := v.readAhead(ctx, drafts); err != nil {
 		return nil, failed("view", err)
 	}
@@ -39,14 +43,24 @@ func (s *Store) View(ctx context.Context, drafts []*desk.Draft) (*View, error) {
 
 // readAhead knows which questions the line asks of every draft.
 func (v *View) readAhead(ctx context.Context, drafts []*desk.Draft) error {
-	var seen, waiting, people, threads []pair
+	var seen, waiting, people, threads, groups, entries []pair
 	var customers, domains, tickets, teams []string
 	for _, d := range drafts {
 		seen = append(seen, pair{d.Scope, key(d.ExternalID)})
 		threads = append(threads, pair{d.Scope, key(d.ExternalID)})
 		if d.Thread.Key != "" {
 			threads = append(threads, pair{d.Scope, key(d.Thread.Key)})
-			waiting = append(waiting, pair{d.Scope, key(d.Thread.Key)})
+			seen = append(seen, pair{d.Scope, key(d.Thread.Key)})
+		}
+		if d.Conversation() != "" {
+			waiting = append(waiting, pair{d.Scope, key(d.Conversation())})
+		}
+		if d.Group != "" {
+			groups = append(groups, pair{d.Scope, key(d.Group)})
+		}
+		if d.Target != "" {
+			seen = append(seen, pair{d.Scope, key(d.Target)})
+			entries = append(entries, pair{d.Scope, key(d.Target)})
 		}
 		for _, ref := range d.References {
 			threads = append(threads, pair{d.Scope, key(ref)})
@@ -61,6 +75,11 @@ func (v *View) readAhead(ctx context.Context, drafts []*desk.Draft) error {
 			if domain := desk.Domain(handle); domain != "" {
 				domains = append(domains, key(domain))
 			}
+		}
+		if p := d.Profile; p != nil && p.Email != "" {
+			email := desk.Handle("email", p.Email)
+			people = append(people, pair{"email", key(email)})
+			domains = append(domains, key(desk.Domain(email)))
 		}
 		if d.Ask != nil && d.Ask.CustomerID != "" {
 			customers = append(customers, key(d.Ask.CustomerID))
@@ -80,9 +99,20 @@ func (v *View) readAhead(ctx context.Context, drafts []*desk.Draft) error {
 	if err := v.loadThreads(ctx, threads); err != nil {
 		return err
 	}
+	if err := v.loadGroups(ctx, groups); err != nil {
+		return err
+	}
+	if err := v.loadEntries(ctx, entries); err != nil {
+		return err
+	}
 	for _, p := range threads {
 		if id := v.thread[p]; id != "" {
 			tickets = append(tickets, string(id))
+		}
+	}
+	for _, p := range groups {
+		if id := v.group[p].TicketID; id != "" {
+			tickets = append(tickets, id)
 		}
 	}
 	if err := v.loadTickets(ctx, tickets); err != nil {
@@ -184,6 +214,24 @@ func (v *View) Ticket(ctx context.Context, id desk.TicketID) (*desk.Ticket, erro
 		return nil, fmt.Errorf("store: ticket: %w", desk.ErrNotFound)
 	}
 	return row.desk()
+}
+
+// Group returns the ticket of a group's latest message and when that was said,
+// and false when there is none.
+func (v *View) Group(ctx context.Context, scope, group string) (desk.TicketID, time.Time, bool, error) {
+	row, err := known(ctx, v, v.group, pair{scope, key(group)}, v.loadGroups)
+	return desk.TicketID(row.TicketID), row.At.UTC(), row.TicketID != "", err
+}
+
+// Entry returns the newest message on a ticket with an external ID, and false
+// when there is none.
+func (v *View) Entry(ctx context.Context, scope, externalID string) (*desk.Message, bool, error) {
+	row, err := known(ctx, v, v.entry, pair{scope, key(externalID)}, v.loadEntries)
+	if err != nil || row == nil {
+		return nil, false, err
+	}
+	m, err := row.desk()
+	return &m, err == nil, err
 }
 
 // TicketByNumber is [View.Ticket] by the number people use.

@@ -68,6 +68,40 @@ func (v *View) loadThreads(ctx context.Context, keys []pair) error {
 	return nil
 }
 
+func (v *View) loadGroups(ctx context.Context, keys []pair) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	rows, err := v.s.groups(v.s.read(ctx), keys)
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		v.group[k] = rows[k]
+	}
+	return nil
+}
+
+func (v *View) loadEntries(ctx context.Context, keys []pair) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	var rows []messageRow
+	// The text of the condition on external_id lets both databases use the
+	// partial index.
+	err := v.s.read(ctx).Where(v.s.inPairs("scope", "external_id", keys)).Where("external_id <> ''").Order("id").Find(&rows).Error
+	if err != nil {
+		return err
+	}
+	for _, k := range keys {
+		v.entry[k] = nil
+	}
+	for i := range rows {
+		v.entry[pair{rows[i].Scope, rows[i].ExternalID}] = &rows[i]
+	}
+	return nil
+}
+
 func (v *View) loadTickets(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil

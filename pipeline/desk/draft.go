@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -52,7 +53,9 @@ type Draft struct {
 	Target string `json:"target,omitempty"`
 	// Group and Window let messages without a thread of their own join the
 	// ticket of the last message of the same group, when that is not older than
-	// Window: "several short messages in a row are one case".
+	// Window: "several short messages in a row are one case". Messages of one
+	// group are filed in the order they were accepted. Leave Group empty on an
+	// answer inside a thread: its thread orders it.
 	Group  string        `json:"group,omitempty"`
 	Window time.Duration `json:"window,omitempty"`
 	// Profile is what the vendor knows about the sender. Nil: nothing.
@@ -64,6 +67,19 @@ type Draft struct {
 	Ask *Ask `json:"ask,omitempty"`
 	// Damage says in plain words what was broken and how it was read anyway.
 	Damage []string `json:"damage,omitempty"`
+}
+
+// Conversation is the key in whose order messages are filed: the group, else
+// the thread.
+func (d *Draft) Conversation() string { return cmp.Or(d.Group, d.Thread.Key) }
+
+// Moment is when the message was said: what its channel says, else when the
+// source got it.
+func (d *Draft) Moment() time.Time {
+	if d.SentAt.IsZero() {
+		return d.ReceivedAt
+	}
+	return d.SentAt
 }
 
 // Party is somebody on a message: a display name and a handle. For email the

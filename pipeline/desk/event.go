@@ -4,23 +4,27 @@ import "time"
 
 // The kinds of event a ticket's history holds.
 const (
-	EventCreated   = "ticket:created"
-	EventDeleted   = "ticket:deleted"
-	EventUpdated   = "ticket:updated" // title, description, due date, customer
-	EventStatus    = "ticket:status:changed"
-	EventPriority  = "ticket:priority:changed"
-	EventType      = "ticket:type:changed"
-	EventTeam      = "ticket:team:changed"
-	EventAssigned  = "ticket:assigned"
-	EventTags      = "ticket:tag:updated"
-	EventFields    = "ticket:custom_field:changed"
-	EventEscalated = "ticket:escalated"
-	EventComment   = "ticket:comment:added"
-	EventLinked    = "ticket:linked"
-	EventClock     = "ticket:sla:changed"
-	EventBreached  = "ticket:sla:breached"
-	EventHandling  = "ticket:time:logged"
-	EventMentioned = "user:mentioned"
+	EventCreated        = "ticket:created"
+	EventDeleted        = "ticket:deleted"
+	EventUpdated        = "ticket:updated" // title, description, due date, customer
+	EventStatus         = "ticket:status:changed"
+	EventPriority       = "ticket:priority:changed"
+	EventType           = "ticket:type:changed"
+	EventTeam           = "ticket:team:changed"
+	EventAssigned       = "ticket:assigned"
+	EventTags           = "ticket:tag:updated"
+	EventFields         = "ticket:custom_field:changed"
+	EventEscalated      = "ticket:escalated"
+	EventComment        = "ticket:comment:added"
+	EventCommentUpdated = "ticket:comment:updated"  // edited or restored by its author
+	EventCommentDeleted = "ticket:comment:deleted"  // hidden by its author
+	EventCommentFailed  = "ticket:comment:failed"   // it did not reach the customer
+	EventCustomer       = "ticket:customer:changed" // customers were merged or split
+	EventLinked         = "ticket:linked"
+	EventClock          = "ticket:sla:changed"
+	EventBreached       = "ticket:sla:breached"
+	EventHandling       = "ticket:time:logged"
+	EventMentioned      = "user:mentioned"
 )
 
 // Event is one line of a ticket's history. Seq counts from 1 without gaps

@@ -26,11 +26,13 @@ type Filing struct {
 
 	Message *Message
 	// Revision is set instead of Message when an earlier message, which is on
-	// the ticket Into, is edited, deleted or restored.
+	// the ticket Into, is edited, deleted or restored. Change then names only who
+	// did it (By).
 	Revision *Revision
-	// Customer is the requester when new or changed; NewCustomer says which.
-	// When somebody else made the same identity meanwhile, the store uses that
-	// customer instead.
+	// Customer is the requester when new or when more became known about them;
+	// NewCustomer says which. When somebody else made the same identity
+	// meanwhile, the store uses that customer instead. Of a customer who is not
+	// new only empty fields are filled.
 	Customer    *Customer
 	NewCustomer bool
 	Account     *Account // a new account, unique by domain
@@ -42,9 +44,21 @@ type Filing struct {
 	// again.
 	Claims []string
 	Thread Thread  // stored with the ticket, for answers
+	Group  *Group  // the message is the latest of a group
 	Events []Event // of a new ticket; a Change makes its own
 	Links  []Link
 	Turn   *Turn
+}
+
+// Group says that a message belongs to a group of messages that are one case
+// when they follow each other closely.
+type Group struct {
+	Key string
+	At  time.Time // when the message was said
+	// Last is the ticket the line saw with the group's latest message, "" for
+	// none. When it is another one by now the filing fails with ErrConflict and
+	// the line runs again.
+	Last TicketID
 }
 
 // Turn asks the store to take the next turn of a team's round robin, in the

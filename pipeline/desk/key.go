@@ -39,15 +39,19 @@ const (
 	DeleteTickets Permission = "tickets:delete"
 	Comment       Permission = "tickets:comment"
 	ReadIntake    Permission = "intake:read"
+	// ReadCustomers covers the record, its handles and its company.
+	ReadCustomers Permission = "customers:read"
+	// UpdateCustomers covers merging and splitting records too.
+	UpdateCustomers Permission = "customers:update"
 	// CreateNames lets unknown customer and team IDs be created on first use.
 	CreateNames Permission = "names:create"
 )
 
 var may = map[Role][]Permission{
-	RoleAdmin:       {ReadTickets, CreateTickets, UpdateTickets, DeleteTickets, Comment, ReadIntake, CreateNames},
-	RoleAgent:       {ReadTickets, CreateTickets, UpdateTickets, Comment, ReadIntake},
-	RoleIntegration: {ReadTickets, CreateTickets, Comment, ReadIntake, CreateNames},
-	RoleReader:      {ReadTickets, ReadIntake},
+	RoleAdmin:       {ReadTickets, CreateTickets, UpdateTickets, DeleteTickets, Comment, ReadIntake, ReadCustomers, UpdateCustomers, CreateNames},
+	RoleAgent:       {ReadTickets, CreateTickets, UpdateTickets, Comment, ReadIntake, ReadCustomers, UpdateCustomers},
+	RoleIntegration: {ReadTickets, CreateTickets, Comment, ReadIntake, ReadCustomers, CreateNames},
+	RoleReader:      {ReadTickets, ReadIntake, ReadCustomers},
 }
 
 // May reports whether the role has the permission. It is the one place where

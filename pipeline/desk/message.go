@@ -52,6 +52,7 @@ type Message struct {
 	Damage      []string     `json:"damage,omitempty"`
 	Auto        Auto         `json:"auto,omitzero"`
 	Send        SendState    `json:"sendState,omitempty"`
+	SendError   string       `json:"sendError,omitempty"` // why it did not go out, or not yet
 	SentAt      time.Time    `json:"sentAt,omitzero"`
 	CreatedAt   time.Time    `json:"createdAt"`
 	// EditedAt and DeletedAt say that its author changed it or took it back. The

@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"cmp"
 	"log/slog"
 	"time"
 )
@@ -48,7 +47,7 @@ func NewReceipt(d *Draft, now time.Time) Receipt {
 		t = now
 	}
 	return Receipt{ID: NewID[ReceiptID](now), Source: d.Source, Scope: d.Scope, ExternalID: d.ExternalID,
-		Fingerprint: d.Fingerprint, ThreadKey: cmp.Or(d.Group, d.Thread.Key), SourceTime: t, AcceptedAt: now, Raw: d.Raw,
+		Fingerprint: d.Fingerprint, ThreadKey: d.Conversation(), SourceTime: t, AcceptedAt: now, Raw: d.Raw,
 		Draft: d, State: Accepted}
 }
 

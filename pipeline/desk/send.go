@@ -1,0 +1,45 @@
+package desk
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrCutOff means that a reply left and no answer came: the other side may or
+// may not have it. It is probed before it is sent again.
+var ErrCutOff = errors.New("cut off after the request left")
+
+// Later is an error that says when to try again, as a vendor's 429 does.
+type Later struct {
+	After time.Duration
+	Err   error
+}
+
+func (l *Later) Error() string { return fmt.Sprintf("%v (try again in %s)", l.Err, l.After) }
+
+// Unwrap returns what happened.
+func (l *Later) Unwrap() error { return l.Err }
+
+// Outgoing is a message that somebody took to send it, with all its sender
+// needs.
+type Outgoing struct {
+	Reply  Reply
+	Source string // whose sender must carry it
+	// Was is the state it was taken in: queued; unknown when an earlier sending
+	// was cut off and must be probed before it is tried again; sent when the
+	// other side has it and must be told that it was edited or deleted since.
+	Was   SendState
+	Tries int // with this one
+	// Revision is how often the message was edited or deleted so far.
+	Revision int
+	// Answers says what sort of machine, if any, wrote the customer's latest
+	// message: no automatic answer goes to one (RFC 3834 section 2).
+	Answers Auto
+	// Automatic counts the automatic answers that went to the same customer
+	// within the last day. It is filled only when this one is automatic.
+	Automatic int
+}
+
+// ExternalID is what the other side calls the message, once it has it.
+func (o *Outgoing) ExternalID() string { return o.Reply.Message.ExternalID }

@@ -94,7 +94,11 @@ func load(b channels.Block, limits channels.Limits) (settings, error) {
 			s.Port = 993
 		}
 	}
-	return s, s.check()
+	err := s.check()
+	for i := range s.Folders {
+		s.Folders[i] = canonicalFolder(s.Folders[i]) // the cursor goes by this name
+	}
+	return s, err
 }
 
 func (s settings) check() error {

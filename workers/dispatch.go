@@ -18,9 +18,10 @@ const (
 	taskProcess = "intake:process"
 )
 
-// task is the payload of taskProcess: receipt IDs and nothing else.
+// task is the payload of taskProcess: receipt IDs, and when it was due.
 type task struct {
 	Receipts []desk.ReceiptID `json:"receipts"`
+	Due      time.Time        `json:"due,omitzero"`
 }
 
 // Dispatch groups receipt IDs into tasks and queues them. It never blocks and
@@ -100,7 +101,7 @@ func (d *Dispatch) send(ids []desk.ReceiptID) {
 	for len(ids) > 0 {
 		n := min(len(ids), d.set.TaskGroup)
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		if err := d.enqueue(ctx, ids[:n]); err != nil {
+		if err := d.enqueue(ctx, 0, ids[:n]); err != nil {
 			d.metrics.forgotten(n)
 			d.log.Warn("could not queue; the sweep will", "count", n, "error", err)
 		}
@@ -112,18 +113,21 @@ func (d *Dispatch) send(ids []desk.ReceiptID) {
 
 // Later queues receipts to be run after a while.
 func (d *Dispatch) Later(ctx context.Context, wait time.Duration, ids []desk.ReceiptID) {
-	if err := d.enqueue(ctx, ids, asynq.ProcessIn(wait)); err != nil {
+	if err := d.enqueue(ctx, wait, ids); err != nil {
 		d.metrics.forgotten(len(ids))
 		d.log.Warn("could not queue for later; the sweep will", "count", len(ids), "error", err)
 	}
 }
 
-func (d *Dispatch) enqueue(ctx context.Context, ids []desk.ReceiptID, opts ...asynq.Option) error {
-	payload, err := json.Marshal(task{ids})
+func (d *Dispatch) enqueue(ctx context.Context, wait time.Duration, ids []desk.ReceiptID) error {
+	payload, err := json.Marshal(task{ids, time.Now().Add(wait)})
 	if err != nil {
 		return err
 	}
-	opts = append(opts, asynq.Queue(queueIntake), asynq.MaxRetry(10), asynq.Timeout(2*time.Minute))
+	opts := []asynq.Option{asynq.Queue(queueIntake), asynq.MaxRetry(10), asynq.Timeout(2 * time.Minute)}
+	if wait > 0 {
+		opts = append(opts, asynq.ProcessIn(wait))
+	}
 	_, err = d.client.EnqueueContext(ctx, asynq.NewTask(taskProcess, payload), opts...)
 	return err
 }

@@ -29,6 +29,7 @@ type Server struct {
 	now    func() time.Time
 	log    *slog.Logger
 	set    Settings
+	lag    *lag
 }
 
 // ServerBooks is what the background jobs need from the store.
@@ -39,8 +40,9 @@ type ServerBooks interface {
 
 // NewServer makes a server. Its jobs are listed here, in plain sight.
 func NewServer(intake *Intake, redis asynq.RedisConnOpt, books ServerBooks, now func() time.Time, log *slog.Logger, set Settings) *Server {
-	return &Server{intake: intake, redis: redis, now: now, log: log, set: set, jobs: []Job{
-		&Sweep{Books: books, Intake: intake, Log: log, Set: set},
+	lag := newLag(set.SweepAfter, now())
+	return &Server{intake: intake, redis: redis, now: now, log: log, set: set, lag: lag, jobs: []Job{
+		&Sweep{Books: books, Intake: intake, Log: log, Set: set, Behind: lag.behind},
 		&Breach{Books: books, Log: log},
 	}}
 }
@@ -86,6 +88,7 @@ func (s *Server) process(ctx context.Context, t *asynq.Task) error {
 	if err := json.Unmarshal(t.Payload(), &p); err != nil {
 		return fmt.Errorf("workers: unreadable task: %w: %w", err, asynq.SkipRetry)
 	}
+	s.lag.took(p.Due, s.now())
 	return s.intake.Process(ctx, p.Receipts)
 }
 

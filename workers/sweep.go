@@ -17,6 +17,8 @@ type Sweep struct {
 	Intake *Intake
 	Log    *slog.Logger
 	Set    Settings
+	// Behind reports whether tasks wait long in the queue. Nil: always.
+	Behind func(now time.Time) bool
 }
 
 // SweepBooks is what the sweep needs from the store.
@@ -35,9 +37,15 @@ func (s *Sweep) Name() string { return "sweep" }
 // Every says how often it runs.
 func (s *Sweep) Every() time.Duration { return s.Set.SweepEvery }
 
-// Once sweeps as of now.
+// Once sweeps as of now. What it queued before is queued again after
+// Settings.SweepAgain, for it may still be in a long queue; or much sooner when
+// the queue is short, for then it was lost once more.
 func (s *Sweep) Once(ctx context.Context, now time.Time) error {
-	return s.sweep(ctx, now, now.Add(-s.Set.SweepAfter), now.Add(-s.Set.SweepAgain))
+	again := s.Set.SweepAgain
+	if s.Behind != nil && !s.Behind(now) {
+		again = min(again, 2*s.Set.SweepAfter)
+	}
+	return s.sweep(ctx, now, now.Add(-s.Set.SweepAfter), now.Add(-again))
 }
 
 // All sweeps everything accepted, however young and whoever claimed it: for the
@@ -73,5 +81,5 @@ func (s *Sweep) queue(ctx context.Context, ids []desk.ReceiptID) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	return s.Intake.dispatch.enqueue(ctx, ids)
+	return s.Intake.dispatch.enqueue(ctx, 0, ids)
 }

@@ -56,7 +56,7 @@ type Settings struct {
 	Attempts    int           // tries before a message is marked failed
 	SweepEvery  time.Duration
 	SweepAfter  time.Duration // accepted rows older than this are queued again
-	SweepAgain  time.Duration // and not again before this
+	SweepAgain  time.Duration // and not again before this while the queue is behind
 	DrainFor    time.Duration // how long SIGTERM waits for running tasks
 }
 

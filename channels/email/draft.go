@@ -130,7 +130,7 @@ func thread(d *desk.Draft, l *letter.Letter, source desk.Source) desk.Thread {
 		}
 	}
 	for _, a := range parties(l.ReplyTo) { // RFC 5322 3.6.2, but never to ourselves
-		if a.Handle != "" && !own(source, a.Handle) {
+		if _, _, ok := cutAddress(a.Handle); ok && !own(source, a.Handle) {
 			to.To = append(to.To, a)
 		}
 	}

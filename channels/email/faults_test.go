@@ -168,7 +168,7 @@ func TestAnotherProcessTakesOver(t *testing.T) {
 		stopTwo()
 		l.exactly(t, mails)
 		l.inOrder(t)
-		if got := l.cursors["support/INBOX"]; got.Token < 4 {
+		if got := l.cursor("INBOX"); got.Token < 4 {
 			t.Errorf("the cursor was last moved under token %d, want 4 or later", got.Token)
 		}
 	})
@@ -316,7 +316,7 @@ func TestMoveAfterFiling(t *testing.T) {
 		}
 		awaitFolder(t, box, "Done", 11)
 		l.exactly(t, mails)
-		if got := l.cursors["support/INBOX"].LastUID; got != 12 {
+		if got := l.cursor("INBOX").LastUID; got != 12 {
 			t.Errorf("cursor at %d", got)
 		}
 	})
@@ -332,6 +332,7 @@ func TestMoveOverABadLine(t *testing.T) {
 		l := newLedger()
 		var once sync.Once
 		a := newAdapter(t, l, account(proxy.Addr(), "moveTo: Done"), poll(20*time.Millisecond), func(a *adapter) {
+			a.settings.Timeouts.Command = 3 * time.Second
 			a.pace.sleep = func(ctx context.Context, d time.Duration) {
 				once.Do(proxy.Heal)
 				sleep(ctx, d)

@@ -252,7 +252,7 @@ func (f *folder) bodies(ctx context.Context, s *session, set imap.NumSet) (map[i
 				}
 				data = make([]byte, size)
 				if n, err := io.ReadFull(item.Literal, data); err != nil {
-					return fmt.Errorf("uid %d: cut after %d of %d bytes: %w", uid, n, size, errCut)
+					return fmt.Errorf("uid %d: %w after %d of %d bytes", uid, errCut, n, size)
 				}
 				found = true
 			}
@@ -268,6 +268,8 @@ func (f *folder) bodies(ctx context.Context, s *session, set imap.NumSet) (map[i
 	return got, nil
 }
 
+// errCut is a literal whose reader failed or ended early. It must not be read
+// again while the library's own goroutine may read on behind it.
 var errCut = errors.New("connection cut")
 
 // blame counts a failure against the first mail that did not come.
@@ -282,14 +284,20 @@ func (f *folder) blame(batch []*mail, got map[imap.UID][]byte) {
 }
 
 // fetch runs one FETCH and reads its answer to the end whatever happens, as the
-// library demands; after an error of each the connection is cut first, so that
-// the end comes at once.
+// library demands. After an error of each the connection is cut first, so that
+// the end comes at once; and after errCut the library's goroutine, which has
+// gone on to read what it can no longer get, is waited for: to read its answer
+// to the end means to try that literal again, and two goroutines must not read
+// from one buffer.
 func (s *session) fetch(ctx context.Context, limit time.Duration, set imap.NumSet, options *imap.FetchOptions, each func(*imapclient.FetchMessageData) error) error {
 	return s.guard(ctx, limit, "fetch", func(touch func()) error {
 		cmd := s.client.Fetch(set, options)
 		for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
 			if err := each(msg); err != nil {
 				s.cut()
+				if errors.Is(err, errCut) {
+					<-s.client.Closed()
+				}
 				cmd.Close()
 				return err
 			}

@@ -44,6 +44,8 @@ type folder struct {
 	spool    *spool            // the large mail being fetched
 	liar     bool              // the server's RFC822.SIZE is not to be trusted
 
+	busy bool // the last search found mail, or was the first of a connection
+
 	// Of the digesting half.
 	pending  map[imap.UID]desk.ReceiptID // submitted, still in the folder
 	moveWait time.Duration
@@ -111,6 +113,7 @@ func (f *folder) session(ctx context.Context, working func()) error {
 		return fmt.Errorf("email: %w", err)
 	}
 	defer s.close()
+	fresh := true
 	for first := true; ; first = false {
 		if err := f.open(ctx, s); err != nil {
 			return fmt.Errorf("email: folder %s: %w", f.name, err)
@@ -124,9 +127,11 @@ func (f *folder) session(ctx context.Context, working func()) error {
 		// still the same one.
 		for why := wakeNews; why != wakePoll; {
 			if why == wakeNews {
-				if err := f.catchUp(ctx, s, working); err != nil {
+				found, err := f.catchUp(ctx, s, working)
+				if err != nil {
 					return fmt.Errorf("email: %w", err)
 				}
+				f.busy, fresh = found || fresh, false
 				working()
 			}
 			if err := f.clear(ctx, s); err != nil {
@@ -172,8 +177,8 @@ func (f *folder) open(ctx context.Context, s *session) error {
 }
 
 // catchUp reads everything above f.from: while one batch is parsed and
-// submitted, the next is fetched.
-func (f *folder) catchUp(ctx context.Context, s *session, working func()) error {
+// submitted, the next is fetched. It tells whether there was anything.
+func (f *folder) catchUp(ctx context.Context, s *session, working func()) (found bool, err error) {
 	var not []imap.Flag
 	if f.a.settings.MoveTo != "" {
 		not = []imap.Flag{imap.FlagDeleted} // moved, where the server has no UIDPLUS
@@ -181,8 +186,9 @@ func (f *folder) catchUp(ctx context.Context, s *session, working func()) error 
 	for {
 		uids, err := s.searchUIDs(ctx, imap.SearchCriteria{NotFlag: not}, f.from, searchMany)
 		if err != nil || len(uids) == 0 {
-			return err
+			return found, err
 		}
+		found = true
 		group, fetchCtx := errgroup.WithContext(ctx)
 		batches := make(chan []*mail)
 		group.Go(func() error {
@@ -201,7 +207,7 @@ func (f *folder) catchUp(ctx context.Context, s *session, working func()) error 
 			return nil
 		})
 		if err := group.Wait(); err != nil {
-			return err
+			return found, err
 		}
 		f.from = uids[len(uids)-1]
 	}

@@ -15,7 +15,7 @@ type wake int
 
 const (
 	wakePoll wake = iota // time to open the folder anew and search
-	wakeNews             // the server told of new mail
+	wakeNews             // there is, or may be, new mail: search
 	wakeMove             // mail was filed and can be moved
 )
 
@@ -28,7 +28,11 @@ var errClosed = errors.New("the server closed the connection")
 func (f *folder) rest(ctx context.Context, s *session) (wake, error) {
 	length := min(f.a.settings.Poll, f.a.pace.idle())
 	if !s.idles {
-		return f.wait(ctx, s, length)
+		return f.wait(ctx, s, length, wakePoll)
+	}
+	end := wakePoll
+	if first := f.a.pace.idleFirst; f.busy && first < length {
+		length, end = first, wakeNews
 	}
 	limit := f.a.settings.Timeouts.Command
 	var idle *imapclient.IdleCommand
@@ -43,12 +47,12 @@ func (f *folder) rest(ctx context.Context, s *session) (wake, error) {
 			f.idleSaid = true
 			f.log.Warn("email: the server refuses IDLE; polling", "error", err)
 		}
-		return f.wait(ctx, s, length)
+		return f.wait(ctx, s, length, wakePoll)
 	}
 	if err != nil {
 		return 0, err
 	}
-	why, err := f.wait(ctx, s, length)
+	why, err := f.wait(ctx, s, length, end)
 	if err != nil {
 		return 0, err // the session is over, and IDLE with it
 	}
@@ -58,14 +62,12 @@ func (f *folder) rest(ctx context.Context, s *session) (wake, error) {
 		}
 		return idle.Wait()
 	})
-	// Mail may have come between the last search and IDLE, or while IDLE ended:
-	// whatever woke us, a search follows when the folder is opened or on news.
 	return why, err
 }
 
-// wait sends nothing. It also looks, more and more rarely, whether mail was
-// filed that is to be moved.
-func (f *folder) wait(ctx context.Context, s *session, length time.Duration) (wake, error) {
+// wait sends nothing. It ends with the wake of that name after length. It also
+// looks, more and more rarely, whether mail was filed that is to be moved.
+func (f *folder) wait(ctx context.Context, s *session, length time.Duration, name wake) (wake, error) {
 	end := time.NewTimer(length)
 	defer end.Stop()
 	var look <-chan time.Time
@@ -81,7 +83,7 @@ func (f *folder) wait(ctx context.Context, s *session, length time.Duration) (wa
 		case <-s.news:
 			return wakeNews, nil
 		case <-end.C:
-			return wakePoll, nil
+			return name, nil
 		case <-look:
 			f.moveWait = min(2*f.moveWait, f.a.pace.moveMax)
 			ready, err := f.ready(ctx)

@@ -214,12 +214,14 @@ func (f *folder) section(ctx context.Context, s *session, uid imap.UID, section 
 			if size > most {
 				return fmt.Errorf("uid %d: %d bytes came where %d were asked for", uid, size, most)
 			}
+			in := &failing{r: body.Literal}
 			var err error
-			if n, err = io.Copy(w, body.Literal); err != nil {
-				return fmt.Errorf("uid %d: %w", uid, err)
-			}
-			if n != size {
-				return fmt.Errorf("uid %d: cut after %d of %d bytes: %w", uid, n, size, errCut)
+			n, err = io.Copy(w, in)
+			switch {
+			case in.failed || err == nil && n != size:
+				return fmt.Errorf("uid %d: %w after %d of %d bytes", uid, errCut, n, size)
+			case err != nil:
+				return ours{fmt.Errorf("uid %d: %w", uid, err)}
 			}
 		}
 		return nil
@@ -228,6 +230,18 @@ func (f *folder) section(ctx context.Context, s *session, uid imap.UID, section 
 		return 0, false, fmt.Errorf("fetch: %w", err)
 	}
 	return n, found, nil
+}
+
+// failing remembers whether it was the reader that failed, not the writer.
+type failing struct {
+	r      io.Reader
+	failed bool
+}
+
+func (f *failing) Read(b []byte) (int, error) {
+	n, err := f.r.Read(b)
+	f.failed = f.failed || err != nil && err != io.EOF
+	return n, err
 }
 
 // headerOf cuts a mail after its header.

@@ -9,10 +9,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -155,6 +153,19 @@ func (l *ledger) States(_ context.Context, ids []desk.ReceiptID) (map[desk.Recei
 	return out, nil
 }
 
+func (l *ledger) cursor(folder string) desk.Cursor {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cursors["support/"+folder]
+}
+
+// repeats tells how many drafts were submitted that were there before.
+func (l *ledger) repeats() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.again
+}
+
 // settle gives every row that of picks its state.
 func (l *ledger) settle(of func(d *desk.Draft) desk.State) {
 	l.mu.Lock()
@@ -267,7 +278,7 @@ func fast() pace {
 	return pace{
 		leaseTTL: 3 * time.Second, leaseRenew: 20 * time.Millisecond, leaseWait: 5 * time.Millisecond,
 		retryMin: time.Millisecond, retryMax: 20 * time.Millisecond, retryStore: 5 * time.Millisecond, retryAuth: time.Millisecond,
-		idleMin: 5 * time.Minute, idleMax: 9 * time.Minute,
+		idleMin: 5 * time.Minute, idleMax: 9 * time.Minute, idleFirst: 20 * time.Millisecond,
 		moveMin: time.Millisecond, moveMax: 20 * time.Millisecond,
 		sleep: sleep,
 	}
@@ -385,5 +396,3 @@ func (l *ledger) inOrder(t testing.TB) {
 }
 
 var errDown = errors.New("the database is down")
-
-func keys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -19,6 +19,10 @@ type pace struct {
 
 	idleMin time.Duration // IDLE is issued anew after a while between these
 	idleMax time.Duration
+	// idleFirst is how long the first IDLE lasts after there was something to
+	// read. Some servers forget to tell of mail that came while IDLE began; the
+	// search after this short one finds it.
+	idleFirst time.Duration
 
 	moveMin time.Duration // between looks at whether mail was filed
 	moveMax time.Duration
@@ -31,7 +35,7 @@ func defaultPace() pace {
 	return pace{
 		leaseTTL: 15 * time.Second, leaseRenew: 5 * time.Second, leaseWait: 2 * time.Second,
 		retryMin: time.Second, retryMax: 5 * time.Minute, retryStore: 15 * time.Second, retryAuth: 15 * time.Second,
-		idleMin: 5 * time.Minute, idleMax: 9 * time.Minute,
+		idleMin: 5 * time.Minute, idleMax: 9 * time.Minute, idleFirst: 10 * time.Second,
 		moveMin: time.Second, moveMax: time.Minute,
 		sleep: sleep,
 	}

@@ -106,17 +106,22 @@ func readLetter(ctx context.Context, r io.Reader, limits letter.Limits, put lett
 	return letter.Read(ctx, r, limits, put)
 }
 
-// reading passes bytes on and remembers the first of them and what went wrong.
+// reading passes bytes on and remembers the header among them and what went
+// wrong.
 type reading struct {
 	r    io.Reader
 	head bytes.Buffer
+	past bool // the header is over
 	err  error
 }
 
 func (in *reading) Read(b []byte) (int, error) {
 	n, err := in.r.Read(b)
-	if left := headBytes - in.head.Len(); left > 0 {
+	if left := headBytes - in.head.Len(); left > 0 && !in.past {
 		in.head.Write(b[:min(n, left)])
+		head := headerOf(in.head.Bytes())
+		in.past = len(head) < in.head.Len()
+		in.head.Truncate(len(head))
 	}
 	if err != nil && err != io.EOF {
 		in.err = err

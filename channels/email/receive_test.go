@@ -2,6 +2,7 @@ package email
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -34,10 +35,10 @@ func TestEveryMailOnce(t *testing.T) {
 		stop()
 		l.exactly(t, mails)
 		l.inOrder(t)
-		if l.again != 0 {
-			t.Errorf("%d mails were submitted twice", l.again)
+		if l.repeats() != 0 {
+			t.Errorf("%d mails were submitted twice", l.repeats())
 		}
-		c := l.cursors["support/INBOX"]
+		c := l.cursor("INBOX")
 		if c.LastUID != 200 || c.UIDValidity == 0 || c.Lease != "mailbox:support" || c.Token != 1 {
 			t.Errorf("cursor %+v", c)
 		}
@@ -46,8 +47,8 @@ func TestEveryMailOnce(t *testing.T) {
 		box.Deliver("support", "INBOX", rawMail(200, 100))
 		start(t, newAdapter(t, l, account(box.Addr())))
 		l.awaitRows(t, 201)
-		if l.again != 0 {
-			t.Errorf("%d mails were read again", l.again)
+		if l.repeats() != 0 {
+			t.Errorf("%d mails were read again", l.repeats())
 		}
 	})
 }
@@ -159,8 +160,10 @@ func TestSeveralFolders(t *testing.T) {
 		l.exactly(t, mails)
 		box.Deliver("support", "Billing", rawMail(999, 100))
 		l.awaitRows(t, 31)
-		if got := keys(l.cursors); len(got) != 3 {
-			t.Errorf("cursors of %v", got)
+		for _, folder := range []string{"INBOX", "Billing", "Gestão & Vendas"} {
+			if l.cursor(folder).LastUID == 0 {
+				t.Errorf("no cursor for %s", folder)
+			}
 		}
 	})
 }
@@ -173,7 +176,7 @@ func TestUIDValidityChange(t *testing.T) {
 	l := newLedger()
 	start(t, newAdapter(t, l, account(box.Addr()), poll(20*time.Millisecond)))
 	l.awaitRows(t, 20)
-	before := l.cursors["support/INBOX"].UIDValidity
+	before := l.cursor("INBOX").UIDValidity
 
 	box.ResetUIDs("support", "INBOX")
 	mails = append(mails, rawMail(20, 300))
@@ -184,9 +187,36 @@ func TestUIDValidityChange(t *testing.T) {
 		return c.UIDValidity != before && c.LastUID == 21
 	})
 	l.exactly(t, mails)
-	if l.again != 20 {
-		t.Errorf("%d mails were recognised, want 20", l.again)
+	if l.repeats() != 20 {
+		t.Errorf("%d mails were recognised, want 20", l.repeats())
 	}
+}
+
+func TestUIDValidityChangeWhileDown(t *testing.T) {
+	servers(t, func(t *testing.T, box emailtest.Mailbox) {
+		box.AddUser("support", "secret")
+		mails := rawMails(0, 20, 300)
+		box.DeliverMany("support", "Queue", mails...)
+		l := newLedger()
+		stop := start(t, newAdapter(t, l, account(box.Addr(), "folders: [Queue]")))
+		l.awaitRows(t, 20)
+		stop()
+		before := l.cursor("Queue")
+
+		c := dial(t, box) // a folder made anew under an old name has another UIDVALIDITY
+		if err := errors.Join(c.Delete("Queue").Wait(), c.Create("Queue", nil).Wait()); err != nil {
+			t.Fatal(err)
+		}
+		mails = append(mails, rawMail(20, 300))
+		box.DeliverMany("support", "Queue", mails...)
+		start(t, newAdapter(t, l, account(box.Addr(), "folders: [Queue]")))
+		l.awaitRows(t, 21)
+		l.exactly(t, mails)
+		after := l.cursor("Queue")
+		if l.repeats() != 20 || after.UIDValidity == before.UIDValidity || after.LastUID != 21 {
+			t.Errorf("%d mails were recognised, want 20; cursor %+v, then %+v", l.repeats(), before, after)
+		}
+	})
 }
 
 func TestStoreThatFails(t *testing.T) {

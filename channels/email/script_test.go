@@ -18,7 +18,7 @@ import (
 // the receiver speaks.
 type script struct {
 	caps  string
-	mails map[uint32][]byte
+	mails map[uint32][]byte // under mu once it serves
 	// sizes and dates are answered instead of the truth.
 	sizes map[uint32]int
 	dates map[uint32]string
@@ -129,6 +129,7 @@ func (s *script) serve(conn net.Conn) {
 	r := bufio.NewReader(conn)
 	say := func(format string, args ...any) { fmt.Fprintf(conn, format, args...) }
 	say("* OK [CAPABILITY %s] ready\r\n", s.caps)
+	idling := ""
 	for {
 		line, err := r.ReadString('\n')
 		if err != nil {
@@ -152,6 +153,12 @@ func (s *script) serve(conn net.Conn) {
 		alive := true
 		switch word, rest, _ := strings.Cut(line, " "); word {
 		case "LOGIN", "LOGOUT", "NOOP":
+		case "IDLE":
+			idling = tag
+			say("+ idling\r\n")
+			continue
+		case "":
+			tag = idling // DONE
 		case "CAPABILITY":
 			say("* CAPABILITY %s\r\n", s.caps)
 		case "EXAMINE", "SELECT":

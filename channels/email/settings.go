@@ -74,7 +74,8 @@ func defaults() settings {
 	}
 }
 
-// load decodes and checks a block; what it leaves out is as the limits say. Errors of the decoder carry line and column;
+// load decodes and checks a block; what it leaves out is as the limits say.
+// Errors of the decoder carry line and column;
 // the others name their key.
 func load(b channels.Block, limits channels.Limits) (settings, error) {
 	s := defaults()
@@ -94,7 +95,11 @@ func load(b channels.Block, limits channels.Limits) (settings, error) {
 			s.Port = 993
 		}
 	}
-	return s, s.check()
+	err := s.check()
+	for i := range s.Folders {
+		s.Folders[i] = canonicalFolder(s.Folders[i]) // the cursor goes by this name
+	}
+	return s, err
 }
 
 func (s settings) check() error {

@@ -227,7 +227,7 @@ func TestMailOfWhichNothingComes(t *testing.T) {
 	if d.ExternalID != "imap:INBOX;uidvalidity=7;uid=3" || d.Text == "" || len(d.Damage) != 1 || d.ReceivedAt.IsZero() || !d.Raw.IsZero() {
 		t.Errorf("draft %+v", d)
 	}
-	if got := l.cursors["support/INBOX"].LastUID; got != 5 {
+	if got := l.cursor("INBOX").LastUID; got != 5 {
 		t.Errorf("cursor at %d", got)
 	}
 }
@@ -262,6 +262,32 @@ func TestIdleRefused(t *testing.T) {
 	}
 	if n := s.count("IDLE"); n != 1 {
 		t.Errorf("IDLE was tried %d times", n)
+	}
+}
+
+// IDLE is issued anew long before the library would, and a search follows: mail
+// that the server forgot to announce is found.
+func TestIdleIsRenewed(t *testing.T) {
+	var hidden atomic.Bool
+	hidden.Store(true)
+	s := inbox(3)
+	s.caps = "IMAP4rev1 IDLE"
+	s.command = func(line string) (string, bool) {
+		if strings.HasPrefix(line, "UID SEARCH UID 3:") && hidden.Load() {
+			return "* SEARCH 2\r\nTAG OK done\r\n", true
+		}
+		if strings.HasPrefix(line, "UID SEARCH UID 1:") {
+			return "* SEARCH 1 2\r\nTAG OK done\r\n", true
+		}
+		return "", true
+	}
+	l := read(t, s, 2, poll(time.Hour), func(a *adapter) { a.pace.idleMin, a.pace.idleMax = time.Millisecond, 3*time.Millisecond })
+	s.await(t, "several IDLEs", func(lines []string) bool { return has(lines, "IDLE") >= 5 })
+	hidden.Store(false)
+	l.awaitRows(t, 3)
+	l.exactly(t, s.all())
+	if n := s.count("LOGIN"); n != 1 {
+		t.Errorf("%d logins", n)
 	}
 }
 

@@ -91,11 +91,19 @@ func (h *house) named(ctx context.Context, names []string) ([]desk.ReceiptID, er
 	return ids, errors.Join(unknown...)
 }
 
-// again runs reopened receipts through the line.
+// again runs reopened receipts through the line. One that is to be read again
+// and cannot be ends as failed, with the reason.
 func (h *house) again(ctx context.Context, ids []desk.ReceiptID, parse bool) error {
-	if parse {
-		for _, id := range ids {
-			if err := h.reread(ctx, id); err != nil {
+	for _, id := range ids {
+		if !parse {
+			break
+		}
+		err := h.reread(ctx, id)
+		if errors.Is(err, desk.ErrUnavailable) || ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			if err := h.store.Fail(ctx, id, err.Error(), h.now()); err != nil {
 				return err
 			}
 		}

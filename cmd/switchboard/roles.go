@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -133,8 +132,8 @@ func (h *house) serveHTTP(ctx context.Context, l net.Listener, handler http.Hand
 // runMailboxes runs the adapters of every source that has a kind.
 func (h *house) runMailboxes(ctx context.Context) error {
 	c := h.config.Config()
-	host, _ := os.Hostname()
-	holder := fmt.Sprintf("%s/%d/%s", host, os.Getpid(), desk.NewID[desk.EventID](h.now()))
+	holder, leave := seat(h.place.Data)
+	defer leave()
 	g, ctx := errgroup.WithContext(ctx)
 	opened := 0
 	for _, src := range c.Sources {

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// columns are two and more blanks apart.
+var columns = regexp.MustCompile(`\s{2,}`)
+
+// table reads the rows under the heading that begins with a word: each a map
+// from the column's heading to what stands there.
+func table(t *testing.T, out, first string) []map[string]string {
+	t.Helper()
+	var head []string
+	var rows []map[string]string
+	for line := range strings.Lines(out) {
+		cells := columns.Split(strings.TrimSpace(line), -1)
+		switch {
+		case head == nil && strings.HasPrefix(line, first+" "):
+			head = cells
+		case head == nil:
+		case strings.TrimSpace(line) == "":
+			return rows
+		case len(cells) != len(head):
+			t.Fatalf("%d cells under %d headings: %q", len(cells), len(head), line)
+		default:
+			row := map[string]string{}
+			for i, name := range head {
+				row[name] = cells[i]
+			}
+			rows = append(rows, row)
+		}
+	}
+	if head == nil {
+		t.Fatalf("there is no table %s:\n%s", first, out)
+	}
+	return rows
+}
+
+// TestDemo plays the demo once and reads what it prints.
+func TestDemo(t *testing.T) {
+	code, out, err := command(t, nil, "demo", "--once")
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, err)
+	}
+	if err != "" {
+		t.Errorf("it complains:\n%s", err)
+	}
+	tickets := map[string]map[string]string{} // by title
+	numbers := map[string]bool{}
+	for _, row := range table(t, out, "TICKET") {
+		tickets[row["TITLE"]] = row
+		numbers[row["TICKET"]] = true
+	}
+	if want := []string{"#1", "#2", "#3", "#4", "#5", "#6", "#7"}; !slices.Equal(slices.Sorted(maps.Keys(numbers)), want) || len(tickets) != len(want) {
+		t.Fatalf("want the tickets %v:\n%s", want, out)
+	}
+	for title, want := range map[string]map[string]string{
+		"Cannot log in since this morning":     {"MESSAGES": "3", "TEAM": "support", "PRIORITY": "MEDIUM", "SOURCE": "EMAIL"},
+		"Re: Cannot log in since this morning": {"MESSAGES": "1", "TEAM": "support"},
+		"Your API is down for us":              {"MESSAGES": "1", "TEAM": "support", "PRIORITY": "URGENT"},
+		"Facture / invoice 2231":               {"MESSAGES": "1", "TEAM": "billing", "ASSIGNEE": "chen", "ROUTE": "money"},
+		"Refund for a double payment":          {"MESSAGES": "1", "TEAM": "billing", "ASSIGNEE": "chen", "ROUTE": "money"},
+		"Unable to access account":             {"MESSAGES": "2", "TEAM": "team-456", "PRIORITY": "HIGH", "ASSIGNEE": "-"},
+	} {
+		for column, value := range want {
+			if got := tickets[title][column]; got != value {
+				t.Errorf("ticket %q: %s is %q, want %q", title, column, got, value)
+			}
+		}
+	}
+	due := regexp.MustCompile(`^(Mon|Tue|Wed|Thu|Fri) \d{4}-\d\d-\d\d (09|1[0-7]):\d\d CES?T$`)
+	turns := map[string]int{}
+	for title, row := range tickets {
+		if row["TEAM"] != "team-456" && !due.MatchString(row["NEXT DUE"]) {
+			t.Errorf("ticket %q is due %q, want opening hours in Berlin", title, row["NEXT DUE"])
+		}
+		if row["TEAM"] == "support" {
+			turns[row["ASSIGNEE"]]++
+		}
+	}
+	if len(turns) != 2 || turns["ada"] != 2 || turns["bo"] != 2 {
+		t.Errorf("round robin gave %v, want two each to ada and bo", turns)
+	}
+
+	messages := map[string]map[string]string{}
+	for _, row := range table(t, out, "MESSAGE") {
+		messages[row["MESSAGE"]] = row
+	}
+	for id, want := range map[string][2]string{
+		"ooo.9@umbrella.example": {"dropped", "automatic reply (Auto-Submitted is auto-replied"},
+		"both.1@hooli.example":   {"duplicate", "the same message came by "},
+	} {
+		if got := messages[id]; got["STATE"] != want[0] || !strings.HasPrefix(got["BECAUSE"], want[1]) {
+			t.Errorf("message %s is %s because %q, want %v", id, got["STATE"], got["BECAUSE"], want)
+		}
+	}
+	if len(messages) != 2 {
+		t.Errorf("%d messages made no entry, want 2:\n%s", len(messages), out)
+	}
+
+	stranger := tickets["Re: Cannot log in since this morning"]["TICKET"]
+	related := regexp.MustCompile(`(?m)^(#\d) is only related to another ticket, not joined to it: .*takes no part`).FindAllStringSubmatch(out, -1)
+	if len(related) != 1 || related[0][1] != stranger {
+		t.Errorf("want %s as the only one that is only related: %v", stranger, related)
+	}
+}

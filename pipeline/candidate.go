@@ -54,10 +54,14 @@ func sameDesk(p *Pass, c candidate, t *desk.Ticket) string {
 
 // participant refuses strangers: the sender must have written or been addressed
 // on the ticket, or be of the requester's company, or hold a token we signed.
-// A number in a subject proves nothing, so there only participants pass.
+// A number in a subject proves nothing, so there only participants pass. A group
+// is a place whose audience the channel keeps: whoever writes there takes part.
 func participant(p *Pass, c candidate, t *desk.Ticket) string {
 	_, from := p.handle()
 	if from != "" && t.Has(from) || p.Requester.Found && t.CustomerID == p.Requester.Customer.ID {
+		return ""
+	}
+	if c.group {
 		return ""
 	}
 	if c.signed {

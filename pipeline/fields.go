@@ -8,12 +8,9 @@ import (
 	"switchboard/pipeline/desk"
 )
 
-// The lengths a title made from a message (in characters) and a description (in
-// bytes) are cut to. The message itself keeps every word.
-const (
-	maxTitle       = 500
-	maxDescription = 64 << 10
-)
+// maxTitle is what a title made from a message is cut to, in characters. The
+// message itself keeps every word.
+const maxTitle = 500
 
 // Fields fills a new ticket from what the sender said: title, description,
 // type, status, source, tags, due date and custom fields. A message that joins
@@ -32,7 +29,7 @@ func Fields() Stage {
 			t.CreatedAt, t.UpdatedAt = p.Now, p.Now
 			t.CustomerID = p.Requester.Customer.ID
 			t.Title = title(d)
-			t.Description = desk.Cut(d.Text, maxDescription)
+			t.Description = desk.Description(d.Text)
 			t.Status = p.Policy.Statuses.Default(desk.CategoryNew)
 			t.Type = p.Policy.Types[0]
 			t.Custom = defaults(p.Policy.Fields)

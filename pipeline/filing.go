@@ -8,6 +8,11 @@ import (
 // a pass that ran without error and does not wait.
 func (p *Pass) Filing() *desk.Filing {
 	f := &desk.Filing{Receipt: p.Receipt, At: p.Now, Verdict: p.verdict, Reason: p.reason, Trail: p.trail, Policy: p.Policy}
+	if p.act != nil {
+		f.Into, f.Revision = p.revised.TicketID, p.act
+		f.Change = desk.Change{At: p.Now, By: p.revised.Author}
+		return f
+	}
 	if p.verdict != desk.Accepted {
 		f.Into = p.dup
 		return f
@@ -18,11 +23,12 @@ func (p *Pass) Filing() *desk.Filing {
 	f.Message = m
 	f.Thread = d.Thread
 	f.Claims = p.Claims
+	f.Group = p.Group
 	f.Identities = p.Identities
 	f.Account = p.NewAccount
 	f.Team = p.NewTeam
 	f.NewCustomer = p.NewCustomer
-	if p.NewCustomer || len(p.Identities) > 0 {
+	if p.NewCustomer || p.Completed || len(p.Identities) > 0 {
 		c := p.Requester.Customer
 		f.Customer = &c
 	}

@@ -18,10 +18,11 @@ type Pass struct {
 	Policy     *desk.Policy
 	Books      Books
 
-	// Requester is who wrote; NewCustomer, NewAccount and Identities are what
+	// Requester is who wrote; NewCustomer, Completed, NewAccount and Identities are what
 	// the books must learn about them.
 	Requester   desk.Requester
 	NewCustomer bool
+	Completed   bool // the requester is not new and more is known about them
 	NewAccount  *desk.Account
 	Identities  []desk.Identity
 
@@ -37,12 +38,17 @@ type Pass struct {
 	NewTeam *desk.Team
 	Turn    *desk.Turn
 
+	// Group is set when the message is the latest of a group.
+	Group *desk.Group
+
 	stage   string
 	trail   []desk.Note
 	verdict desk.State
 	reason  string
 	dup     desk.TicketID
 	wait    string
+	revised *desk.Message
+	act     *desk.Revision
 	reused  bool // the external ID was used before for other content: it names nothing
 	env     *match.Env
 }
@@ -84,6 +90,12 @@ func (p *Pass) Double(of desk.Seen, reason string) {
 	p.end(desk.Duplicate, reason)
 }
 
+// Revise ends the pass: an earlier message changes, and nothing is added.
+func (p *Pass) Revise(m *desk.Message, r desk.Revision) {
+	p.verdict, p.revised, p.act = desk.Filed, m, &r
+	p.Note("%s of message %s on ticket %s", r.Act, m.ID, m.TicketID)
+}
+
 // Wait ends the pass for now: it must be run again when what it waits for is
 // filed.
 func (p *Pass) Wait(reason string) {
@@ -96,6 +108,14 @@ func (p *Pass) Waiting() string { return p.wait }
 
 // Ended reports whether a stage ended the pass.
 func (p *Pass) Ended() bool { return p.verdict != desk.Accepted || p.wait != "" }
+
+// said is when the message was said.
+func (p *Pass) said() time.Time {
+	if at := p.Draft.Moment(); !at.IsZero() {
+		return at
+	}
+	return p.Now
+}
 
 // handle is the sender's handle in the form the books compare.
 func (p *Pass) handle() (kind, handle string) {

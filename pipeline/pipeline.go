@@ -43,6 +43,7 @@ func Standard() []Stage {
 	return []Stage{
 		Loop(),
 		Dedupe(),
+		Revise(),
 		Requester(),
 		Thread(),
 		Fields(),

@@ -8,8 +8,9 @@ import (
 )
 
 // Requester finds out who writes: by the customer ID an authenticated sender
-// names, else by the identity on this channel, else it makes a new customer,
-// tied to the company whose mail domain they write from.
+// names, else by the identity on this channel, else by a mail address the vendor
+// verified, else it makes a new customer, tied to the company whose mail domain
+// they write from.
 func Requester() Stage {
 	return Stage{
 		Name: "requester",
@@ -18,7 +19,11 @@ func Requester() Stage {
 			if id := askedCustomer(p); id != "" {
 				return namedCustomer(ctx, p, id)
 			}
-			return customerByHandle(ctx, p)
+			if err := customerByHandle(ctx, p); err != nil {
+				return err
+			}
+			complete(p, desk.IdentityKind(p.Draft.Channel))
+			return nil
 		},
 	}
 }
@@ -64,7 +69,10 @@ func customerByHandle(ctx context.Context, p *Pass) error {
 	if r.Found {
 		p.Requester = r
 		p.Note("customer %s, known by this %s", r.Customer.ID, kind)
-		return nil
+		return addEmail(ctx, p, kind)
+	}
+	if found, err := ownerOfEmail(ctx, p, kind, handle); err != nil || found {
+		return err
 	}
 	if err := newCustomer(ctx, p, kind, handle); err != nil {
 		return err
@@ -77,11 +85,17 @@ func newCustomer(ctx context.Context, p *Pass, kind, handle string) error {
 	c := desk.Customer{ID: desk.NewID[desk.CustomerID](p.Now), Name: p.Draft.From.Name, CreatedAt: p.Now, UpdatedAt: p.Now}
 	p.NewCustomer = true
 	if handle != "" {
-		p.Identities = append(p.Identities, desk.Identity{Kind: kind, Handle: handle, CustomerID: c.ID})
+		p.Identities = append(p.Identities, identity(kind, handle, c.ID))
 	}
-	if kind == "email" && handle != "" {
-		c.Email = handle
-		if err := account(ctx, p, &c, desk.Domain(handle)); err != nil {
+	email := verifiedEmail(p)
+	if kind == "email" {
+		email = handle
+	} else if email != "" {
+		p.Identities = append(p.Identities, desk.Identity{Kind: "email", Handle: email, CustomerID: c.ID, Verified: true})
+	}
+	if email != "" {
+		c.Email = email
+		if err := account(ctx, p, &c, desk.Domain(email)); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,8 @@ const (
 // Thread finds the ticket a message belongs to. Signals, strongest first: a
 // signed reply address, a signed Message-ID of ours, known external IDs in
 // References (nearest first, then a message that answered this one before it
-// came), the ticket number in the subject. Every candidate must pass the tests
+// came), the latest message of its group when that is young enough, the ticket
+// number in the subject. Every candidate must pass the tests
 // in candidate.go; one that fails is recorded as related, and a message is
 // never appended silently for a stranger. RFC 5322 section 3.6.4.
 func Thread() Stage {
@@ -47,7 +48,7 @@ func Thread() Stage {
 				p.Note("a new ticket")
 			}
 			p.Claims = claims(p, keys, owners)
-			return nil
+			return inGroup(ctx, p)
 		},
 	}
 }
@@ -107,6 +108,7 @@ type candidate struct {
 	signed bool // a token of ours vouches for it
 	known  bool // by a known external ID
 	exact  bool // only a participant may use it
+	group  bool // by its group: who may write there takes part
 }
 
 func candidates(ctx context.Context, p *Pass, keys []string, owners map[string]desk.TicketID) ([]candidate, error) {
@@ -136,6 +138,13 @@ func candidates(ctx context.Context, p *Pass, keys []string, owners map[string]d
 		}
 		add(candidate{id: id, signal: signal, known: true})
 	}
+	byGroup, ok, err := groupCandidate(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		add(byGroup)
+	}
 	if n, ok := subjectNumber(p.Draft.Subject); ok && p.Draft.Ask == nil {
 		t, err := p.Books.TicketByNumber(ctx, n)
 		if err != nil && !errors.Is(err, desk.ErrNotFound) {
@@ -155,10 +164,11 @@ func candidates(ctx context.Context, p *Pass, keys []string, owners map[string]d
 // for both could be a circle, when a reply was accepted before its parent.
 func turnInThread(ctx context.Context, p *Pass) error {
 	d := p.Draft
-	if d.Thread.Key == "" || d.Thread.Key == d.ExternalID || len(d.References) > 0 || p.reused || p.Now.Sub(p.AcceptedAt) > turnFor {
+	key := d.Conversation()
+	if key == "" || key == d.ExternalID || len(d.References) > 0 || p.reused || p.Now.Sub(p.AcceptedAt) > turnFor {
 		return nil
 	}
-	ahead, ok, err := p.Books.Ahead(ctx, p.Draft.Scope, p.Draft.Thread.Key, p.Receipt)
+	ahead, ok, err := p.Books.Ahead(ctx, d.Scope, key, p.Receipt)
 	if err == nil && ok {
 		p.Wait("receipt " + string(ahead) + " of the same conversation was accepted before it")
 	}
@@ -171,8 +181,15 @@ func parentPending(ctx context.Context, p *Pass, owners map[string]desk.TicketID
 	if p.Now.Sub(p.AcceptedAt) > waitFor {
 		return nil
 	}
-	for i, ref := range p.Draft.References {
-		if _, known := owners[ref]; known || ref == p.Draft.ExternalID || i >= p.Policy.Threading.MaxRefs {
+	parents := p.Draft.References
+	if n := max(p.Policy.Threading.MaxRefs, 1); len(parents) > n {
+		parents = parents[:n]
+	}
+	if p.Draft.Group == "" { // a thread is often named by the message that opens it
+		parents = append(slices.Clone(parents), p.Draft.Thread.Key)
+	}
+	for _, ref := range parents {
+		if _, known := owners[ref]; known || ref == p.Draft.ExternalID || ref == "" {
 			continue
 		}
 		seen, err := p.Books.Seen(ctx, p.Draft.Scope, ref)

@@ -62,14 +62,6 @@ type Message struct {
 	DeletedAt time.Time `json:"deletedAt,omitzero"`
 }
 
-// Revision is an edit, a delete or a restoring of a message by its author.
-type Revision struct {
-	Message MessageID `json:"message"`
-	Act     Act       `json:"act"`
-	Text    string    `json:"text,omitempty"` // the new text of an edit
-	At      time.Time `json:"at"`
-}
-
 // LogValue shows IDs and sizes, never what it says.
 func (m *Message) LogValue() slog.Value {
 	if m == nil {

@@ -1,0 +1,65 @@
+package desk
+
+import "time"
+
+// Revision is an edit, a delete or a restoring of a message by its author.
+type Revision struct {
+	Message MessageID `json:"message"`
+	Act     Act       `json:"act"`
+	Text    string    `json:"text,omitempty"` // the new text of an edit
+	At      time.Time `json:"at"`
+}
+
+// maxDescription is what a ticket shows of its first message, in bytes. The
+// message itself keeps every word.
+const maxDescription = 64 << 10
+
+// Description is what a ticket shows of the text that opened it.
+func Description(text string) string { return Cut(text, maxDescription) }
+
+// Revise lets a revision take effect on a message and on the ticket it is on,
+// and returns the events that adds. A ticket that the message opened and that
+// is described by its old text is described by the new one, and by nothing while
+// the message is deleted. A
+// revision older than one of its sort that took effect before changes neither
+// and adds no event. What the message said before is the caller's to keep.
+func (t *Ticket) Revise(m *Message, r Revision, by Actor, now time.Time) []Event {
+	old := m.Text
+	shown := m.DeletedAt.IsZero()
+	switch r.Act {
+	case ActEdit:
+		if r.At.Before(m.EditedAt) {
+			return nil
+		}
+		m.Text, m.EditedAt = r.Text, r.At
+	case ActDelete:
+		if !shown {
+			return nil
+		}
+		m.DeletedAt = r.At
+	case ActRestore:
+		if shown || r.At.Before(m.DeletedAt) {
+			return nil
+		}
+		m.DeletedAt = time.Time{}
+	default:
+		return nil
+	}
+	if opened := !m.CreatedAt.After(t.CreatedAt); opened {
+		describes := t.Description == Description(old)
+		switch {
+		case shown && describes && r.Act == ActEdit:
+			t.Description = Description(r.Text)
+		case shown && describes && r.Act == ActDelete:
+			t.Description = ""
+		case r.Act == ActRestore && t.Description == "":
+			t.Description = Description(m.Text)
+		}
+	}
+	t.UpdatedAt = now
+	kind := EventCommentUpdated
+	if r.Act == ActDelete {
+		kind = EventCommentDeleted
+	}
+	return []Event{t.event(kind, by, now, map[string]any{"message": m.ID, "act": r.Act})}
+}

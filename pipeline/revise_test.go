@@ -1,0 +1,123 @@
+package pipeline
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"switchboard/pipeline/desk"
+)
+
+// chat is a draft as a chat channel makes it.
+func chat(id, from, text string) *desk.Draft {
+	return &desk.Draft{Source: "slack", Channel: desk.Slack, Scope: "SLACK", ExternalID: id, From: desk.Party{Handle: from},
+		Text: text, SentAt: noon, ReceivedAt: noon, Fingerprint: desk.Fingerprint(id, from, text), Thread: desk.Thread{Key: id}}
+}
+
+func doing(a desk.Act, id, from, target, text string, at time.Time) *desk.Draft {
+	d := chat(id, from, text)
+	d.Act, d.Target, d.SentAt, d.ReceivedAt = a, target, at, at
+	return d
+}
+
+// runAt takes a receipt accepted earlier through the line.
+func runAt(t *testing.T, s *shelf, p *desk.Policy, d *desk.Draft, accepted, now time.Time) (*Pass, *desk.Filing) {
+	t.Helper()
+	r := desk.NewReceipt(d, accepted)
+	pass := NewPass(r, p, s, now)
+	if err := (&Line{Standard()}).Run(t.Context(), pass); err != nil {
+		t.Fatal(err)
+	}
+	if pass.Waiting() != "" {
+		return pass, nil
+	}
+	return pass, pass.Filing()
+}
+
+func TestReviseOwnMessage(t *testing.T) {
+	s, p := newShelf(), house(t)
+	d := chat("m1", "U1", "it brokn")
+	_, f := run(t, s, p, d, noon)
+	id := s.file(t, d, f)
+	for _, c := range []*desk.Draft{
+		doing(desk.ActEdit, "e1", "U1", "m1", "it broke", noon.Add(time.Minute)),
+		doing(desk.ActDelete, "e2", "U1", "m1", "", noon.Add(2*time.Minute)),
+		doing(desk.ActRestore, "e3", "U1", "m1", "", noon.Add(3*time.Minute)),
+	} {
+		_, f := run(t, s, p, c, noon.Add(time.Hour))
+		if f.Verdict != desk.Filed || f.Into != id || f.Message != nil || f.Ticket != nil {
+			t.Fatalf("%s: %+v\n%s", c.Act, f, trail(f))
+		}
+		want := desk.Revision{Message: s.entries["SLACK m1"].ID, Act: c.Act, Text: c.Text, At: c.SentAt}
+		if *f.Revision != want {
+			t.Errorf("%s: %+v, want %+v", c.Act, *f.Revision, want)
+		}
+		if f.Change.By.Kind != desk.ByCustomer || f.Change.By.ID == "" {
+			t.Errorf("%s: by %+v", c.Act, f.Change.By)
+		}
+		if strings.Contains(trail(f), "thread:") {
+			t.Errorf("%s went on down the line:\n%s", c.Act, trail(f))
+		}
+	}
+}
+
+func TestReviseOnlyByItsAuthor(t *testing.T) {
+	s, p := newShelf(), house(t)
+	d := chat("m1", "U1", "it broke")
+	_, f := run(t, s, p, d, noon)
+	s.file(t, d, f)
+	s.people["slack U1b"] = s.people["slack U1"] // a second handle of the same person
+	s.people["slack U2"] = desk.Requester{Customer: desk.Customer{ID: "somebody"}, Found: true}
+	for from, filed := range map[string]bool{"U1": true, "U1b": true, "U2": false, "U3": false, "": false} {
+		_, f := run(t, s, p, doing(desk.ActDelete, "e"+from, from, "m1", "", noon), noon)
+		if (f.Verdict == desk.Filed) != filed {
+			t.Errorf("%q: %s %s", from, f.Verdict, f.Reason)
+		}
+		if !filed && (f.Verdict != desk.Dropped || !strings.Contains(f.Reason, "refused")) {
+			t.Errorf("%q: %s %s", from, f.Verdict, f.Reason)
+		}
+	}
+	s.entries["SLACK ours"] = &desk.Message{ID: "x", Direction: desk.Outbound, From: desk.Party{Handle: "U1"}, Channel: desk.Slack}
+	if _, f := run(t, s, p, doing(desk.ActEdit, "e", "U1", "ours", "nonsense", noon), noon); f.Verdict != desk.Dropped {
+		t.Errorf("an answer of ours: %s", f.Verdict)
+	}
+	if _, f := run(t, s, p, doing(desk.ActEdit, "e", "U1", "m1", "it broke", noon), noon); f.Verdict != desk.Dropped || !strings.Contains(f.Reason, "no word") {
+		t.Errorf("the same words: %s %s", f.Verdict, f.Reason)
+	}
+}
+
+func TestReviseOfWhatIsNotThere(t *testing.T) {
+	p := house(t)
+	for _, c := range []struct {
+		name string
+		seen []desk.Seen
+		age  time.Duration
+		want desk.State // "" waits
+	}{
+		{"unknown, just now", nil, time.Second, ""},
+		{"unknown", nil, 3 * time.Second, desk.Dropped},
+		{"on its way", []desk.Seen{{Receipt: "0", State: desk.Accepted}}, time.Minute, ""},
+		{"on its way for too long", []desk.Seen{{Receipt: "0", State: desk.Accepted}}, time.Hour, desk.Held},
+		{"held", []desk.Seen{{Receipt: "0", State: desk.Held}}, 0, desk.Held},
+		{"failed", []desk.Seen{{Receipt: "0", State: desk.Failed}}, 0, desk.Held},
+		{"dropped", []desk.Seen{{Receipt: "0", State: desk.Dropped}}, 0, desk.Dropped},
+		{"filed since", []desk.Seen{{Receipt: "0", State: desk.Filed}}, 0, ""},
+		{"filed without a message", []desk.Seen{{Receipt: "0", State: desk.Filed}}, time.Minute, desk.Dropped},
+	} {
+		s := newShelf()
+		s.seen["SLACK m1"] = c.seen
+		pass, f := runAt(t, s, p, doing(desk.ActEdit, "e1", "U1", "m1", "words", noon), noon, noon.Add(c.age))
+		if c.want == "" {
+			if f != nil {
+				t.Errorf("%s: %s %s", c.name, f.Verdict, f.Reason)
+			}
+			continue
+		}
+		if f == nil || f.Verdict != c.want || f.Reason == "" {
+			t.Errorf("%s: waits %q, %+v", c.name, pass.Waiting(), f)
+		}
+	}
+	if _, f := run(t, newShelf(), p, doing(desk.ActEdit, "e1", "U1", "", "words", noon), noon); f.Verdict != desk.Dropped {
+		t.Errorf("no target: %s", f.Verdict)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -279,4 +280,25 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// More files than limits.attachments are cut from the draft and stay in the raw
+// mail; the damage says so.
+func TestAttachmentsAreBounded(t *testing.T) {
+	var mail strings.Builder
+	mail.WriteString("From: a@b.example\r\nMessage-ID: <many@b.example>\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n")
+	for n := range 5 {
+		fmt.Fprintf(&mail, "--x\r\nContent-Disposition: attachment; filename=f%d\r\n\r\n%d\r\n", n, n)
+	}
+	mail.WriteString("--x--\r\n")
+	blobs := &blobs{kept: map[string][]byte{}}
+	raw, err := blobs.Put(t.Context(), strings.NewReader(mail.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := parser{source: desk.Source{Name: "s", Channel: desk.Email}, blobs: blobs, attachments: 3}
+	d, err := p.stored(t.Context(), raw, time.Time{}, nil)
+	if err != nil || len(d.Attachments) != 3 || len(d.Damage) == 0 || !strings.Contains(d.Damage[len(d.Damage)-1], "limits.attachments (3)") {
+		t.Errorf("%d attachments, damage %q, %v", len(d.Attachments), d.Damage, err)
+	}
 }

@@ -79,7 +79,7 @@ func open(c channels.Config) (*adapter, error) {
 	return &adapter{Config: c, settings: s, pace: defaultPace(),
 		parser: parser{source: c.Source, secret: c.Secret, blobs: c.Blobs, limits: letter.Limits{
 			Depth: c.Limits.Depth, Parts: c.Limits.Parts, HeaderBytes: c.Limits.HeaderBytes, TextBytes: c.Limits.TextBytes,
-			PartBytes: s.MaxMessageBytes}}}, nil
+			PartBytes: s.MaxMessageBytes}, attachments: c.Limits.Attachments}}, nil
 }
 
 // lease is the name under which the source is held.

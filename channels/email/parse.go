@@ -45,6 +45,8 @@ type parser struct {
 	secret []byte
 	blobs  channels.Blobs
 	limits letter.Limits
+
+	attachments int // the most files of a draft; 0: all
 }
 
 // stored makes the draft of a mail that is a blob already. A zero time is
@@ -92,7 +94,12 @@ func (p parser) draft(ctx context.Context, r io.Reader, raw desk.BlobRef, at tim
 	if o.at = at; at.IsZero() {
 		o.at = receivedAt(in.head.Bytes())
 	}
-	return draftFrom(l, o), nil
+	d := draftFrom(l, o)
+	if most := p.attachments; most > 0 && len(d.Attachments) > most {
+		d.Damage = append(d.Damage, fmt.Sprintf("the mail has %d files, more than limits.attachments (%d); the rest is in the original", len(d.Attachments), most))
+		d.Attachments = d.Attachments[:most]
+	}
+	return d, nil
 }
 
 // readLetter is letter.Read, which promises never to panic; a mailbox must not

@@ -24,7 +24,7 @@ func TestStopInFullFlight(t *testing.T) {
 	if err := os.WriteFile(config, []byte("limits: { requestsPerKey: { rate: 100000, burst: 100000 } }\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := launch(dir, "--config", config)
+	s, err := launch(dir, "serve", "--config", config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestStopInFullFlight(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s, err = launch(dir, "--config", config)
+	s, err = launch(dir, "serve", "--config", config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,7 +126,7 @@ func TestReplayFailed(t *testing.T) {
 func TestReplayMany(t *testing.T) {
 	dir := t.TempDir()
 	l := liveIn(t, dir, dropRule)
-	const n = 2*desk.MaxPage + 3
+	const n = desk.MaxPage + 3
 	var mails errgroup.Group
 	mails.SetLimit(32)
 	for i := range n {

@@ -180,6 +180,7 @@ func (h *house) withOps(ctx context.Context, addr string, part func(context.Cont
 		if err != nil {
 			return fmt.Errorf("listen for health: %w", err)
 		}
+		h.log.Info("health", "addr", l.Addr().String())
 		mux := http.NewServeMux()
 		mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 		mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {

@@ -66,7 +66,7 @@ func noCircles(h *house) {
 // Two links that share no ticket close a circle together with two that are
 // there.
 func circleRace(h *house) {
-	for round := range 5 {
+	for round := range 20 {
 		var t [4]*desk.Ticket
 		for i := range t {
 			t[i] = h.opened(fmt.Sprint(round, "-", i))

@@ -15,7 +15,7 @@ func oppositeOrders(h *house) {
 	for i := range t {
 		t[i] = h.opened(fmt.Sprint("ticket ", i))
 	}
-	const workers, rounds, size = 4, 6, 16
+	const workers, rounds, size = 4, 6, 64
 	for name, share := range map[string]func(f *desk.Filing, round, i int) *desk.Filing{
 		"threads": func(f *desk.Filing, round, i int) *desk.Filing {
 			f.Claims = []string{fmt.Sprint("shared ", round, "-", i)}

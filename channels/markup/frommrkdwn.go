@@ -140,11 +140,12 @@ func (m *mrkdwn) line(s string) string {
 // lonely markers are not searched for again and again.
 func (m *mrkdwn) spans(out *strings.Builder, s, within string) {
 	missing := map[byte]bool{}
+	lastEnd := strings.LastIndexByte(s, '>')
 	prev := rune(' ')
 	for i := 0; i < len(s); {
 		c := s[i]
 		switch {
-		case c == '<':
+		case c == '<' && i < lastEnd:
 			if end := strings.IndexByte(s[i:], '>'); end > 1 && s[i+1] != ' ' {
 				out.WriteString(m.reference(s[i+1 : i+end]))
 				i += end + 1
@@ -160,7 +161,7 @@ func (m *mrkdwn) spans(out *strings.Builder, s, within string) {
 			}
 			missing[c] = true
 		case strings.IndexByte("*_~", c) >= 0 && !missing[c] && strings.IndexByte(within, c) < 0 && !isWord(prev):
-			if end := closing(s, i); end > 0 {
+			if end := closing(s, i, lastEnd); end > 0 {
 				mark := map[byte]string{'*': "**", '_': "_", '~': "~~"}[c]
 				out.WriteString(mark)
 				m.spans(out, s[i+1:end], within+string(c))
@@ -187,8 +188,9 @@ func (m *mrkdwn) spans(out *strings.Builder, s, within string) {
 }
 
 // closing finds the end of the marked words that begin at i: 0 if the marker
-// there begins nothing, -1 if no end follows at all.
-func closing(s string, i int) int {
+// there begins nothing, -1 if no end follows at all. lastEnd is where the last >
+// stands.
+func closing(s string, i, lastEnd int) int {
 	c := s[i]
 	if next := after(s, i+1); next == ' ' || next == '\t' || next == rune(c) {
 		return 0
@@ -199,10 +201,8 @@ func closing(s string, i int) int {
 		case '`':
 			code = !code && strings.IndexByte(s[j+1:], '`') >= 0
 		case '<': // markers in an address are none
-			if !code {
-				if end := strings.IndexByte(s[j:], '>'); end > 0 {
-					j += end
-				}
+			if !code && j < lastEnd {
+				j += strings.IndexByte(s[j:], '>')
 			}
 		case c:
 			if last := s[j-1]; !code && j > i+1 && last != ' ' && last != '\t' && !isWord(after(s, j+1)) {
@@ -245,7 +245,7 @@ func literal(r, prev rune, rest string) string {
 	case r == '*' && (next != ' ' || prev != ' '),
 		r == '_' && (!isWord(prev) || !isWord(next)) && (next != ' ' || prev != ' ') && prev != '_' && next != '_',
 		r == '`',
-		r == '~' && (prev == '~' || next == '~'),
+		r == '~' && prev != ' ', // an end; a beginning alone does nothing
 		r == '\\' && next < utf8.RuneSelf && next > ' ' && !isWord(next),
 		r == '&' && entityLike.MatchString(rest):
 		return `\` + string(r)

@@ -45,7 +45,7 @@ const (
 	// plain text, whole.
 	MaxBytes = 1 << 20
 	// MaxDepth bounds quotes and lists inside each other, in the same way.
-	MaxDepth = 20
+	MaxDepth = 20 // a paragraph with thousands of markers goes through plainly too: see maxWork
 )
 
 // clean makes text of ours: valid UTF-8 without NUL and with line feeds only.
@@ -67,13 +67,31 @@ func plainly(md string) bool {
 	if len(md) > MaxBytes {
 		return true
 	}
+	marks, work := 0, 0
 	for line := range strings.Lines(md) {
 		if nested(line) > MaxDepth {
+			return true
+		}
+		if strings.TrimSpace(line) == "" {
+			marks = 0
+			continue
+		}
+		before := marks
+		for i := range len(line) {
+			if c := line[i]; c == '[' || (c == '*' || c == '_' || c == '~') && (i == 0 || line[i-1] != c) {
+				marks++
+			}
+		}
+		if work += marks*marks - before*before; work > maxWork {
 			return true
 		}
 	}
 	return false
 }
+
+// maxWork bounds the sum, over the paragraphs, of the square of their markers
+// and brackets: the parser looks from each back to all others.
+const maxWork = 8000 * 8000
 
 // nested counts the quotes and lists that a line opens or stands in.
 func nested(line string) int {

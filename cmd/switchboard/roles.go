@@ -76,9 +76,14 @@ func role(ctx context.Context, p place, s streams, check configCheck, part func(
 	return g.Wait()
 }
 
-// runWeb answers HTTP until ctx is done, then finishes open requests.
+// runWeb answers HTTP until ctx is done, then finishes open requests: the REST
+// API, and every source that is called over HTTP.
 func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) error {
 	c := h.config.Config()
+	opened, err := h.openAdapters("web")
+	if err != nil {
+		return err
+	}
 	if addr == "" {
 		addr = c.Server.Addr
 	}
@@ -94,18 +99,27 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 		Books: h.store, Intake: h.intake, Names: h.names, Policy: h.policy, Now: h.now, Log: h.log, PublicURL: public, Version: version,
 		Limits: api.Limits{BodyBytes: int64(c.Limits.BodyBytes), TextBytes: int(c.Limits.TextBytes),
 			Rate: c.Limits.RequestsPerKey.Rate, Burst: c.Limits.RequestsPerKey.Burst, FileTimeout: c.Intake.FileTimeout},
-		Sends:   func(string) bool { return false }, // no channel of this version carries answers out
+		Sends:   func(source string) bool { return opened.sender(source) != nil },
 		Ready:   h.ready,
 		Metrics: promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}), Registerer: h.registry,
 	})
+	if err == nil {
+		handler, err = opened.mount(handler)
+	}
 	if err != nil {
+		l.Close()
 		return err
 	}
 	h.log.Info("HTTP", "addr", l.Addr().String())
 	if up != nil {
 		up(l.Addr().String())
 	}
-	return h.serveHTTP(ctx, l, handler)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return h.serveHTTP(ctx, l, handler) })
+	for _, hook := range opened.hooks() {
+		g.Go(func() error { return hook.Run(ctx) })
+	}
+	return g.Wait()
 }
 
 func (h *house) serveHTTP(ctx context.Context, l net.Listener, handler http.Handler) error {
@@ -129,34 +143,17 @@ func (h *house) serveHTTP(ctx context.Context, l net.Listener, handler http.Hand
 	return nil
 }
 
-// runMailboxes runs the adapters of every source that has a kind.
+// runMailboxes runs the adapters that fetch for themselves.
 func (h *house) runMailboxes(ctx context.Context) error {
-	c := h.config.Config()
 	holder, leave := seat(h.place.Data)
 	defer leave()
-	g, ctx := errgroup.WithContext(ctx)
-	opened := 0
-	for _, src := range c.Sources {
-		if src.Channel == desk.API {
-			continue
-		}
-		kind, err := kindOf(src.Channel)
-		if err != nil {
-			return fmt.Errorf("source %s: %w", src.Name, err)
-		}
-		adapter, err := kind.Open(channels.Config{
-			Source: c.Policy().Sources[src.Name], Block: src.Block, Sink: h.intake, Blobs: h.blobs, Mailboxes: h.store,
-			Secret: h.secret, Holder: holder, Limits: channelLimits(c.Limits), Log: h.log, Now: h.now,
-		})
-		if err != nil {
-			return fmt.Errorf("source %s: %w", src.Name, err)
-		}
-		opened++
-		g.Go(func() error { return adapter.Run(ctx) })
+	opened, err := h.openAdapters(holder)
+	if err != nil {
+		return err
 	}
-	h.log.Info("mailboxes", "sources", opened)
-	g.Go(func() error { <-ctx.Done(); return nil }) // nothing to listen to is no reason to end
-	return g.Wait()
+	list := opened.mailboxes()
+	h.log.Info("mailboxes", "sources", len(list))
+	return runAll(ctx, list)
 }
 
 // runWorkers takes tasks from the queue until ctx is done, then drains.

@@ -63,17 +63,7 @@ func complete(p *Pass, kind string) {
 	if pr == nil || c.ID == "" || !p.NewCustomer && kind == "email" && !pr.EmailVerified {
 		return
 	}
-	filled := false
-	set := func(field *string, value string) {
-		if *field == "" && value != "" {
-			*field, filled = value, true
-		}
-	}
-	set(&c.Name, pr.Name)
-	set(&c.Email, pr.Email)
-	set(&c.Phone, pr.Phone)
-	set(&c.TimeZone, pr.TimeZone)
-	set(&c.Language, pr.Language)
+	filled := c.Fill(desk.Customer{Name: pr.Name, Email: pr.Email, Phone: pr.Phone, TimeZone: pr.TimeZone, Language: pr.Language})
 	if filled && !p.NewCustomer {
 		c.UpdatedAt = p.Now
 		p.Completed = true

@@ -3,13 +3,16 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"gorm.io/gorm"
 
 	"switchboard/pipeline/desk"
 )
 
-// requesters returns customers with their companies, by uid.
+// requesters returns customers with their companies, by the uids they were asked
+// for: a uid whose record was merged names the record it was merged into.
 func (s *Store) requesters(db *gorm.DB, ids []string) (map[desk.CustomerID]desk.Requester, error) {
 	out := make(map[desk.CustomerID]desk.Requester, len(ids))
 	if len(ids) == 0 {
@@ -18,6 +21,19 @@ func (s *Store) requesters(db *gorm.DB, ids []string) (map[desk.CustomerID]desk.
 	var customers []customerRow
 	if err := db.Where(s.in("id", ids)).Find(&customers).Error; err != nil {
 		return nil, err
+	}
+	into := map[string]string{} // by the uid of a merged record
+	for _, c := range customers {
+		if c.MergedInto != "" {
+			into[c.ID] = c.MergedInto
+		}
+	}
+	if len(into) > 0 {
+		var rows []customerRow
+		if err := db.Where(s.in("id", slices.Collect(maps.Values(into)))).Find(&rows).Error; err != nil {
+			return nil, err
+		}
+		customers = append(slices.DeleteFunc(customers, func(c customerRow) bool { return c.MergedInto != "" }), rows...)
 	}
 	var wanted []string
 	for _, c := range customers {
@@ -41,6 +57,9 @@ func (s *Store) requesters(db *gorm.DB, ids []string) (map[desk.CustomerID]desk.
 			return nil, err
 		}
 		out[c.ID] = desk.Requester{Customer: c, Account: accounts[customers[i].AccountID], Found: true}
+	}
+	for old, id := range into {
+		out[desk.CustomerID(old)] = out[desk.CustomerID(id)]
 	}
 	return out, nil
 }

@@ -31,10 +31,10 @@ func (s *Store) File(ctx context.Context, fs []*desk.Filing) (results []desk.Fil
 	err = s.write(ctx, func(tx *gorm.DB) error {
 		g := newGroup(s, tx, fs)
 		for _, step := range []func() error{
-			g.lockReceipts, g.lockTickets, g.lookUpMessages, g.lookUpThreads, g.lookUpPeople, // look
+			g.lockReceipts, g.lockTickets, g.lookUpMessages, g.lookUpRevised, g.lookUpThreads, g.lookUpGroups, g.lookUpPeople, // look
 			g.decide,
-			g.writePeople, g.writeTeams, g.writeThreads, g.takeTurns, g.takeNumbers, // write
-			g.writeTickets, g.writeMessages, g.writeEvents, g.writeLinks, g.settle,
+			g.writePeople, g.writeTeams, g.writeThreads, g.writeGroups, g.takeTurns, g.takeNumbers, // write
+			g.writeTickets, g.writeMessages, g.writeRevisions, g.writeEvents, g.writeLinks, g.settle,
 		} {
 			if err := step(); err != nil {
 				return err
@@ -77,10 +77,12 @@ type group struct {
 	tx      *gorm.DB
 	entries []*entry
 
-	states  map[string]string  // of receipts, as locked
-	tickets map[string]*joined // that filings join, as locked
-	had     map[message]bool   // messages that are there already
-	owned   map[pair]owner     // keys, with those the group claims
+	states  map[string]string   // of receipts, as locked
+	tickets map[string]*joined  // that filings join, as locked
+	had     map[message]bool    // messages that are there already
+	revised map[string]*revised // messages that filings revise, by ID
+	owned   map[pair]owner      // keys, with those the group claims
+	latest  map[pair]*latest    // groups, as the group leaves them
 	people  people
 }
 
@@ -105,6 +107,13 @@ func (e *entry) prepare() error {
 	case desk.Filed:
 	default:
 		return desk.Permanent(fmt.Errorf("store: file: verdict %q", f.Verdict))
+	}
+	if f.Revision != nil {
+		if f.Message != nil || f.Ticket != nil || f.Into == "" {
+			return desk.Permanent(errors.New("store: file: a revision needs the ticket of its message and brings nothing else"))
+		}
+		e.mine = string(f.Into)
+		return nil
 	}
 	if f.Message == nil || (f.Ticket == nil) == (f.Into == "") {
 		return desk.Permanent(errors.New("store: file: a filing needs a message and either a ticket or one to join"))
@@ -149,7 +158,7 @@ func (g *group) good(yield func(*entry) bool) {
 	}
 }
 
-// filed yields the entries that still stand and bring a message.
+// filed yields the entries that still stand and bring or revise a message.
 func (g *group) filed(yield func(*entry) bool) {
 	for e := range g.good {
 		if e.f.Verdict == desk.Filed && !yield(e) {

@@ -31,12 +31,18 @@ func (g *group) decide() error {
 // judge decides about one message. Nothing of the group changes unless it
 // returns nil.
 func (g *group) judge(e *entry) error {
+	if e.f.Revision != nil {
+		return g.revise(e)
+	}
 	id := e.identity()
 	if id.externalID != "" && g.had[id] {
 		return fmt.Errorf("store: file: message is on a ticket: %w", desk.ErrConflict)
 	}
 	claims, takes, err := g.judgeClaims(e)
 	if err != nil {
+		return err
+	}
+	if err := g.judgeGroup(e); err != nil {
 		return err
 	}
 	who := g.people.resolve(e)
@@ -50,6 +56,7 @@ func (g *group) judge(e *entry) error {
 		numberEvents(e.ticket, e.events)
 	}
 	g.people.commit(e, who)
+	g.commitGroup(e)
 	if id.externalID != "" {
 		g.had[id] = true
 	}

@@ -14,9 +14,10 @@ import (
 // the same new person at the same moment, in one group or in two: the first
 // makes the record, the second uses it.
 type people struct {
-	byHandle   map[pair]desk.CustomerID   // identities, with those the group adds
-	byExternal map[string]desk.CustomerID // external IDs, likewise
-	byDomain   map[string]desk.AccountID  // accounts, likewise
+	byHandle   map[pair]desk.CustomerID            // identities, with those the group adds
+	byExternal map[string]desk.CustomerID          // external IDs, likewise
+	byDomain   map[string]desk.AccountID           // accounts, likewise
+	merged     map[desk.CustomerID]desk.CustomerID // records that are another's by now
 
 	customers  []*desk.Customer // new
 	changed    map[string]*desk.Customer
@@ -44,10 +45,13 @@ func (e *entry) handles() []pair {
 func (g *group) lookUpPeople() error {
 	p := &g.people
 	*p = people{byHandle: map[pair]desk.CustomerID{}, byExternal: map[string]desk.CustomerID{}, byDomain: map[string]desk.AccountID{},
-		changed: map[string]*desk.Customer{}}
+		merged: map[desk.CustomerID]desk.CustomerID{}, changed: map[string]*desk.Customer{}}
 	var handles []pair
-	var externals, domains []string
+	var externals, domains, named []string
 	for e := range g.filed {
+		if id := e.named(); id != "" {
+			named = append(named, string(id))
+		}
 		handles = append(handles, e.handles()...)
 		if c := e.f.Customer; c != nil && c.ExternalID != "" {
 			externals = append(externals, key(c.ExternalID))
@@ -67,11 +71,20 @@ func (g *group) lookUpPeople() error {
 	}
 	if len(externals) > 0 {
 		var rows []customerRow
-		if err := g.tx.Select("id", "external_id").Where(g.s.in("external_id", externals)).Find(&rows).Error; err != nil {
+		if err := g.tx.Select("id", "external_id", "merged_into").Where(g.s.in("external_id", externals)).Find(&rows).Error; err != nil {
 			return err
 		}
 		for _, r := range rows {
-			p.byExternal[orEmpty(r.ExternalID)] = desk.CustomerID(r.ID)
+			p.byExternal[orEmpty(r.ExternalID)] = desk.CustomerID(cmp.Or(r.MergedInto, r.ID))
+		}
+	}
+	if len(named) > 0 {
+		var rows []customerRow
+		if err := g.tx.Select("id", "merged_into").Where(g.s.in("id", named)).Where("merged_into <> ''").Find(&rows).Error; err != nil {
+			return err
+		}
+		for _, r := range rows {
+			p.merged[desk.CustomerID(r.ID)] = desk.CustomerID(r.MergedInto)
 		}
 	}
 	if len(domains) > 0 {
@@ -86,11 +99,30 @@ func (g *group) lookUpPeople() error {
 	return nil
 }
 
+// named is the customer the line found in the books, "" when it found none.
+func (e *entry) named() desk.CustomerID {
+	switch {
+	case e.f.Customer != nil && e.f.NewCustomer:
+		return ""
+	case e.f.Customer != nil:
+		return e.f.Customer.ID
+	case e.ticket != nil:
+		return e.ticket.CustomerID
+	case e.message.Author.Kind == desk.ByCustomer:
+		return desk.CustomerID(e.message.Author.ID)
+	}
+	return ""
+}
+
 // resolve says whom the entry's customer turns out to be: for a new one,
-// whoever has the external ID, else whoever has one of the handles.
+// whoever has the external ID, else whoever has one of the handles; for one whose
+// record was merged, whoever has it now.
 func (p *people) resolve(e *entry) verdict {
 	var v verdict
-	if c := e.f.Customer; c != nil {
+	if id := e.named(); id != "" {
+		v.was, v.customer = id, cmp.Or(p.merged[id], id)
+	}
+	if c := e.f.Customer; c != nil && v.customer == v.was {
 		v.was, v.customer, v.account, v.makeCustomer = c.ID, c.ID, c.AccountID, e.f.NewCustomer
 		if e.f.NewCustomer {
 			if id, ok := p.byExternal[key(c.ExternalID)]; ok && c.ExternalID != "" {
@@ -135,6 +167,9 @@ func (p *people) commit(e *entry, v verdict) {
 			if id, ok := p.byExternal[key(c.ExternalID)]; ok && id != c.ID {
 				c.ExternalID = "" // somebody else's
 			}
+			if earlier := p.changed[string(c.ID)]; earlier != nil {
+				c.Fill(*earlier)
+			}
 			p.changed[string(c.ID)] = &c
 		}
 		if c.ExternalID != "" {
@@ -163,6 +198,24 @@ var customerSaved = clause.OnConflict{
 		Value: gorm.Expr("COALESCE(excluded.external_id, customers.external_id)")}),
 }
 
+// customerFilled completes a record that is there: only what is empty is
+// written, so that nobody's change is undone by what the line read before it.
+var customerFilled = clause.OnConflict{
+	Columns: []clause.Column{{Name: "id"}},
+	DoUpdates: append(filled("name", "email", "phone", "account_id", "service_level", "language", "time_zone", "preferences"),
+		clause.Assignment{Column: clause.Column{Name: "external_id"}, Value: gorm.Expr("COALESCE(customers.external_id, excluded.external_id)")},
+		clause.Assignment{Column: clause.Column{Name: "updated_at"}, Value: gorm.Expr("excluded.updated_at")}),
+}
+
+func filled(columns ...string) clause.Set {
+	var set clause.Set
+	for _, c := range columns {
+		set = append(set, clause.Assignment{Column: clause.Column{Name: c},
+			Value: gorm.Expr("CASE WHEN customers." + c + " = '' THEN excluded." + c + " ELSE customers." + c + " END")})
+	}
+	return set
+}
+
 // writePeople writes companies, changed customers, new customers and handles,
 // each sorted by the key others may be after.
 func (g *group) writePeople() error {
@@ -183,7 +236,7 @@ func (g *group) writePeople() error {
 		}
 		changed = append(changed, row)
 	}
-	if _, err := insert(g.tx, changed, customerSaved); err != nil {
+	if _, err := insert(g.tx, changed, customerFilled); err != nil {
 		return err
 	}
 	slices.SortFunc(p.customers, func(a, b *desk.Customer) int {

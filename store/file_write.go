@@ -159,6 +159,9 @@ func (j *joined) save() (ticketRow, error) {
 func (g *group) writeMessages() error {
 	var rows []messageRow
 	for e := range g.filed {
+		if e.f.Revision != nil {
+			continue
+		}
 		row, err := newMessageRow(&e.message)
 		if err != nil {
 			return err
@@ -238,8 +241,12 @@ func (g *group) settle() error {
 		if e.f.Receipt == "" {
 			continue
 		}
+		about := string(e.message.ID)
+		if r := e.f.Revision; r != nil {
+			about = string(r.Message)
+		}
 		all = append(all, outcome{ID: string(e.f.Receipt), State: string(e.f.Verdict), Reason: desk.Clean(e.f.Reason), Ticket: e.mine,
-			Message: string(e.message.ID), Trail: p.pack(e.f.Trail), At: micro(e.f.At)})
+			Message: about, Trail: p.pack(e.f.Trail), At: micro(e.f.At)})
 	}
 	if len(all) == 0 || p.err != nil {
 		return p.err

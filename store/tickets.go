@@ -87,7 +87,8 @@ func (s *Store) ticketsBy(q *gorm.DB, f desk.TicketFilter) *gorm.DB {
 		anyOf("agent_id", texts(f.Agent))
 	}
 	if f.Customer != "" {
-		q = q.Where("customer_id = ?", string(f.Customer))
+		q = q.Where("(customer_id = ? OR customer_id IN (SELECT id FROM customers WHERE merged_into = ? AND merged_into <> ''))",
+			string(f.Customer), string(f.Customer))
 	}
 	if f.Source != "" {
 		q = q.Where("source = ?", f.Source)

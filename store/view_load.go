@@ -164,13 +164,13 @@ func (v *View) loadCustomers(ctx context.Context, ids []string) error {
 	for _, id := range ids {
 		v.customer[id] = desk.Requester{}
 	}
-	for _, r := range found {
-		if ext := r.Customer.ExternalID; ext != "" {
-			v.customer[ext] = r
+	for _, r := range rows {
+		if ext := orEmpty(r.ExternalID); ext != "" {
+			v.customer[ext] = found[desk.CustomerID(r.ID)]
 		}
 	}
-	for id, r := range found { // a uid wins over somebody else's external ID
-		v.customer[string(id)] = r
+	for _, r := range rows { // a uid wins over somebody else's external ID
+		v.customer[r.ID] = found[desk.CustomerID(r.ID)]
 	}
 	return nil
 }

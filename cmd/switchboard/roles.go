@@ -11,9 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
 
-	"switchboard/channels"
 	"switchboard/channels/api"
-	"switchboard/pipeline/desk"
 	"switchboard/workers"
 )
 

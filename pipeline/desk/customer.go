@@ -2,6 +2,7 @@ package desk
 
 import (
 	"log/slog"
+	"maps"
 	"strings"
 	"time"
 )
@@ -22,6 +23,33 @@ type Customer struct {
 	Preferences  map[string]any `json:"preferences,omitempty"`
 	CreatedAt    time.Time      `json:"createdAt"`
 	UpdatedAt    time.Time      `json:"updatedAt"`
+}
+
+// Fill takes over from another record what this one lacks, and reports whether
+// that was anything. IDs, times and what is known stay.
+func (c *Customer) Fill(from Customer) bool {
+	filled := false
+	set := func(field *string, value string) {
+		if *field == "" && value != "" {
+			*field, filled = value, true
+		}
+	}
+	set(&c.Name, from.Name)
+	set(&c.Email, from.Email)
+	set(&c.Phone, from.Phone)
+	set(&c.ServiceLevel, from.ServiceLevel)
+	set(&c.Language, from.Language)
+	set(&c.TimeZone, from.TimeZone)
+	set((*string)(&c.AccountID), string(from.AccountID))
+	if from.VIP && !c.VIP {
+		c.VIP, filled = true, true
+	}
+	merged := maps.Clone(from.Preferences)
+	maps.Copy(merged, c.Preferences)
+	if len(merged) > len(c.Preferences) {
+		c.Preferences, filled = merged, true
+	}
+	return filled
 }
 
 // LogValue shows only the ID.

@@ -1,0 +1,162 @@
+package slack
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	slackgo "github.com/slack-go/slack"
+
+	"switchboard/pipeline/desk"
+)
+
+// person is what Slack says about a user.
+type person struct {
+	desk.Profile
+	Home string // the workspace they belong to
+	Full bool   // a member who is no guest and no bot
+}
+
+// people asks Slack who somebody is and remembers it. Asking never holds a
+// message back: when Slack is slow, refuses or limits us, the message goes on
+// without a name. Safe for concurrent use.
+type people struct {
+	api *slackgo.Client
+	now func() time.Time
+	log *slog.Logger
+
+	mu    sync.Mutex
+	known map[string]person
+	until map[string]time.Time
+	quiet time.Time // asked not to call before
+	self  string    // our bot user, once known
+}
+
+// How long an answer is believed, a failure too, and how many are kept.
+const (
+	personFor  = time.Hour
+	nobodyFor  = time.Minute
+	peopleMost = 20000
+	askWithin  = 1200 * time.Millisecond
+)
+
+// ask says who a user is; false when it is not known now.
+func (p *people) ask(ctx context.Context, id string) (person, bool) {
+	if !slackID(id) {
+		return person{}, false
+	}
+	now := p.now()
+	p.mu.Lock()
+	who, asked := p.known[id]
+	fresh := asked && now.Before(p.until[id])
+	resting := now.Before(p.quiet)
+	p.mu.Unlock()
+	if fresh || resting {
+		return who, who != person{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	u, err := p.api.GetUserInfoContext(ctx, id)
+	if err != nil {
+		p.failed(id, who, err)
+		return who, who != person{}
+	}
+	who = fromUser(u)
+	p.keep(id, who, personFor)
+	return who, true
+}
+
+// failed keeps what was known and does not ask again at once.
+func (p *people) failed(id string, who person, err error) {
+	var limited *slackgo.RateLimitedError
+	if errors.As(err, &limited) {
+		p.mu.Lock()
+		p.quiet = p.now().Add(max(limited.RetryAfter, time.Second))
+		p.mu.Unlock()
+		return
+	}
+	p.log.Debug("slack: who is it", "err", err)
+	p.keep(id, who, nobodyFor)
+}
+
+func (p *people) keep(id string, who person, d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.until == nil || len(p.known) >= peopleMost {
+		p.known, p.until = map[string]person{}, map[string]time.Time{}
+	}
+	p.known[id], p.until[id] = who, p.now().Add(d)
+}
+
+// me is our own bot user, asked once.
+func (p *people) me(ctx context.Context) string {
+	p.mu.Lock()
+	self, resting := p.self, p.now().Before(p.quiet)
+	p.mu.Unlock()
+	if self != "" || resting {
+		return self
+	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	r, err := p.api.AuthTestContext(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		p.log.Warn("slack: auth.test", "err", err)
+		p.quiet = p.now().Add(5 * time.Second)
+		return ""
+	}
+	p.self = r.UserID
+	return p.self
+}
+
+func fromUser(u *slackgo.User) person {
+	name := cmp.Or(u.Profile.DisplayName, u.Profile.RealName, u.RealName, u.Name)
+	return person{Home: u.TeamID, Full: !u.IsBot && !u.IsRestricted && !u.IsUltraRestricted && !u.Deleted,
+		Profile: desk.Profile{Name: desk.Clean(name), Email: strings.ToLower(desk.Clean(u.Profile.Email)), EmailVerified: u.IsEmailConfirmed,
+			Phone: desk.Clean(u.Profile.Phone), TimeZone: desk.Clean(u.TZ), Language: desk.Clean(u.Locale)}}
+}
+
+// profile is what a draft says about its sender. A mail address counts as
+// verified only when our own workspace vouches for it: another workspace's
+// administrators (Slack Connect) may confirm what they like.
+func (w person) profile(team string) *desk.Profile {
+	if w == (person{}) {
+		return nil
+	}
+	p := w.Profile
+	p.EmailVerified = p.EmailVerified && p.Email != "" && w.Home != "" && w.Home == team
+	return &p
+}
+
+// staff reports whether a user is one of our own people. When nobody is named,
+// none is, but for setting a status full members of the workspace count.
+func (a *adapter) staff(ctx context.Context, user, team string, forStatus bool) bool {
+	list := a.settings.Staff
+	if len(list) == 0 && forStatus {
+		list = []string{staffWorkspace}
+	}
+	var who person
+	asked := false
+	for _, s := range list {
+		if s == user {
+			return true
+		}
+		if !asked && !slackID(s) {
+			who, _ = a.people.ask(ctx, user)
+			asked = true
+		}
+		ours := who.Home != "" && who.Home == team
+		if s == staffWorkspace && ours && who.Full {
+			return true
+		}
+		if strings.HasPrefix(s, "@") && ours && who.EmailVerified && strings.HasSuffix(who.Email, strings.ToLower(s)) {
+			return true
+		}
+	}
+	return false
+}

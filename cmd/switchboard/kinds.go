@@ -5,6 +5,7 @@ import (
 
 	"switchboard/channels"
 	"switchboard/channels/email"
+	"switchboard/channels/slack"
 	"switchboard/pipeline/desk"
 )
 
@@ -12,6 +13,7 @@ import (
 // order of the documentation. The API is always there: see channels/api.
 var kinds = []channels.Kind{
 	email.Kind(),
+	slack.Kind(),
 }
 
 // kindOf finds the recipe of a channel.

@@ -32,6 +32,8 @@ channels/api:           channels pipeline/desk
 channels/markup:
 channels/email/letter:
 channels/email:         channels channels/email/letter channels/markup pipeline/desk
+channels/slack:         channels channels/markup pipeline/desk
+channels/slack/fakeslack:
 
 workers/broker/program:
 workers/broker:         workers/broker/program

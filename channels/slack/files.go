@@ -44,8 +44,8 @@ func (a *adapter) collect(ctx context.Context, files []file) (collected, error) 
 			c.damage = append(c.damage, fmt.Sprintf("%d more files were left out", len(files)-maxFiles))
 			break
 		}
+		f, ref, err := a.fetch(within, f)
 		name := desk.Clean(desk.Cut(cmp.Or(string(f.Name), string(f.Title), string(f.ID), "file"), 255))
-		ref, kind, err := a.fetch(within, f)
 		var ours *blobError
 		switch {
 		case ctx.Err() != nil:
@@ -58,6 +58,7 @@ func (a *adapter) collect(ctx context.Context, files []file) (collected, error) 
 			a.Log.Warn("slack: file not fetched", "file", string(f.ID), "err", err)
 			c.damage = append(c.damage, fmt.Sprintf("the file %q could not be fetched: %v", name, errText(err)))
 		default:
+			kind := desk.Clean(cmp.Or(string(f.Mimetype), "application/octet-stream"))
 			c.files = append(c.files, desk.Attachment{Name: name, ContentType: kind, Blob: ref})
 		}
 	}
@@ -79,46 +80,48 @@ type blobError struct{ err error }
 func (e *blobError) Error() string { return "slack: keep a file: " + e.err.Error() }
 func (e *blobError) Unwrap() error { return e.err }
 
-func (a *adapter) fetch(ctx context.Context, f file) (desk.BlobRef, string, error) {
+// fetch brings one file, and gives it back with what Slack tells of it only when
+// asked.
+func (a *adapter) fetch(ctx context.Context, f file) (file, desk.BlobRef, error) {
+	none := desk.BlobRef{}
 	if f.Mode != "tombstone" && (f.Access == "check_file_info" || f.Private == "" && f.ID != "") {
 		full, err := a.fileInfo(ctx, string(f.ID))
 		if err != nil {
-			return desk.BlobRef{}, "", err
+			return f, none, err
 		}
 		f = full
 	}
-	kind := cmp.Or(desk.Clean(string(f.Mimetype)), "application/octet-stream")
 	size, _ := strconv.ParseInt(string(f.Size), 10, 64)
 	from := cmp.Or(string(f.Download), string(f.Private))
 	switch {
 	case f.Mode == "tombstone":
-		return desk.BlobRef{}, "", errGone
+		return f, none, errGone
 	case f.Mode == "hidden_by_limit":
-		return desk.BlobRef{}, "", errHidden
+		return f, none, errHidden
 	case f.Mode == "external" && harmless(string(f.ExternalURL)):
-		return desk.BlobRef{}, "", errLink
+		return f, none, errLink
 	case size > a.settings.FileBytes:
-		return desk.BlobRef{}, "", errTooBig
+		return f, none, errTooBig
 	case from == "":
-		return desk.BlobRef{}, "", errNoPlace
+		return f, none, errNoPlace
 	}
 	u, err := url.Parse(from)
 	if err != nil || !mayFetch(a.settings.APIURL, u) {
-		return desk.BlobRef{}, "", errElsewhere
+		return f, none, errElsewhere
 	}
 	for _, wait := range []time.Duration{0, 300 * time.Millisecond, 2 * time.Second} {
 		if !sleep(ctx, wait) {
-			return desk.BlobRef{}, "", ctx.Err()
+			return f, none, ctx.Err()
 		}
 		var ref desk.BlobRef
 		if ref, err = a.download(ctx, from); err == nil {
-			return ref, kind, nil
+			return f, ref, nil
 		}
 		if !again(err) {
 			break
 		}
 	}
-	return desk.BlobRef{}, "", err
+	return f, none, err
 }
 
 // download streams one address into a blob. slack-go checks once more that the

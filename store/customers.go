@@ -83,6 +83,117 @@ func (s *Store) Customer(ctx context.Context, id desk.CustomerID) (desk.Requeste
 	return found[id], err
 }
 
+// uids are all uids a customer has: the record's own, first, and those of the
+// records that were merged into it.
+func (s *Store) uids(db *gorm.DB, id desk.CustomerID) ([]string, error) {
+	var own []customerRow
+	if err := db.Select("id", "merged_into").Where("id = ?", string(id)).Find(&own).Error; err != nil {
+		return nil, err
+	}
+	uid := string(id)
+	if len(own) > 0 && own[0].MergedInto != "" {
+		uid = own[0].MergedInto
+	}
+	var merged []string
+	err := db.Model(&customerRow{}).Where("merged_into = ?", uid).Where("merged_into <> ''").Order("id").Pluck("id", &merged).Error
+	return append([]string{uid}, merged...), err
+}
+
+// CustomerNamed returns a customer by uid or external ID, with their company and
+// handles, or desk.ErrNotFound. The names of a record that was merged name the
+// one it was merged into.
+func (s *Store) CustomerNamed(ctx context.Context, uidOrExternalID string) (desk.Requester, []desk.Identity, error) {
+	v, err := s.View(ctx, nil)
+	if err != nil {
+		return desk.Requester{}, nil, err
+	}
+	r, err := v.CustomerByID(ctx, uidOrExternalID)
+	if err == nil && !r.Found {
+		err = fmt.Errorf("store: customer: %w", desk.ErrNotFound)
+	}
+	if err != nil {
+		return desk.Requester{}, nil, err
+	}
+	handles, err := s.Identities(ctx, r.Customer.ID)
+	return r, handles, err
+}
+
+// Identities returns the handles of a customer, by kind and handle.
+func (s *Store) Identities(ctx context.Context, id desk.CustomerID) ([]desk.Identity, error) {
+	var rows []identityRow
+	if err := s.read(ctx).Where("customer_id = ?", string(id)).Order("kind, handle").Find(&rows).Error; err != nil {
+		return nil, failed("identities", err)
+	}
+	out := make([]desk.Identity, len(rows))
+	for i, r := range rows {
+		out[i] = desk.Identity{Kind: r.Kind, Handle: r.Handle, CustomerID: desk.CustomerID(r.CustomerID), Verified: r.Verified}
+	}
+	return out, nil
+}
+
+// ChangeCustomer locks a customer's record, lets fn change it and saves it. fn
+// may run more than once. An external ID that another customer has, or that was
+// merged into another, is desk.ErrConflict; an empty one takes it away.
+func (s *Store) ChangeCustomer(ctx context.Context, id desk.CustomerID, fn func(*desk.Customer) error) (desk.Requester, error) {
+	err := s.write(ctx, func(tx *gorm.DB) error {
+		row, err := s.lockCustomer(tx, id)
+		if err != nil {
+			return err
+		}
+		c, err := row.desk()
+		if err != nil {
+			return err
+		}
+		if err := fn(&c); err != nil {
+			return err
+		}
+		c.ID, c.CreatedAt = desk.CustomerID(row.ID), row.CreatedAt
+		return s.writeCustomer(tx, &c)
+	})
+	if err != nil {
+		return desk.Requester{}, failed("change customer", err)
+	}
+	return s.Customer(ctx, id)
+}
+
+// lockCustomer locks the record of a uid, the one it was merged into when it
+// was.
+func (s *Store) lockCustomer(tx *gorm.DB, id desk.CustomerID) (*customerRow, error) {
+	for {
+		var rows []customerRow
+		if err := s.forUpdate(tx).Where("id = ?", string(id)).Find(&rows).Error; err != nil {
+			return nil, err
+		}
+		if len(rows) == 0 {
+			return nil, desk.ErrNotFound
+		}
+		if rows[0].MergedInto == "" {
+			return &rows[0], nil
+		}
+		id = desk.CustomerID(rows[0].MergedInto)
+	}
+}
+
+// writeCustomer writes a locked record as it is, its external ID too.
+func (s *Store) writeCustomer(tx *gorm.DB, c *desk.Customer) error {
+	row, err := newCustomerRow(c)
+	if err != nil {
+		return err
+	}
+	if row.ExternalID != nil {
+		var n int64
+		err := tx.Model(&customerRow{}).Where("external_id = ? AND id <> ?", row.ExternalID, row.ID).Count(&n).Error
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			return fmt.Errorf("external ID is taken: %w", desk.ErrConflict)
+		}
+	}
+	return tx.Model(&customerRow{}).Where("id = ?", row.ID).Select("external_id", "name", "email", "phone", "account_id", "service_level",
+		"vip", "language", "time_zone", "preferences", "updated_at").Updates(&row).Error
+}
+
 // SaveCustomer writes back a customer's record, or returns desk.ErrNotFound. An
 // external ID that another customer has is desk.ErrConflict; an empty one leaves
 // the one there is.

@@ -44,10 +44,11 @@ func (c *Customer) Fill(from Customer) bool {
 	if from.VIP && !c.VIP {
 		c.VIP, filled = true, true
 	}
-	merged := maps.Clone(from.Preferences)
-	maps.Copy(merged, c.Preferences)
-	if len(merged) > len(c.Preferences) {
-		c.Preferences, filled = merged, true
+	if len(from.Preferences) > 0 {
+		both := maps.Clone(from.Preferences)
+		maps.Copy(both, c.Preferences)
+		filled = filled || len(both) > len(c.Preferences)
+		c.Preferences = both
 	}
 	return filled
 }

@@ -277,6 +277,7 @@ func latestThread(h *house) {
 		h.must(err)
 		h.equal("source", out.Source, source)
 		h.equal("thread", out.Reply.Thread, want)
+		h.must(h.s.Delivered(h.ctx, m.ID, desk.Proof{At: h.now}))
 	}
 	sent(f.Thread, "mail")
 	g := h.joins(rs[1], id)

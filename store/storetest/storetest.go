@@ -76,6 +76,22 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"a mail domain names one company", oneCompany},
 			{"records are changed and ensured", customersByHand},
 			{"a team is known after its first use", teamFirstUse},
+			{"a record is completed, never overwritten", recordCompleted},
+			{"a record is changed by one at a time", customerChanged},
+			{"two records of one person become one", customersMerged},
+			{"records merged into each other at once lose nothing", mergeRace},
+			{"handles and their tickets go to a new record", customersSplit},
+		}},
+		{"messages in a row are one case", []promise{
+			{"a group goes on with its latest ticket", groupsGoOn},
+			{"a group of one filing opens one ticket", groupInOneFiling},
+			{"a group from many at once opens one ticket", groupRace},
+		}},
+		{"words are taken back", []promise{
+			{"an author edits, deletes and restores", editedByAuthor},
+			{"an edit that fails alone leaves no trace", editsThatFail},
+			{"of edits at once the latest stands and all are kept", editRace},
+			{"ours are changed before or after they went", oursRevised},
 		}},
 		{"the line sees what is there", []promise{
 			{"earlier receipts are seen in every state", seenInEveryState},
@@ -106,6 +122,10 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"of many that take an answer one gets it", answerRace},
 			{"a cut off answer is probed", answerProbed},
 			{"an answer that fails says so on the ticket", answerFails},
+			{"an internal note is never sent", noteNeverSent},
+			{"answers of one ticket go out in order", answersInOrder},
+			{"an answer waits for its next try", answerPostponed},
+			{"automatic answers are counted and know whom they answer", automaticAnswers},
 		}},
 		{"tickets are tied together", []promise{
 			{"a link is there once, with events on both tickets", links},

@@ -34,7 +34,6 @@ type activity struct {
 	Importance   loose        `json:"importance"`
 	ReplyToID    loose        `json:"replyToId"`
 	Name         loose        `json:"name"`
-	Action       loose        `json:"action"`
 	Attachments  []attachment `json:"attachments"`
 	Entities     []entity     `json:"entities"`
 	ChannelData  channelData  `json:"channelData"`
@@ -56,7 +55,6 @@ type conversation struct {
 	Name     loose `json:"name"`
 	Type     loose `json:"conversationType"`
 	TenantID loose `json:"tenantId"`
-	IsGroup  any   `json:"isGroup"`
 }
 
 type attachment struct {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -38,7 +39,10 @@ func parseHosts(key string, list []string) (hosts, error) {
 		}
 		body := strings.TrimPrefix(p.name, ".")
 		_, notIP := netip.ParseAddr(body)
+		_, notPort := strconv.ParseUint(p.port, 10, 16)
 		switch {
+		case p.port != "" && notPort != nil:
+			return nil, desk.Invalidf(fmt.Sprintf("%s[%d]", key, i), "must be a host such as example.com, without https://")
 		case body == "" || strings.ContainsAny(body, "*/@ \t") || notIP != nil && strings.Contains(body, ":"):
 			return nil, desk.Invalidf(fmt.Sprintf("%s[%d]", key, i), "must be a host such as example.com, *.example.com or 127.0.0.1:8080")
 		case p.wild && (!strings.HasPrefix(p.name, ".") || !strings.Contains(body, ".")):

@@ -67,12 +67,15 @@ func form(value json.RawMessage) string {
 	return "```json\n" + strings.ReplaceAll(b.String(), "```", "'''") + "\n```"
 }
 
+// maxMentions bounds the mentions looked for in one message.
+const maxMentions = 200
+
 // mentions are the entities that name somebody, in their order: the markup in
 // the formatted text refers to them by number.
 func (a *activity) mentions() []entity {
 	var out []entity
 	for _, e := range a.Entities {
-		if strings.EqualFold(string(e.Type), "mention") {
+		if strings.EqualFold(string(e.Type), "mention") && len(out) < maxMentions {
 			out = append(out, e)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"switchboard/channels"
 	"switchboard/channels/email"
+	"switchboard/channels/msteams"
 	"switchboard/channels/slack"
 	"switchboard/pipeline/desk"
 )
@@ -14,6 +15,7 @@ import (
 var kinds = []channels.Kind{
 	email.Kind(),
 	slack.Kind(),
+	msteams.Kind(),
 }
 
 // kindOf finds the recipe of a channel.

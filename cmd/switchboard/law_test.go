@@ -31,7 +31,10 @@ channels:               pipeline/desk
 channels/api:           channels pipeline/desk
 channels/markup:
 channels/email/letter:
+channels/email/fakesmtp:
 channels/email:         channels channels/email/letter channels/markup pipeline/desk
+channels/msteams:       channels channels/markup pipeline/desk
+channels/msteams/faketeams:
 channels/slack:         channels channels/markup pipeline/desk
 channels/slack/fakeslack:
 

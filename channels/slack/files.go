@@ -91,6 +91,7 @@ func (a *adapter) fetch(ctx context.Context, f file) (file, desk.BlobRef, error)
 		}
 		f = full
 	}
+	f.ExternalURL = cmp.Or(f.ExternalURL, f.Private)
 	size, _ := strconv.ParseInt(string(f.Size), 10, 64)
 	from := cmp.Or(string(f.Download), string(f.Private))
 	switch {

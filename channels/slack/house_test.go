@@ -30,7 +30,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // block is a config block written in a test.
 type block string
 
-func (b block) Decode(into any) error { return yaml.UnmarshalWithOptions([]byte(b), into, yaml.Strict()) }
+func (b block) Decode(into any) error {
+	return yaml.UnmarshalWithOptions([]byte(b), into, yaml.Strict())
+}
 
 // house is what an adapter is given: blobs, a ledger and a desk in memory.
 type house struct {

@@ -61,11 +61,13 @@ func (s *session) authenticate(secret string) error {
 }
 
 // secret is the password, or the token as it stands in the file now.
-func (s settings) secret() (string, error) {
-	if s.TokenFile == "" {
-		return s.Password, nil
+func (s settings) secret() (string, error) { return secret(s.Password, s.TokenFile) }
+
+func secret(password, tokenFile string) (string, error) {
+	if tokenFile == "" {
+		return password, nil
 	}
-	b, err := os.ReadFile(s.TokenFile)
+	b, err := os.ReadFile(tokenFile)
 	if err != nil {
 		return "", fmt.Errorf("read tokenFile: %w", err)
 	}

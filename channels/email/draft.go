@@ -32,6 +32,7 @@ type origin struct {
 // replyTo is the Thread.Address of a mail: what an answer to it needs.
 type replyTo struct {
 	To         []desk.Party `json:"to,omitempty"`
+	Cc         []desk.Party `json:"cc,omitempty"`         // who else gets an answer by a person; no mail asks for it by itself
 	MessageID  string       `json:"messageId,omitempty"`  // of the mail answered
 	References []string     `json:"references,omitempty"` // of the mail answered, oldest first; an answer adds MessageID
 	Subject    string       `json:"subject,omitempty"`

@@ -1,4 +1,5 @@
-// Package email reads mailboxes over IMAP and turns each mail into a draft.
+// Package email reads mailboxes over IMAP and turns each mail into a draft; with
+// an smtp block it also mails answers.
 //
 // What goes in: a source's settings and whatever its mailbox holds. What comes
 // out: [desk.Draft]s to the Sink, in the order of their UIDs, with the cursor
@@ -16,11 +17,18 @@
 // own, so that none waits for another. Memory is bounded: two batches of at
 // most 8 MB are on the way at once, larger mails go through a file.
 //
+// What leaves: a [desk.Reply] as a mail in its thread, text and HTML of the same
+// words, under a Message-ID and, where replyTo is set, a reply address that name
+// the ticket and that only we can make (sign.go). Composing is pure and the same
+// reply is always the same mail; sending is at least once, see (*mailer).Send.
+//
 // What it may not know: the store, the queue, tickets, other channels.
 //
 // Standards: IMAP4rev1 and rev2 (RFC 3501, RFC 9051), IDLE (RFC 2177), MOVE
 // (RFC 6851), UIDPLUS (RFC 4315), SASL PLAIN (RFC 4616) and OAUTHBEARER
-// (RFC 7628), threading headers (RFC 5322 3.6.4).
+// (RFC 7628), threading headers (RFC 5322 3.6.4), SMTP (RFC 5321) with STARTTLS
+// (RFC 3207), AUTH (RFC 4954), SIZE (RFC 1870) and DSN (RFC 3461), automatic
+// answers (RFC 3834).
 //
 // How a mail flows through: receive.go holds the lease and starts a folder.go
 // for each folder, which connects (session.go, auth.go), searches, and runs two
@@ -44,12 +52,21 @@ func Kind() channels.Kind {
 	return channels.Kind{
 		Name:    "email",
 		Channel: desk.Email,
-		Doc:     "Reads mailboxes over IMAP; new mail arrives by IDLE, the mailbox stays as it is.",
+		Doc:     "Reads mailboxes over IMAP; new mail arrives by IDLE, the mailbox stays as it is. Answers leave over SMTP.",
 		Check: func(b channels.Block) error {
 			_, err := load(b, channels.Limits{})
 			return err
 		},
-		Open: func(c channels.Config) (channels.Adapter, error) { return open(c) },
+		Open: func(c channels.Config) (channels.Adapter, error) {
+			a, err := open(c)
+			if err != nil {
+				return nil, err
+			}
+			if a.settings.SMTP != nil {
+				return newMailer(a), nil
+			}
+			return a, nil
+		},
 	}
 }
 

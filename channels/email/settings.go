@@ -3,6 +3,7 @@ package email
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -47,6 +48,9 @@ type settings struct {
 	// whole, but only its header is read. MaxStoredBytes bounds what is kept.
 	MaxMessageBytes int64 `yaml:"maxMessageBytes"`
 	MaxStoredBytes  int64 `yaml:"maxStoredBytes"`
+
+	// SMTP is how answers leave; nil: they cannot.
+	SMTP *smtpSettings `yaml:"smtp"`
 }
 
 type timeouts struct {
@@ -153,8 +157,13 @@ func (s settings) check() error {
 			seen[canonical] = true
 		}
 	}
-	_, err := s.tls()
-	return err
+	if _, err := s.tls(); err != nil {
+		return err
+	}
+	if s.SMTP != nil {
+		return s.SMTP.check()
+	}
+	return nil
 }
 
 // canonicalFolder: INBOX in any case is one name (RFC 9051 section 5.1).
@@ -169,15 +178,25 @@ func (s settings) address() string { return net.JoinHostPort(s.Host, strconv.Ito
 
 // tls is how the server proves who it is. There is no way to turn that off.
 func (s settings) tls() (*tls.Config, error) {
-	c := &tls.Config{ServerName: s.Host, MinVersion: tls.VersionTLS12}
-	if s.CAFile != "" {
-		pem, err := os.ReadFile(s.CAFile)
+	c, err := trust(s.Host, s.CAFile)
+	if err != nil {
+		return nil, desk.Invalidf("caFile", "cannot be used: %v", err)
+	}
+	return c, nil
+}
+
+// trust makes the configuration of a client that believes the certificates in a
+// file, or the system's where none is named.
+func trust(host, caFile string) (*tls.Config, error) {
+	c := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	if caFile != "" {
+		pem, err := os.ReadFile(caFile)
 		if err != nil {
-			return nil, desk.Invalidf("caFile", "cannot be read: %v", err)
+			return nil, err
 		}
 		c.RootCAs = x509.NewCertPool()
 		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, desk.Invalidf("caFile", "holds no PEM certificate")
+			return nil, errors.New("it holds no PEM certificate")
 		}
 	}
 	return c, nil

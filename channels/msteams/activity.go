@@ -15,6 +15,9 @@ import (
 // about twenty.
 const maxDepth = 100
 
+// maxID bounds an ID; together they must fit a database's index.
+const maxID = 500
+
 // activity is what we read of a Bot Framework activity. The library's own type
 // fails on forms that occur (value or channelData that is no object, times
 // without a zone), so this one takes every field in whatever form it has: a
@@ -122,6 +125,12 @@ func parseActivity(raw []byte) (*activity, error) {
 	}
 	if a.Type == "" {
 		return nil, desk.Invalidf("type", "is missing")
+	}
+	for _, id := range []*loose{&a.ID, &a.ReplyToID, &a.Conversation.ID, &a.From.ID, &a.From.AADObjectID, &a.Recipient.ID} {
+		if len(*id) > maxID {
+			*id = ""
+			a.odd = append(a.odd, "an ID of more than 500 bytes was left out")
+		}
 	}
 	return a, nil
 }

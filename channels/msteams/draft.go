@@ -174,13 +174,16 @@ func (a *activity) thread(d *desk.Draft) desk.Thread {
 	return desk.Thread{Key: full, Address: raw}
 }
 
-// headers are what rules may want to look at.
+// headers are what rules may want to look at. "mentioned" is yes or no outside
+// of personal chats: with resource-specific consent a bot hears every message of
+// a team, and a rule may drop what opens a ticket without calling the bot.
 func (a *activity) headers() map[string]string {
 	h := map[string]string{
 		"tenant": a.tenant(), "conversation": baseConversation(string(a.Conversation.ID)),
 		"conversation-type": string(a.Conversation.Type), "conversation-name": string(a.Conversation.Name),
 		"team": string(a.ChannelData.Team.ID), "team-name": string(a.ChannelData.Team.Name),
 		"channel": string(a.ChannelData.Channel.ID), "channel-name": string(a.ChannelData.Channel.Name),
+		"mentioned":  a.mentionsBot(),
 		"importance": string(a.Importance), "locale": string(a.Locale), "event": string(a.ChannelData.EventType),
 	}
 	for k, v := range h {

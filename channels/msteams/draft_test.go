@@ -76,6 +76,7 @@ func FuzzActivity(f *testing.F) {
 		f.Add(raw)
 	}
 	f.Add([]byte(`{"type":"message","from":{"id":1},"entities":[{"type":"mention","mentioned":5}],"attachments":[{"contentType":"text/html","content":"<at id=0>"}]}`))
+	f.Add([]byte(`{"type":"message","id":"` + strings.Repeat("1", 600) + `","conversation":{"id":"c"}}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		a, err := parseActivity(raw)
 		if err != nil {
@@ -86,6 +87,9 @@ func FuzzActivity(f *testing.F) {
 		d := draftFrom(a, o)
 		if d.ExternalID == "" || d.Fingerprint == "" || d.Source == "" || d.Scope == "" || d.Thread.Key == "" {
 			t.Errorf("incomplete: %+v", d)
+		}
+		if len(d.ExternalID) > 2*maxID+100 {
+			t.Errorf("an external ID of %d bytes", len(d.ExternalID))
 		}
 		if d.Act != "" && d.Target == "" {
 			t.Error("an act without a target")

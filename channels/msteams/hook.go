@@ -117,7 +117,7 @@ func (a *adapter) handle(ctx context.Context, act *activity, raw []byte) (int, e
 	d, err := a.draft(ctx, act, raw, kind)
 	if err == nil {
 		_, err = a.Sink.Submit(ctx, nil, d)
-		if err != nil && (errors.Is(err, desk.ErrInvalid) || desk.IsPermanent(err)) && d.Act == "" {
+		if err != nil && (errors.Is(err, desk.ErrInvalid) || desk.IsPermanent(err)) {
 			a.Log.Error("msteams: the ledger refuses a message; it goes in as a note", "error", err)
 			_, err = a.Sink.Submit(ctx, nil, bare(d, err))
 		}

@@ -64,7 +64,8 @@ func (a *adapter) say(c *call, to address) error {
 	return err
 }
 
-// Edit replaces the text of what was sent as externalID; see [channels.Editor].
+// Edit replaces what was sent as externalID, files included; see
+// [channels.Editor].
 func (a *adapter) Edit(ctx context.Context, r *desk.Reply, externalID string) error {
 	to, id, err := a.sent(r, externalID)
 	if err != nil {
@@ -73,7 +74,10 @@ func (a *adapter) Edit(ctx context.Context, r *desk.Reply, externalID string) er
 	act := to.activity()
 	act.ID, act.From, act.Recipient = id, act.Recipient, act.From
 	c := &call{ctx: ctx, adapter: a, text: markup.ToTeams(r.Message.Text)}
-	if strings.TrimSpace(c.text) == "" {
+	if c.attachments, err = a.cards(ctx, to, r.Message.Attachments, len(c.text)); err != nil {
+		return err
+	}
+	if strings.TrimSpace(c.text) == "" && len(c.attachments) == 0 {
 		return desk.Permanent(errors.New("msteams: there is nothing to send"))
 	}
 	if err := a.botAdapter(c).UpdateActivity(ctx, act); c.err == nil {

@@ -82,9 +82,26 @@ func (a *activity) mentions() []entity {
 	return out
 }
 
+// mentionsBot says yes or no; "" in a chat with the bot alone.
+func (a *activity) mentionsBot() string {
+	if a.Conversation.Type == typePersonal || a.Conversation.Type == "" {
+		return ""
+	}
+	for _, m := range a.mentions() {
+		if a.isBot(m) {
+			return "yes"
+		}
+	}
+	return "no"
+}
+
+func (a *activity) isBot(m entity) bool {
+	return m.Mentioned.ID != "" && m.Mentioned.ID == a.Recipient.ID
+}
+
 // spoken is what stands for a mention in the text.
 func (a *activity) spoken(m entity) string {
-	if m.Mentioned.ID != "" && m.Mentioned.ID == a.Recipient.ID {
+	if a.isBot(m) {
 		return ""
 	}
 	return "@" + name(m)

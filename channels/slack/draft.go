@@ -45,8 +45,11 @@ func key(team, channel, ts string) string { return team + ":" + channel + ":" + 
 // fingerprint says who, when and what, of what is the same in every event about
 // a message: the text as Slack sent it, without files, which not every event has.
 func fingerprint(team string, m *message) string {
-	return desk.Fingerprint("slack", team, string(m.Channel), string(m.TS), cmp.Or(string(m.User), string(m.BotID)), string(m.Text))
+	return desk.Fingerprint("slack", team, string(m.Channel), string(m.TS), m.handle(), string(m.Text))
 }
+
+// handle is who wrote a message: a user, or an app.
+func (m *message) handle() string { return desk.Clean(cmp.Or(string(m.User), string(m.BotID))) }
 
 // draftFrom turns a message that counts into a draft. It is pure.
 //
@@ -61,7 +64,7 @@ func draftFrom(d decision, o origin) *desk.Draft {
 		ExternalID:  key(o.team, string(m.Channel), string(m.TS)),
 		Fingerprint: fingerprint(o.team, m),
 		Thread:      thread(o.team, m),
-		From:        desk.Party{Name: cmp.Or(o.who.Name, desk.Clean(string(m.Username)), desk.Clean(string(m.BotProfile.Name))), Handle: cmp.Or(string(m.User), string(m.BotID))},
+		From:        desk.Party{Name: cmp.Or(o.who.Name, desk.Clean(string(m.Username)), desk.Clean(string(m.BotProfile.Name))), Handle: m.handle()},
 		Profile:     o.who.profile(o.team),
 		Text:        text(m, o),
 		SentAt:      when(m.TS), ReceivedAt: o.at,
@@ -90,7 +93,7 @@ func changeFrom(d decision, o origin) *desk.Draft {
 		ExternalID: cmp.Or(desk.Clean(desk.Cut(o.event, 200)), "sha256:"+o.raw.Digest),
 		Target:     key(o.team, string(m.Channel), string(m.TS)),
 		Thread:     thread(o.team, m),
-		From:       desk.Party{Name: o.who.Name, Handle: cmp.Or(string(m.User), string(m.BotID))},
+		From:       desk.Party{Name: o.who.Name, Handle: m.handle()},
 		SentAt:     when(m.Edited.TS), ReceivedAt: o.at, Raw: o.raw, Headers: headers(d, o),
 	}
 	if d.verdict == toDelete {

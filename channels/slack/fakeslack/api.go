@@ -126,7 +126,7 @@ func (f *Fake) serve(w http.ResponseWriter, name string, a args, do func() reply
 	}
 	var r reply
 	switch {
-	case fault.Drop:
+	case fault.Drop, fault.Body != "":
 	case fault.Status != 0:
 		r = reply{status: fault.Status, after: fault.RetryAfter}
 	case fault.Error != "":

@@ -277,7 +277,7 @@ type Fault struct {
 	Cut        bool          // do it, then cut the connection without an answer
 	Drop       bool          // cut the connection without doing it
 	Delay      time.Duration // wait first
-	Body       string        // answer this instead
+	Body       string        // answer this without doing it; a download is sent on to this address
 }
 
 // Next lets the next calls of a method go wrong, one fault a call.

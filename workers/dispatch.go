@@ -36,13 +36,14 @@ type Dispatch struct {
 	done    sync.WaitGroup
 	mu      sync.RWMutex
 	stopped bool
+	out     chan outgoing
 }
 
 // NewDispatch starts a dispatcher. Stop it to flush.
 func NewDispatch(client *asynq.Client, metrics *Metrics, log *slog.Logger, set Settings) *Dispatch {
-	d := &Dispatch{client: client, metrics: metrics, log: log, set: set, ids: make(chan []desk.ReceiptID, set.Pending)}
-	d.done.Add(1)
-	go d.run()
+	d := &Dispatch{client: client, metrics: metrics, log: log, set: set, ids: make(chan []desk.ReceiptID, set.Pending), out: make(chan outgoing, set.Pending)}
+	d.done.Go(d.run)
+	d.done.Go(d.runOut)
 	return d
 }
 
@@ -52,6 +53,7 @@ func (d *Dispatch) Stop() {
 	if !d.stopped {
 		d.stopped = true
 		close(d.ids)
+		close(d.out)
 	}
 	d.mu.Unlock()
 	d.done.Wait()
@@ -72,7 +74,6 @@ func (d *Dispatch) Queue(ids ...desk.ReceiptID) {
 }
 
 func (d *Dispatch) run() {
-	defer d.done.Done()
 	for first := range d.ids {
 		d.send(d.gather(first))
 	}

@@ -8,7 +8,7 @@ import (
 	"switchboard/pipeline/desk"
 )
 
-// Metrics counts what the intake does. A nil *Metrics counts nothing.
+// Metrics counts what the intake and the delivery do. A nil *Metrics counts nothing.
 type Metrics struct {
 	Accepted  *prometheus.CounterVec   // by source
 	Repeated  *prometheus.CounterVec   // handed over again, by source
@@ -19,6 +19,7 @@ type Metrics struct {
 	Forgotten prometheus.Counter       // receipts the queue did not take
 	Swept     prometheus.Counter       // receipts queued again
 	Halved    prometheus.Counter       // filing groups that had to be split
+	Sent      *prometheus.CounterVec   // answers tried, by source and what came of it
 }
 
 // NewMetrics makes the metrics and registers them.
@@ -34,7 +35,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Swept:     prometheus.NewCounter(prometheus.CounterOpts{Name: "switchboard_swept_total", Help: "Receipts queued again by the sweep."}),
 		Halved:    prometheus.NewCounter(prometheus.CounterOpts{Name: "switchboard_halved_groups_total", Help: "Filing groups that failed whole and were split."}),
 	}
-	reg.MustRegister(m.Accepted, m.Repeated, m.Settled, m.Lag, m.Groups, m.Line, m.Forgotten, m.Swept, m.Halved)
+	m.Sent = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "switchboard_deliveries_total", Help: "Tries to bring an answer to its customer, by what came of them."}, []string{"source", "result"})
+	reg.MustRegister(m.Sent, m.Accepted, m.Repeated, m.Settled, m.Lag, m.Groups, m.Line, m.Forgotten, m.Swept, m.Halved)
 	return m
 }
 
@@ -84,5 +86,11 @@ func (m *Metrics) swept(n int) {
 func (m *Metrics) halved() {
 	if m != nil {
 		m.Halved.Inc()
+	}
+}
+
+func (m *Metrics) sent(source, result string) {
+	if m != nil {
+		m.Sent.WithLabelValues(source, result).Inc()
 	}
 }

@@ -30,6 +30,8 @@ type Server struct {
 	log    *slog.Logger
 	set    Settings
 	lag    *lag
+	// delivery carries answers out; nil: this server only takes in.
+	delivery *Delivery
 }
 
 // ServerBooks is what the background jobs need from the store.
@@ -47,13 +49,52 @@ func NewServer(intake *Intake, redis asynq.RedisConnOpt, books ServerBooks, now 
 	}}
 }
 
+// Carry makes the server bring answers out too. Call it before Run.
+func (s *Server) Carry(d *Delivery) {
+	s.delivery = d
+	s.jobs = append(s.jobs, d)
+}
+
 // Run works until ctx is done, then drains: running tasks are finished within
 // Settings.DrainFor, the rest goes back to the queue.
 func (s *Server) Run(ctx context.Context) error {
-	srv := asynq.NewServer(s.redis, asynq.Config{
-		Concurrency:       s.set.Concurrency,
-		Queues:            map[string]int{queueIntake: 1},
-		TaskCheckInterval: s.set.CheckEvery,
+	mux := asynq.NewServeMux()
+	mux.HandleFunc(taskProcess, s.process)
+	srv := s.asynq(queueIntake, s.set.Concurrency, s.set.CheckEvery)
+	if err := srv.Start(mux); err != nil {
+		return fmt.Errorf("workers: start: %w", err)
+	}
+	// Answers have a server of their own: a slow other side must not keep
+	// messages from coming in.
+	var out *asynq.Server
+	if s.delivery != nil {
+		mux := asynq.NewServeMux()
+		mux.HandleFunc(taskDeliver, s.deliver)
+		out = s.asynq(queueDeliver, s.delivery.set.Concurrency, max(s.set.CheckEvery, 50*time.Millisecond))
+		if err := out.Start(mux); err != nil {
+			srv.Shutdown()
+			return fmt.Errorf("workers: start: %w", err)
+		}
+	}
+	var jobs sync.WaitGroup
+	for _, j := range s.jobs {
+		jobs.Go(func() { s.tick(ctx, j) })
+	}
+	<-ctx.Done()
+	if out != nil {
+		jobs.Go(out.Shutdown)
+	}
+	srv.Shutdown()
+	jobs.Wait()
+	return nil
+}
+
+// asynq is a server for one queue.
+func (s *Server) asynq(queue string, concurrency int, every time.Duration) *asynq.Server {
+	return asynq.NewServer(s.redis, asynq.Config{
+		Concurrency:       concurrency,
+		Queues:            map[string]int{queue: 1},
+		TaskCheckInterval: every,
 		// asynq looks for tasks whose time has come every 5 s by default; a reply
 		// that waits for its parent must not wait so long.
 		DelayedTaskCheckInterval: retryAfter,
@@ -68,19 +109,6 @@ func (s *Server) Run(ctx context.Context) error {
 		LogLevel:            asynq.WarnLevel,
 		HealthCheckInterval: 15 * time.Second,
 	})
-	mux := asynq.NewServeMux()
-	mux.HandleFunc(taskProcess, s.process)
-	if err := srv.Start(mux); err != nil {
-		return fmt.Errorf("workers: start: %w", err)
-	}
-	var jobs sync.WaitGroup
-	for _, j := range s.jobs {
-		jobs.Go(func() { s.tick(ctx, j) })
-	}
-	<-ctx.Done()
-	srv.Shutdown()
-	jobs.Wait()
-	return nil
 }
 
 func (s *Server) process(ctx context.Context, t *asynq.Task) error {
@@ -92,8 +120,16 @@ func (s *Server) process(ctx context.Context, t *asynq.Task) error {
 	return s.intake.Process(ctx, p.Receipts)
 }
 
+func (s *Server) deliver(ctx context.Context, t *asynq.Task) error {
+	var p outgoing
+	if err := json.Unmarshal(t.Payload(), &p); err != nil {
+		return fmt.Errorf("workers: unreadable task: %w: %w", err, asynq.SkipRetry)
+	}
+	return s.delivery.Deliver(ctx, p.Messages...)
+}
+
 func (s *Server) failed(ctx context.Context, t *asynq.Task, err error) {
-	s.log.Warn("task failed; its receipts stay in the ledger", "task", t.Type(), "error", err)
+	s.log.Warn("task failed; the books keep what it was about", "task", t.Type(), "error", err)
 }
 
 func (s *Server) tick(ctx context.Context, j Job) {
@@ -111,14 +147,18 @@ func (s *Server) tick(ctx context.Context, j Job) {
 	}
 }
 
-// Requeue queues everything accepted at once: for a start on an empty queue.
+// Requeue queues everything accepted, and every answer that waits, at once: for
+// a start on an empty queue.
 func (s *Server) Requeue(ctx context.Context) error {
+	var errs []error
 	for _, j := range s.jobs {
-		if sweep, ok := j.(*Sweep); ok {
-			return sweep.All(ctx, s.now())
+		if all, ok := j.(interface {
+			All(ctx context.Context, now time.Time) error
+		}); ok {
+			errs = append(errs, all.All(ctx, s.now()))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // quiet passes asynq's words to slog, one level down: what matters to us we say

@@ -1,8 +1,10 @@
 // Package workers moves accepted messages from the ledger through the line into
-// the books: the intake, the queue's handlers and the sweeps.
+// the books, and answers from the books to the customer: the intake, the
+// delivery, the queue's handlers and the sweeps.
 //
-// What goes in: [desk.Draft]s by [Intake.Submit] and receipt IDs by asynq. What
-// comes out: [desk.Filing]s saved by the store.
+// What goes in: [desk.Draft]s by [Intake.Submit], receipt and message IDs by
+// asynq. What comes out: [desk.Filing]s saved by the store, and [desk.Reply]s
+// handed to a [Sender].
 //
 // What it promises: Submit returns only when the draft is in the ledger, and
 // what is in the ledger ends as an entry on a ticket or as a row that says why

@@ -43,3 +43,10 @@ type Outgoing struct {
 
 // ExternalID is what the other side calls the message, once it has it.
 func (o *Outgoing) ExternalID() string { return o.Reply.Message.ExternalID }
+
+// CommentFailed says on the ticket that the customer did not get a message, or
+// not its latest words: what is send, edit or delete.
+func (t *Ticket) CommentFailed(m MessageID, what, reason string, at time.Time) Event {
+	t.UpdatedAt = at
+	return t.event(EventCommentFailed, Actor{Kind: BySystem, ID: "delivery"}, at, map[string]any{"message": m, "what": what, "reason": reason})
+}

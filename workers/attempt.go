@@ -1,0 +1,228 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"switchboard/pipeline/desk"
+)
+
+// attempt is one try to send one message that was taken.
+type attempt struct {
+	d   *Delivery
+	out *desk.Outgoing
+	m   *desk.Message
+}
+
+// try takes a message and tries to send it. It returns the ticket when the
+// message ended, so that the next answer may go.
+func (d *Delivery) try(ctx context.Context, id desk.MessageID) (desk.TicketID, error) {
+	out, err := d.books.TakeToSend(ctx, id, d.now(), d.set.Patience)
+	switch {
+	case errors.Is(err, desk.ErrSettled), errors.Is(err, desk.ErrBusy), errors.Is(err, desk.ErrNotFound):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	a := &attempt{d: d, out: out, m: &out.Reply.Message}
+	// A process that is told to stop finishes what has left the house.
+	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.set.SendTimeout)
+	defer cancel()
+	ended, err := a.run(work)
+	if err != nil || !ended {
+		return "", err
+	}
+	return a.m.TicketID, nil
+}
+
+// run decides what to do with the message and keeps what came of it; ended says
+// that no more tries follow.
+func (a *attempt) run(ctx context.Context) (ended bool, err error) {
+	if !a.m.Public || a.m.Direction != desk.Outbound {
+		a.d.log.Error("an internal note was about to leave; it stays", "ticket", a.m.TicketID, "message", a.m.ID)
+		return true, a.drop("an internal note never leaves")
+	}
+	if a.out.Was == desk.SendSent {
+		return true, a.follow(ctx)
+	}
+	if reason := a.restrained(); reason != "" {
+		return true, a.restrain(reason)
+	}
+	sender := a.d.senders(a.out.Source)
+	if sender == nil {
+		return a.failed(fmt.Errorf("nothing here can send for source %q", a.out.Source), a.out.Was)
+	}
+	if a.out.Was == desk.SendUnknown {
+		proof, found, err := a.probe(ctx, sender)
+		switch {
+		case err != nil:
+			return a.failed(err, desk.SendUnknown)
+		case found:
+			return true, a.delivered(proof)
+		case !a.m.DeletedAt.IsZero():
+			return true, a.drop("deleted before it was sent")
+		}
+	}
+	proof, err := a.send(ctx, sender)
+	if err == nil {
+		return true, a.delivered(proof)
+	}
+	state := desk.SendQueued
+	if errors.Is(err, desk.ErrCutOff) {
+		state = desk.SendUnknown
+	}
+	return a.failed(err, state)
+}
+
+// restrained says why an automatic answer must not go out: nothing automatic
+// answers a machine (RFC 3834 section 2), and no customer gets more than a few a
+// day.
+func (a *attempt) restrained() string {
+	if a.m.Auto.Kind == "" {
+		return ""
+	}
+	if k := a.out.Answers.Kind; k != "" {
+		return "no automatic answer to an automatic message (" + string(k) + ")"
+	}
+	if a.out.Automatic >= a.d.set.AutoPerDay {
+		return fmt.Sprintf("the customer got %d automatic answers within a day", a.out.Automatic)
+	}
+	return ""
+}
+
+// send hands the reply to the sender. A sender that panics may have sent.
+func (a *attempt) send(ctx context.Context, s Sender) (proof desk.Proof, err error) {
+	defer guard(&err)
+	return s.Send(ctx, &a.out.Reply)
+}
+
+func (a *attempt) probe(ctx context.Context, s Sender) (proof desk.Proof, found bool, err error) {
+	p, ok := s.(Prober)
+	if !ok {
+		return desk.Proof{}, false, nil
+	}
+	defer guard(&err)
+	return p.Probe(ctx, &a.out.Reply)
+}
+
+func guard(err *error) {
+	if x := recover(); x != nil {
+		*err = fmt.Errorf("panic: %v: %w\n%s", x, desk.ErrCutOff, debug.Stack())
+	}
+}
+
+// keepFor is how long the proof of what was sent is tried to be kept: without it
+// the answer would have to be probed or sent again.
+const keepFor = 6
+
+func (a *attempt) delivered(proof desk.Proof) error {
+	if proof.At.IsZero() {
+		proof.At = a.d.now()
+	}
+	var err error
+	for n := range keepFor {
+		// Not the try's own time: that may be used up.
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		err = a.d.books.Delivered(ctx, a.m.ID, proof)
+		cancel()
+		if err == nil || !errors.Is(err, desk.ErrUnavailable) {
+			break
+		}
+		time.Sleep(50 * time.Millisecond << n)
+	}
+	if err != nil {
+		a.d.log.Error("sent, and the proof could not be kept", "ticket", a.m.TicketID, "message", a.m.ID, "error", err)
+		return err
+	}
+	a.d.metrics.sent(a.out.Source, "sent")
+	a.d.log.Debug("sent", "ticket", a.m.TicketID, "message", a.m.ID, "source", a.out.Source, "tries", a.out.Tries)
+	return nil
+}
+
+// failed decides whether and when to try again.
+func (a *attempt) failed(cause error, state desk.SendState) (ended bool, err error) {
+	reason := reasonOf(cause)
+	if desk.IsPermanent(cause) {
+		return true, a.giveUp(reason)
+	}
+	until, more := a.again(cause, a.m.CreatedAt)
+	if !more {
+		return true, a.giveUp(fmt.Sprintf("given up after %d tries: %s", a.out.Tries, reason))
+	}
+	a.d.metrics.sent(a.out.Source, string(state))
+	a.d.log.Warn("not sent yet", "ticket", a.m.TicketID, "message", a.m.ID, "source", a.out.Source, "state", state, "tries", a.out.Tries,
+		"again", until, "error", cause)
+	return false, a.postpone(state, reason, until)
+}
+
+// again says when to try again, and false when it was tried long enough since an
+// instant. What the other side asks for is obeyed.
+func (a *attempt) again(cause error, since time.Time) (time.Time, bool) {
+	now, wait := a.d.now(), a.d.backoff(a.m.ID, a.out.Tries)
+	var later *desk.Later
+	if errors.As(cause, &later) {
+		wait = max(later.After, time.Second)
+	}
+	until := now.Add(wait)
+	return until, a.out.Tries < a.d.set.LeastTries || until.Before(since.Add(a.d.set.GiveUpAfter))
+}
+
+func (a *attempt) postpone(state desk.SendState, reason string, until time.Time) error {
+	err := a.books(func(ctx context.Context) error { return a.d.books.Postpone(ctx, a.m.ID, state, reason, until) })
+	if err == nil && a.d.dispatch != nil {
+		a.d.dispatch.messageLater(a.m.ID, until.Sub(a.d.now()))
+	}
+	return err
+}
+
+// drop ends a message that is not to go out after all.
+func (a *attempt) drop(reason string) error {
+	a.d.metrics.sent(a.out.Source, "dropped")
+	return a.books(func(ctx context.Context) error {
+		return a.d.books.Undelivered(ctx, a.m.ID, desk.SendNone, reason, nil)
+	})
+}
+
+// restrain ends an automatic answer that must not go out; its ticket says why.
+func (a *attempt) restrain(reason string) error {
+	a.d.metrics.sent(a.out.Source, "restrained")
+	a.d.log.Info("automatic answer held back", "ticket", a.m.TicketID, "message", a.m.ID, "reason", reason)
+	return a.books(func(ctx context.Context) error {
+		return a.d.books.Undelivered(ctx, a.m.ID, desk.SendFailed, reason, a.event("send", reason))
+	})
+}
+
+// giveUp ends a message loudly: on its ticket, in the log and in the metrics.
+func (a *attempt) giveUp(reason string) error {
+	a.loud("not sent", reason)
+	return a.books(func(ctx context.Context) error {
+		return a.d.books.Undelivered(ctx, a.m.ID, desk.SendFailed, reason, a.event("send", reason))
+	})
+}
+
+func (a *attempt) loud(what, reason string) {
+	a.d.metrics.sent(a.out.Source, "failed")
+	a.d.log.Error(what, "ticket", a.m.TicketID, "message", a.m.ID, "source", a.out.Source, "tries", a.out.Tries, "reason", reason)
+}
+
+func (a *attempt) event(what, reason string) func(*desk.Ticket) ([]desk.Event, error) {
+	return func(t *desk.Ticket) ([]desk.Event, error) {
+		return []desk.Event{t.CommentFailed(a.m.ID, what, reason, a.d.now())}, nil
+	}
+}
+
+// books writes what came of the try, with time of its own. What somebody else
+// ended meanwhile stays as it is.
+func (a *attempt) books(write func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := write(ctx); err != nil && !errors.Is(err, desk.ErrSettled) && !errors.Is(err, desk.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+func reasonOf(err error) string { return desk.Cut(desk.Clean(err.Error()), 1000) }

@@ -1,0 +1,187 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"sync"
+	"time"
+
+	"switchboard/pipeline/desk"
+)
+
+// Delivery carries public answers to the customer, for every channel: from the
+// message row `queued` to `sent` with the proof, or to `failed` with an event on
+// the ticket. The row is the truth and Redis only dispatches: a task carries
+// message IDs, running one twice sends nothing twice, and what Redis forgot is
+// found by the sweep. Answers of one ticket go out in the order they were given.
+//
+// A sending that was cut off is probed before it is tried again, where the
+// channel can; where it cannot, it is sent again: at least once. What was edited
+// or deleted after it was sent is changed on the other side, where the channel
+// can. Internal notes never leave.
+type Delivery struct {
+	books    DeliveryBooks
+	senders  func(source string) Sender
+	dispatch *Dispatch
+	metrics  *Metrics
+	now      func() time.Time
+	log      *slog.Logger
+	set      DeliverySettings
+}
+
+// DeliveryBooks is what the delivery needs from the store.
+type DeliveryBooks interface {
+	// Unsent claims messages that wait to be sent, oldest first.
+	Unsent(ctx context.Context, before, sweptBefore, now time.Time, limit int) ([]desk.MessageID, error)
+	// TakeToSend makes a message the caller's for patience. desk.ErrBusy: it is
+	// somebody else's or not its turn; desk.ErrSettled: it is not to be sent.
+	TakeToSend(ctx context.Context, id desk.MessageID, now time.Time, patience time.Duration) (*desk.Outgoing, error)
+	// NextToSend finds the next answer of a ticket.
+	NextToSend(ctx context.Context, ticket desk.TicketID, now time.Time) (desk.MessageID, bool, error)
+	Delivered(ctx context.Context, id desk.MessageID, proof desk.Proof) error
+	Postpone(ctx context.Context, id desk.MessageID, state desk.SendState, reason string, until time.Time) error
+	Undelivered(ctx context.Context, id desk.MessageID, state desk.SendState, reason string, fn func(*desk.Ticket) ([]desk.Event, error)) error
+	Followed(ctx context.Context, id desk.MessageID, revision int, reason string, fn func(*desk.Ticket) ([]desk.Event, error)) error
+}
+
+// DeliverySettings are the named limits of the way back.
+type DeliverySettings struct {
+	SendTimeout time.Duration // of one try
+	Patience    time.Duration // how long a try has its message to itself; more than SendTimeout
+	FirstRetry  time.Duration // wait after the first failure; doubled after each
+	MostRetry   time.Duration // and never more
+	GiveUpAfter time.Duration // since it was written
+	LeastTries  int           // before that counts: an outage of ours is no reason to give up
+	SweepEvery  time.Duration
+	SweepAfter  time.Duration // messages older than this are queued again
+	SweepAgain  time.Duration // and not again before this
+	AutoPerDay  int           // automatic answers to one customer within a day
+	Concurrency int           // tries at the same time
+}
+
+// DefaultDelivery returns tries of a minute, from five seconds to an hour apart,
+// for a day.
+func DefaultDelivery() DeliverySettings {
+	return DeliverySettings{SendTimeout: time.Minute, Patience: 2 * time.Minute, FirstRetry: 5 * time.Second, MostRetry: time.Hour,
+		GiveUpAfter: 24 * time.Hour, LeastTries: 5, SweepEvery: 2 * time.Second, SweepAfter: 5 * time.Second, SweepAgain: time.Minute,
+		AutoPerDay: 5, Concurrency: 16}
+}
+
+// DeliveryParts are what a Delivery is made of.
+type DeliveryParts struct {
+	Books DeliveryBooks
+	// Senders finds what carries a source's answers; nil when nothing can now.
+	Senders  func(source string) Sender
+	Dispatch *Dispatch // nil: nothing is queued, the sweep does the work
+	Metrics  *Metrics
+	Now      func() time.Time
+	Log      *slog.Logger
+	Settings DeliverySettings
+}
+
+// NewDelivery makes a delivery. It is safe for concurrent use.
+func NewDelivery(p DeliveryParts) *Delivery {
+	return &Delivery{books: p.Books, senders: p.Senders, dispatch: p.Dispatch, metrics: p.Metrics, now: p.Now, log: p.Log, set: p.Settings}
+}
+
+// Deliver tries to send messages now, and after each that ended the next of its
+// ticket. What cannot go now is tried again later by itself; an error means that
+// the books did not answer.
+func (d *Delivery) Deliver(ctx context.Context, ids ...desk.MessageID) error {
+	for _, id := range ids {
+		for ok := true; ok; {
+			ticket, err := d.try(ctx, id)
+			if err != nil {
+				return fmt.Errorf("workers: deliver %s: %w", id, err)
+			}
+			if ticket == "" || ctx.Err() != nil {
+				break
+			}
+			if id, ok, err = d.books.NextToSend(ctx, ticket, d.now()); err != nil {
+				return fmt.Errorf("workers: deliver: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// Name names the job.
+func (d *Delivery) Name() string { return "delivery" }
+
+// Every says how often it sweeps.
+func (d *Delivery) Every() time.Duration { return d.set.SweepEvery }
+
+// sweepAtOnce bounds what one sweep queues.
+const sweepAtOnce = 256
+
+// Once queues again what the queue forgot, as of now.
+func (d *Delivery) Once(ctx context.Context, now time.Time) error {
+	return d.sweep(ctx, now.Add(-d.set.SweepAfter), now.Add(-d.set.SweepAgain), now)
+}
+
+// All queues everything that is due, whoever queued it before: for the start of
+// a process whose embedded queue begins empty.
+func (d *Delivery) All(ctx context.Context, now time.Time) error {
+	return d.sweep(ctx, now, now, now)
+}
+
+func (d *Delivery) sweep(ctx context.Context, before, sweptBefore, now time.Time) error {
+	for {
+		ids, err := d.books.Unsent(ctx, before, sweptBefore, now, sweepAtOnce)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		d.log.Info("answers queued again", "count", len(ids))
+		if err := d.queue(ctx, ids); err != nil {
+			d.log.Warn("the queue does not answer: sending without it", "count", len(ids), "error", err)
+			if err := d.deliverAll(ctx, ids); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (d *Delivery) queue(ctx context.Context, ids []desk.MessageID) error {
+	if d.dispatch == nil {
+		return d.deliverAll(ctx, ids)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	for _, id := range ids {
+		if err := d.dispatch.enqueueMessage(ctx, id, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deliverAll sends in this process, some at the same time.
+func (d *Delivery) deliverAll(ctx context.Context, ids []desk.MessageID) error {
+	var all sync.WaitGroup
+	errs := make([]error, len(ids))
+	slots := make(chan struct{}, max(d.set.Concurrency, 1))
+	for i, id := range ids {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = d.Deliver(ctx, id)
+		})
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}
+
+// backoff is how long to wait after so many tries. Messages that failed together
+// come back a little apart.
+func (d *Delivery) backoff(id desk.MessageID, tries int) time.Duration {
+	wait := d.set.MostRetry
+	if n := max(tries, 1) - 1; n < 30 && d.set.FirstRetry<<n < wait {
+		wait = d.set.FirstRetry << n
+	}
+	h := fnv.New32a()
+	h.Write([]byte(id))
+	return wait + wait*time.Duration(h.Sum32()%100)/1000
+}

@@ -1,0 +1,58 @@
+package workers
+
+import (
+	"context"
+	"fmt"
+
+	"switchboard/pipeline/desk"
+)
+
+// follow tells the other side that a message it has was edited or deleted. Doing
+// so twice does no harm, so there is nothing to probe.
+func (a *attempt) follow(ctx context.Context) error {
+	what, since := "edit", a.m.EditedAt
+	if !a.m.DeletedAt.IsZero() {
+		what, since = "delete", a.m.DeletedAt
+	}
+	sender := a.d.senders(a.out.Source)
+	editor, can := sender.(Editor)
+	if sender != nil && (!can || a.out.ExternalID() == "") {
+		return a.followed("this channel cannot change what was sent", "")
+	}
+	cause := fmt.Errorf("nothing here can send for source %q", a.out.Source)
+	if can {
+		if cause = a.change(ctx, editor, what); cause == nil {
+			a.d.metrics.sent(a.out.Source, what)
+			return a.followed("", "")
+		}
+	}
+	reason := reasonOf(cause)
+	until, more := a.again(cause, since)
+	if more && !desk.IsPermanent(cause) {
+		a.d.log.Warn("what was sent is not changed yet", "ticket", a.m.TicketID, "message", a.m.ID, "source", a.out.Source, "what", what,
+			"tries", a.out.Tries, "again", until, "error", cause)
+		return a.postpone(desk.SendSent, reason, until)
+	}
+	a.loud("what was sent could not be changed", reason)
+	return a.followed(reason, what)
+}
+
+func (a *attempt) change(ctx context.Context, e Editor, what string) (err error) {
+	defer guard(&err)
+	if what == "delete" {
+		return e.Remove(ctx, &a.out.Reply, a.out.ExternalID())
+	}
+	return e.Edit(ctx, &a.out.Reply, a.out.ExternalID())
+}
+
+// followed ends the errand; failed, unless "", is what an event says could not
+// be done.
+func (a *attempt) followed(reason, failed string) error {
+	var event func(*desk.Ticket) ([]desk.Event, error)
+	if failed != "" {
+		event = a.event(failed, reason)
+	}
+	return a.books(func(ctx context.Context) error {
+		return a.d.books.Followed(ctx, a.m.ID, a.out.Revision, reason, event)
+	})
+}

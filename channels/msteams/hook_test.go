@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -99,6 +100,7 @@ func TestHostile(t *testing.T) {
 		{"too long", text("Bearer " + strings.Repeat("a", 20000)), nil, 401},
 		{"alg none", func(t *testing.T) string { return "Bearer " + noneToken(t, f) }, nil, 401},
 		{"HS256 with the public key", func(t *testing.T) string { return "Bearer " + hmacToken(t, f) }, nil, 401},
+		{"PS256", header("alg", "PS256"), nil, 401},
 		{"signature cut", func(*testing.T) string { s := f.Token(nil); return "Bearer " + s[:len(s)-8] }, nil, 401},
 		{"payload changed", func(*testing.T) string {
 			a, b := strings.Split(f.Token(nil), "."), strings.Split(f.Token(func(_ map[string]any, c jwt.MapClaims) { c["x"] = 1 }), ".")
@@ -191,6 +193,7 @@ func TestTolerated(t *testing.T) {
 		"audience in an array": func(f *faketeams.Server, _ faketeams.Activity, c jwt.MapClaims) {
 			c["aud"] = []string{"other", f.AppID}
 		},
+		"RS512": func(f *faketeams.Server, _ faketeams.Activity, c jwt.MapClaims) { c["alg"] = "RS512" },
 		"no slash in the claim": func(f *faketeams.Server, _ faketeams.Activity, c jwt.MapClaims) {
 			c["serviceurl"] = strings.TrimRight(f.ServiceURL(), "/")
 		},
@@ -222,7 +225,11 @@ func TestTolerated(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, options{})
 			a := h.fake.Message(h.fake.Personal(h.person), h.person, "hello")
-			token := h.fake.Token(func(_ map[string]any, c jwt.MapClaims) { bend(h.fake, a, c) })
+			token := h.fake.Token(func(head map[string]any, c jwt.MapClaims) {
+				if bend(h.fake, a, c); c["alg"] != nil {
+					head["alg"] = c["alg"]
+				}
+			})
 			body, err := json.Marshal(a)
 			if err != nil {
 				t.Fatal(err)
@@ -364,4 +371,37 @@ func TestManyAtOnce(t *testing.T) {
 		t.Errorf("the keys were fetched %d times", n)
 	}
 	h.well(t)
+}
+
+// TestEndlessBody: a body of unknown length is read up to the limit, no further.
+func TestEndlessBody(t *testing.T) {
+	h := newHouse(t, options{})
+	body := &spaces{}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.endpoint, io.NopCloser(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+h.fake.Token(nil))
+	client := h.server.Client()
+	res, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusRequestEntityTooLarge || h.ledger.calls != 0 {
+		t.Errorf("answered %d, %d submits", res.StatusCode, h.ledger.calls)
+	}
+}
+
+// spaces is 64 MB of blanks.
+type spaces struct{ n int }
+
+func (s *spaces) Read(b []byte) (int, error) {
+	if s.n += len(b); s.n > 64<<20 {
+		return 0, io.EOF
+	}
+	for i := range b {
+		b[i] = ' '
+	}
+	return len(b), nil
 }

@@ -283,8 +283,9 @@ func TestFilesThatFail(t *testing.T) {
 		before := len(h.ledger.all())
 		a := f.WithFile(f.Message(f.Personal(h.person), h.person, "see here"), "big", make([]byte, 1025))
 		a = f.WithFile(a, "fits", make([]byte, 1024))
+		a = f.WithFile(a, "of unknown length", make([]byte, 9000))
 		h.deliver(t, a, 200)
-		if d := h.ledger.all()[before]; len(d.Attachments) != 1 || len(d.Damage) != 1 || !strings.Contains(d.Damage[0], "larger than fileBytes") {
+		if d := h.ledger.all()[before]; len(d.Attachments) != 1 || len(d.Damage) != 2 || !strings.Contains(d.Damage[0], "larger than fileBytes") || !strings.Contains(d.Damage[1], "larger than fileBytes") {
 			t.Errorf("damage %q, files %v", d.Damage, d.Attachments)
 		}
 	})

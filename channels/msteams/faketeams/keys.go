@@ -80,6 +80,9 @@ func (s *Server) Token(bend func(header map[string]any, claims jwt.MapClaims)) s
 	if bend != nil {
 		bend(t.Header, t.Claims.(jwt.MapClaims))
 	}
+	if alg, _ := t.Header["alg"].(string); jwt.GetSigningMethod(alg) != nil { // another way to sign with the same key
+		t.Method = jwt.GetSigningMethod(alg)
+	}
 	signed, err := t.SignedString(k.private)
 	if err != nil { // a key and claims that marshal always sign
 		panic(err)

@@ -9,8 +9,6 @@ import (
 	"net/http"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"switchboard/channels"
 	"switchboard/pipeline/desk"
 )
@@ -28,9 +26,6 @@ func (a *adapter) Routes() []channels.Route {
 
 // bodyWithin is how long a request may take to arrive.
 const bodyWithin = 10 * time.Second
-
-// refusals keeps a stranger who knocks all day from filling the log.
-var refusals = rate.Sometimes{First: 3, Interval: 10 * time.Second}
 
 // signed reads a request within its limits and lets it in when its signature is
 // right. It fails closed and tells a stranger nothing.
@@ -63,7 +58,7 @@ func (a *adapter) signed(next func(http.ResponseWriter, *http.Request, []byte)) 
 
 func (a *adapter) refuse(w http.ResponseWriter, status int, why string) {
 	a.counts.add("refused: " + why)
-	refusals.Do(func() { a.Log.Warn("slack: a request was refused", "status", status, "why", why) })
+	a.knocks.Do(func() { a.Log.Warn("slack: a request was refused", "status", status, "why", why) })
 	if status == http.StatusRequestEntityTooLarge {
 		w.Header().Set("Connection", "close")
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	slackgo "github.com/slack-go/slack"
+	"golang.org/x/time/rate"
 
 	"switchboard/pipeline/desk"
 )
@@ -32,8 +33,9 @@ type people struct {
 	mu    sync.Mutex
 	known map[string]person
 	until map[string]time.Time
-	quiet time.Time // asked not to call before
-	self  string    // our bot user, once known
+	quiet time.Time // no question before this
+	limit *rate.Limiter
+	self  string // our bot user, once known
 }
 
 // How long an answer is believed, a failure too, and how many are kept.
@@ -42,7 +44,15 @@ const (
 	nobodyFor  = time.Minute
 	peopleMost = 20000
 	askWithin  = 1200 * time.Millisecond
+	restFor    = 5 * time.Second // after Slack did not answer
 )
+
+// newPeople asks at most about a hundred times a minute, Slack's limit for
+// users.info ("Rate limits", tier 4).
+func newPeople(api *slackgo.Client, now func() time.Time, log *slog.Logger) *people {
+	return &people{api: api, now: now, log: log, known: map[string]person{}, until: map[string]time.Time{},
+		limit: rate.NewLimiter(rate.Every(600*time.Millisecond), 50)}
+}
 
 // ask says who a user is; false when it is not known now.
 func (p *people) ask(ctx context.Context, id string) (person, bool) {
@@ -55,7 +65,7 @@ func (p *people) ask(ctx context.Context, id string) (person, bool) {
 	fresh := asked && now.Before(p.until[id])
 	resting := now.Before(p.quiet)
 	p.mu.Unlock()
-	if fresh || resting {
+	if fresh || resting || !p.limit.AllowN(now, 1) {
 		return who, who != person{}
 	}
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
@@ -73,20 +83,28 @@ func (p *people) ask(ctx context.Context, id string) (person, bool) {
 // failed keeps what was known and does not ask again at once.
 func (p *people) failed(id string, who person, err error) {
 	var limited *slackgo.RateLimitedError
-	if errors.As(err, &limited) {
-		p.mu.Lock()
-		p.quiet = p.now().Add(max(limited.RetryAfter, time.Second))
-		p.mu.Unlock()
-		return
+	var refused slackgo.SlackErrorResponse
+	p.log.Debug("slack: who is it", "err", noURL(err))
+	switch {
+	case errors.As(err, &limited):
+		p.rest(max(limited.RetryAfter, time.Second))
+	case errors.As(err, &refused):
+		p.keep(id, who, nobodyFor)
+	default:
+		p.rest(restFor)
 	}
-	p.log.Debug("slack: who is it", "err", err)
-	p.keep(id, who, nobodyFor)
+}
+
+func (p *people) rest(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.quiet = p.now().Add(d)
 }
 
 func (p *people) keep(id string, who person, d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.until == nil || len(p.known) >= peopleMost {
+	if len(p.known) >= peopleMost {
 		p.known, p.until = map[string]person{}, map[string]time.Time{}
 	}
 	p.known[id], p.until[id] = who, p.now().Add(d)
@@ -103,13 +121,13 @@ func (p *people) me(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
 	r, err := p.api.AuthTestContext(ctx)
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if err != nil {
-		p.log.Warn("slack: auth.test", "err", err)
-		p.quiet = p.now().Add(5 * time.Second)
+		p.log.Warn("slack: auth.test", "err", noURL(err))
+		p.rest(restFor)
 		return ""
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.self = r.UserID
 	return p.self
 }

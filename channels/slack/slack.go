@@ -19,6 +19,13 @@
 // What it may not know: the store, the queue, tickets, other channels. What it
 // must ask of the tickets it asks through [channels.Desk].
 //
+// What the app needs in Slack. Bot scopes: chat:write, commands, files:read,
+// files:write, im:write, reactions:read, users:read, users:read.email, and for
+// the kinds of channel it sits in channels:, groups:, im: and mpim:history and
+// :read. Bot events: message.channels, message.groups, message.im, message.mpim,
+// app_mention, reaction_added. Request URLs: events to .../events, slash commands
+// to .../commands, interactivity to .../interactions.
+//
 // Standards: Slack's documentation, cited by the title of the page: "Verifying
 // requests from Slack", "Events API", "Formatting message text", "Rate limits".
 //
@@ -39,6 +46,7 @@ import (
 	"time"
 
 	slackgo "github.com/slack-go/slack"
+	"golang.org/x/time/rate"
 
 	"switchboard/channels"
 	"switchboard/pipeline/desk"
@@ -80,7 +88,8 @@ type adapter struct {
 	inflight *inflight
 	views    views
 	counts   counts
-	idle     func() // closes connections nobody uses
+	idle     func()         // closes connections nobody uses
+	knocks   rate.Sometimes // keeps a stranger who knocks all day from filling the log
 
 	answerWithin time.Duration // Slack waits three seconds
 	workWithin   time.Duration // what a request sets off may take, however it was answered
@@ -105,9 +114,9 @@ func open(c channels.Config) (*adapter, error) {
 		return slackgo.New(s.BotToken, slackgo.OptionAPIURL(s.APIURL), slackgo.OptionHTTPClient(h))
 	}
 	a := &adapter{Config: c, settings: s, http: short, api: client(short), files: client(long),
-		idle: transport.CloseIdleConnections, pace: newPace(c.Now), inflight: newInflight(maxInflight),
+		idle: transport.CloseIdleConnections, knocks: rate.Sometimes{First: 3, Interval: 10 * time.Second}, pace: newPace(c.Now), inflight: newInflight(maxInflight),
 		answerWithin: 2500 * time.Millisecond, workWithin: 55 * time.Second}
-	a.people = &people{api: a.api, now: c.Now, log: c.Log, known: map[string]person{}}
+	a.people = newPeople(a.api, c.Now, c.Log)
 	a.rooms = &rooms{api: a.api, now: c.Now, log: c.Log, known: map[string]room{}}
 	return a, nil
 }

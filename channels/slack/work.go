@@ -156,6 +156,8 @@ func (a *adapter) names(ctx context.Context, m *message) func(string) string {
 	if m.Text == "" {
 		texts = append(texts, blockText(m.Blocks))
 	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
 	known := map[string]string{}
 	for _, id := range mentioned(texts...) {
 		if who, ok := a.people.ask(ctx, id); ok {

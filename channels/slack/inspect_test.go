@@ -131,11 +131,15 @@ func TestModesLive(t *testing.T) {
 	if d := ds[len(ds)-1]; len(ds) != 4 || d.Ask == nil || d.Ask.Actor != (desk.Actor{Kind: desk.ByAgent, ID: cleo, Name: "Cleo"}) || d.Headers["slack-staff"] != "true" {
 		t.Errorf("%d drafts, the last %+v", len(ds), d)
 	}
+	w.say(fakeslack.Message{Channel: help, User: ada, ThreadTS: root.TS, Text: "<@" + fakeslack.BotUser + "> hello?"})
+	if n := len(w.s.Calls("conversations.replies")); n != 1 || len(w.h.drafts()) != 5 {
+		t.Errorf("the thread was read %d times, %d drafts", n, len(w.h.drafts()))
+	}
 	other := w.say(fakeslack.Message{Channel: help, User: ada, Text: "other talk"})
 	w.say(fakeslack.Message{Channel: help, User: bob, ThreadTS: other.TS, Text: "chatter"})
 	w.yes(w.s.Edit(t.Context(), help, other.TS, "other words"))
 	w.yes(w.s.Edit(t.Context(), help, root.TS, "talk indeed"))
-	if ds = w.h.drafts(); len(ds) != 5 || ds[4].Act != desk.ActEdit || ds[4].Text != "talk indeed" {
+	if ds = w.h.drafts(); len(ds) != 6 || ds[5].Act != desk.ActEdit || ds[5].Text != "talk indeed" {
 		t.Errorf("%d drafts", len(ds))
 	}
 }

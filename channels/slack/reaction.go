@@ -46,13 +46,7 @@ func (a *adapter) create(ctx context.Context, body []byte, e *envelope, d decisi
 		return err
 	}
 	draft.Headers["slack-reaction-by"] = string(e.Event.User)
-	more, err := a.before(ctx, e, d, raw)
-	if err != nil {
-		a.Log.Warn("slack: the thread could not be read", "event", string(e.EventID), "err", err)
-		draft.Damage = append(draft.Damage, "the rest of the thread could not be read")
-	}
-	_, err = a.Sink.Submit(ctx, nil, append([]*desk.Draft{draft}, more...)...)
-	return err
+	return a.withThread(ctx, e, d, raw, draft)
 }
 
 // sureOf ends an event that no retry cures by keeping its bytes.

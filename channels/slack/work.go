@@ -41,12 +41,27 @@ func (a *adapter) take(ctx context.Context, body []byte, e *envelope, odd string
 	if err != nil {
 		return err
 	}
-	drafts := []*desk.Draft{draft}
 	if d.verdict == toTicket && d.rule.mode == modeMention && d.msg.reply() {
+		return a.withThread(ctx, e, d, raw, draft)
+	}
+	_, err = a.Sink.Submit(ctx, nil, draft)
+	return err
+}
+
+// withThread submits a draft that begins a ticket in the middle of a talk,
+// together with what was said in its thread so far, unless the thread is on a
+// ticket already.
+func (a *adapter) withThread(ctx context.Context, e *envelope, d decision, raw desk.BlobRef, draft *desk.Draft) error {
+	known, err := a.knows(ctx, a.team(e), d.msg)
+	if err != nil {
+		return err
+	}
+	drafts := []*desk.Draft{draft}
+	if !known {
 		more, err := a.before(ctx, e, d, raw)
 		if err != nil {
-			a.Log.Warn("slack: the thread so far could not be read", "event", string(e.EventID), "err", err)
-			draft.Damage = append(draft.Damage, "what was said before in the thread could not be read")
+			a.Log.Warn("slack: the thread could not be read", "event", string(e.EventID), "err", err)
+			draft.Damage = append(draft.Damage, "the rest of the thread could not be read")
 		}
 		drafts = append(drafts, more...)
 	}

@@ -1,9 +1,10 @@
-// Package api is the REST interface: /v1/tickets and what hangs on it, the
+// Package api is the REST interface: /v1/tickets and what hangs on it,
+// /v1/customers, the
 // OpenAPI 3.1 description of itself, and the health routes. It is also the
 // fallback way in: a program that can do nothing else posts JSON.
 //
 // What goes in: HTTP requests with an API key. What comes out: JSON views of
-// [desk.Ticket], [desk.Message], [desk.Link], [desk.Event] and [desk.Receipt];
+// [desk.Ticket], [desk.Message], [desk.Customer], [desk.Link], [desk.Event] and [desk.Receipt];
 // a new ticket leaves as a [desk.Draft] through [Intake], like any message of
 // any channel, so that rules, routes and SLAs apply to it.
 //
@@ -60,6 +61,9 @@ type Options struct {
 	// Sends reports whether the adapter of a source can carry an answer. Nil
 	// asks the policy: sources of email, Slack, Teams and chat can.
 	Sends func(source string) bool
+	// Deliver hands messages to be sent, or whose sent words changed, to the
+	// workers; it must not block. Nil leaves them to the workers' sweep.
+	Deliver func(ids ...desk.MessageID)
 	// Ready checks what serving depends on: a name and nil, or what is wrong.
 	Ready func(ctx context.Context) map[string]error
 	// Metrics answers GET /metrics; nil leaves the route out.
@@ -135,6 +139,7 @@ func New(o Options) (http.Handler, error) {
 	s.routeChanges()
 	s.routeComments()
 	s.routeLinks()
+	s.routeCustomers()
 	s.routeHistory()
 	s.routeHealth(mux)
 	if err := s.serveOpenAPI(mux); err != nil {

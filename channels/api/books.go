@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"switchboard/channels"
 	"switchboard/pipeline/desk"
@@ -41,6 +42,8 @@ type Comments interface {
 	Message(ctx context.Context, id desk.MessageID) (*desk.Message, error)
 	// Messages lists a ticket's messages, oldest first.
 	Messages(ctx context.Context, id desk.TicketID, limit int, cursor string, publicOnly bool) ([]desk.Message, string, error)
+	// Revise edits or deletes a message of ours on a ticket; guard sees it first.
+	Revise(ctx context.Context, ticket desk.TicketID, r desk.Revision, by desk.Actor, guard func(*desk.Message) error) (*desk.Message, error)
 }
 
 // Links ties tickets together.
@@ -51,10 +54,20 @@ type Links interface {
 	Links(ctx context.Context, id desk.TicketID) ([]desk.Link, error)
 }
 
-// People finds customers with their companies by uid; unknown ones are left
-// out.
+// People finds and changes customers.
 type People interface {
+	// Customers finds them with their companies by uid; unknown ones are left out.
 	Customers(ctx context.Context, ids []desk.CustomerID) (map[desk.CustomerID]desk.Requester, error)
+	// CustomerNamed finds one by uid or external ID, with their handles.
+	CustomerNamed(ctx context.Context, uidOrExternalID string) (desk.Requester, []desk.Identity, error)
+	// ChangeCustomer locks a record and lets fn change it. An external ID somebody
+	// else has is a desk.ErrConflict.
+	ChangeCustomer(ctx context.Context, id desk.CustomerID, fn func(*desk.Customer) error) (desk.Requester, error)
+	// MergeCustomers moves everything of one record into another; its names go on
+	// to name that.
+	MergeCustomers(ctx context.Context, into, from desk.CustomerID, by desk.Actor, at time.Time) (desk.Requester, error)
+	// SplitCustomer moves handles, and the tickets opened by them, to a new record.
+	SplitCustomer(ctx context.Context, id desk.CustomerID, handles []desk.Identity, by desk.Actor, at time.Time) (desk.Requester, error)
 }
 
 // Names knows the names other systems use, and the teams that were made on

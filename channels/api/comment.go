@@ -44,7 +44,10 @@ type messageView struct {
 	Attachments []attachmentView `json:"attachments"`
 	Damage      []string         `json:"damage,omitempty" doc:"What was broken in the message as it came, and how it was read anyway."`
 	SendState   *desk.SendState  `json:"sendState" doc:"How far a public comment got on its channel: queued, sending, sent, unknown or failed; null when no channel carries it." example:"queued"`
+	SendError   string           `json:"sendError,omitempty" doc:"Why it did not go out, or not yet."`
 	SentAt      *time.Time       `json:"sentAt"`
+	EditedAt    *time.Time       `json:"editedAt" doc:"Its author changed it since; content is the latest."`
+	DeletedAt   *time.Time       `json:"deletedAt" doc:"Its author took it back: subject, content and attachments are hidden."`
 	Receipt     desk.ReceiptID   `json:"receipt,omitempty" doc:"The ledger's receipt of a message that came in."`
 	CreatedAt   time.Time        `json:"createdAt"`
 }
@@ -60,12 +63,17 @@ type attachmentView struct {
 func messageOf(m *desk.Message) messageView {
 	v := messageView{ID: m.ID, TicketID: m.TicketID, Content: m.Text, IsPublic: m.Public, Mentions: m.Mentions, Author: m.Author,
 		Direction: m.Direction, Source: m.Channel, Subject: m.Subject, Attachments: []attachmentView{}, Damage: m.Damage,
-		SentAt: timeOrNull(m.SentAt), Receipt: m.Receipt, CreatedAt: m.CreatedAt.UTC()}
+		SendError: m.SendError, SentAt: timeOrNull(m.SentAt), EditedAt: timeOrNull(m.EditedAt), DeletedAt: timeOrNull(m.DeletedAt),
+		Receipt: m.Receipt, CreatedAt: m.CreatedAt.UTC()}
 	if v.Mentions == nil {
 		v.Mentions = []string{}
 	}
 	if m.Send != desk.SendNone {
 		v.SendState = &m.Send
+	}
+	if v.DeletedAt != nil {
+		v.Subject, v.Content = "", ""
+		return v
 	}
 	for _, a := range m.Attachments {
 		v.Attachments = append(v.Attachments, attachmentView{Name: a.Name, ContentType: a.ContentType, Size: a.Blob.Size, SHA256: a.Blob.Digest})
@@ -115,6 +123,7 @@ func (s *server) routeComments() {
 		OperationID: "listComments", Method: http.MethodGet, Path: "/v1/tickets/{id}/comments", Tags: []string{"comments"},
 		Summary: "List the messages of a ticket", Description: "Oldest first: what the customer sent, answers and internal notes.",
 	}, desk.ReadTickets, s.comments)
+	s.routeRevisions()
 }
 
 func (s *server) routeStatus() {

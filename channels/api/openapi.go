@@ -45,7 +45,7 @@ func (s *server) description() *huma.OpenAPI {
 		},
 		Security: []map[string][]string{{"bearer": {}}, {"apiKey": {}}},
 		Tags: []*huma.Tag{{Name: "tickets", Description: "The cases."}, {Name: "comments", Description: "What was said on them."},
-			{Name: "links", Description: "How they stand to each other."}, {Name: "intake", Description: "What became of a message."},
+			{Name: "customers", Description: "Who asks."}, {Name: "links", Description: "How they stand to each other."}, {Name: "intake", Description: "What became of a message."},
 			{Name: "health", Description: "For the machines around us."}},
 	}
 	if s.Version == "" {

@@ -52,7 +52,18 @@ func (s *server) say(ctx context.Context, m *desk.Message, idem string, apply fu
 	if errors.Is(err, desk.ErrSettled) && t != nil && saved != nil {
 		return again(t, saved, m)
 	}
+	if err == nil {
+		s.deliver(saved)
+	}
 	return said{ticket: t, message: saved}, err
+}
+
+// deliver hands a message to whoever sends it. The books remember it too, so
+// nothing is lost when nobody does.
+func (s *server) deliver(m *desk.Message) {
+	if s.Deliver != nil && m.Public && m.Send != desk.SendNone && m.Send != desk.SendFailed {
+		s.Deliver(m.ID)
+	}
 }
 
 // saidBefore looks for the request in the ticket's history.
@@ -81,9 +92,10 @@ func (s *server) saidBefore(ctx context.Context, m *desk.Message, request string
 	}
 }
 
-// again answers with the earlier message when the later one says the same.
+// again answers with the earlier message when the later one says the same, as
+// far as that can still be seen: the earlier one may have been edited since.
 func again(t *desk.Ticket, earlier, later *desk.Message) (said, error) {
-	if earlier.Text != later.Text || earlier.Public != later.Public || !slices.Equal(earlier.Mentions, later.Mentions) {
+	if earlier.EditedAt.IsZero() && earlier.Text != later.Text || earlier.Public != later.Public || !slices.Equal(earlier.Mentions, later.Mentions) {
 		return said{}, keyReused()
 	}
 	return said{ticket: t, message: earlier, again: true}, nil

@@ -28,14 +28,15 @@ import (
 
 // The store satisfies every room's books.
 var (
-	_ workers.Books       = (*store.Store)(nil)
-	_ workers.ServerBooks = (*store.Store)(nil)
-	_ api.Books           = (*store.Store)(nil)
-	_ channels.Mailboxes  = (*store.Store)(nil)
-	_ channels.Blobs      = (*blob.Blobs)(nil)
-	_ channels.Sink       = (*workers.Intake)(nil)
-	_ api.Intake          = (*workers.Intake)(nil)
-	_ pipeline.Books      = (*store.View)(nil)
+	_ workers.Books         = (*store.Store)(nil)
+	_ workers.ServerBooks   = (*store.Store)(nil)
+	_ workers.DeliveryBooks = (*store.Store)(nil)
+	_ api.Books             = (*store.Store)(nil)
+	_ channels.Mailboxes    = (*store.Store)(nil)
+	_ channels.Blobs        = (*blob.Blobs)(nil)
+	_ channels.Sink         = (*workers.Intake)(nil)
+	_ api.Intake            = (*workers.Intake)(nil)
+	_ pipeline.Books        = (*store.View)(nil)
 )
 
 // place says where a process finds its config and its data.

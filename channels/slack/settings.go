@@ -26,7 +26,7 @@ type settings struct {
 
 	// Mode says what opens a ticket in a channel that Channels does not name:
 	// see the modes. Window groups messages of one person (mode every).
-	Mode     string        `yaml:"mode" words:"every thread mention emoji none"`
+	Mode     string        `yaml:"mode" words:"every,thread,mention,emoji,none"`
 	Window   time.Duration `yaml:"window"`
 	Channels []override    `yaml:"channels"`
 
@@ -54,7 +54,7 @@ type settings struct {
 type override struct {
 	ID     string         `yaml:"id"`   // C..., G... or D...
 	Name   string         `yaml:"name"` // without #; asked of Slack, so prefer the ID
-	Mode   string         `yaml:"mode" words:"every thread mention emoji none"`
+	Mode   string         `yaml:"mode" words:"every,thread,mention,emoji,none"`
 	Window *time.Duration `yaml:"window"`
 	Team   desk.TeamID    `yaml:"team"` // whose desk its tickets come to
 }

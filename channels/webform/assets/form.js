@@ -156,6 +156,11 @@
     const to = document.getElementById(link.hash.slice(1));
     to.focus();
     to.closest(".field").scrollIntoView({ block: "nearest" });
+    // The Enter that followed the link must not send the form from its field.
+    const swallow = (e) => e.type === "keypress" && e.preventDefault();
+    const end = () => removeEventListener("keypress", swallow, true);
+    addEventListener("keypress", swallow, true);
+    addEventListener("keydown", end, { capture: true, once: true });
   });
 
   const find = (target) => fields.find((f) => f.inputs.includes(target) || f.kept.includes(target));

@@ -51,8 +51,12 @@ func insertNew[T any](tx *gorm.DB, rows []T) error {
 }
 
 // in is the condition that col is one of values. It has one parameter whatever
-// their number, so that there is one statement.
+// their number, so that there are two statements at most: a single value lets an
+// index give the order too.
 func (s *Store) in(col string, values []string) clause.Expr {
+	if len(values) == 1 {
+		return gorm.Expr(col+" = ?", values[0])
+	}
 	if s.dialect == Postgres {
 		return gorm.Expr(col+" = ANY(?)", &values)
 	}

@@ -58,7 +58,6 @@ type trial struct {
 	called    atomic.Int64 // calls begun
 
 	began    time.Time // the first mail or call
-	sentAll  time.Time // the last answer; set before the settling begins
 	settled  time.Time
 	lastKill time.Time
 	tookOver time.Duration // from the death of a machine until another had read its mail
@@ -226,13 +225,14 @@ func (tr *trial) rounds(n int, before, hurt func()) {
 	}
 }
 
-// settle waits until the ledger has everything and nothing in it is open.
+// settle waits until the ledger has everything that was sent and nothing in it
+// is open.
 func (tr *trial) settle() {
 	tr.t.Helper()
-	tr.sentAll = time.Now()
+	begun := time.Now()
 	ctx, cancel := context.WithTimeout(tr.ctx, tr.size.settle)
 	defer cancel()
-	want := int64(len(tr.post) + len(trialPlaces) + len(tr.calls))
+	want := int64(tr.delivered + len(trialPlaces) + len(tr.calls))
 	var all, open int64
 	err := tr.until(ctx, func(ctx context.Context) (err error) {
 		if all, open, err = tr.ledger(ctx); err == nil && (all < want || open > 0) {
@@ -242,7 +242,7 @@ func (tr *trial) settle() {
 	})
 	tr.settled = time.Now()
 	if err != nil {
-		tr.t.Errorf("%s after the last was sent: %v", time.Since(tr.sentAll).Round(time.Second), err)
+		tr.t.Errorf("%s after the last was sent: %v", time.Since(begun).Round(time.Second), err)
 	}
 }
 
@@ -276,7 +276,7 @@ func (tr *trial) ledger(ctx context.Context) (all, open int64, err error) {
 }
 
 // until asks until the answer is nil, or returns the last answer when ctx ends.
-func (tr *trial) until(ctx context.Context, ask func(context.Context) error) error {
+func (tr *trial) until(ctx context.Context, ask func(context.Context) error) (last error) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -284,10 +284,13 @@ func (tr *trial) until(ctx context.Context, ask func(context.Context) error) err
 		if err == nil {
 			return nil
 		}
+		if last == nil || ctx.Err() == nil { // else it says only that time is up
+			last = err
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return err
+			return last
 		}
 	}
 }

@@ -106,8 +106,8 @@ func trialKill(tr *trial) {
 	tr.startFleet()
 	tr.late = tr.size.late
 	tr.rounds(tr.size.kills, nil, func() { tr.kill(tr.roles[tr.random.IntN(len(tr.roles))]) })
-	tr.takeOver()
 	tr.settle()
+	tr.takeOver()
 	tr.count()
 }
 

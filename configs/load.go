@@ -24,6 +24,27 @@ func Load(path string, env Lookup) (*Config, error) {
 // Parse reads a config from memory. name is the file's name in messages and
 // the start of relative file: paths. It is safe for any bytes.
 func Parse(name string, data []byte, env Lookup) (*Config, error) {
+	c, err := read(name, data, env)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Inspect is [Load] for somebody who wants to know all that is wrong: beside an
+// *[Errors] it returns what could be read, so that the channels can look at
+// their own blocks too. Such a Config has no policy and must not be run.
+func Inspect(path string, env Lookup) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("configs: %w", err)
+	}
+	return read(path, data, env)
+}
+
+// read returns what could be read, and what is wrong. The Config is nil only
+// when the text is no YAML at all.
+func read(name string, data []byte, env Lookup) (*Config, error) {
 	if env == nil {
 		env = os.LookupEnv
 	}
@@ -39,7 +60,7 @@ func Parse(name string, data []byte, env Lookup) (*Config, error) {
 	d.value(r.root, reflect.ValueOf(c).Elem(), field{key: "the config"})
 	p := c.compile(r)
 	if err := r.err(); err != nil {
-		return nil, err
+		return c, err
 	}
 	c.policy = p
 	return c, nil

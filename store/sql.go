@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/bits"
+	"reflect"
 	"time"
 
 	"gorm.io/gorm"
@@ -15,9 +16,12 @@ import (
 	"switchboard/pipeline/desk"
 )
 
-// insertMax is the most rows one statement inserts. The widest row has some 40
-// columns: 128 of them stay below SQLite's 32766 parameters.
-const insertMax = 128
+// insertMax is the most rows one statement inserts; insertParams is the most
+// parameters it has on SQLite, whose driver looks for each of them among all.
+const (
+	insertMax    = 128
+	insertParams = 512
+)
 
 // doNothing leaves a row that is there already alone; the caller compares the
 // number of rows.
@@ -27,8 +31,12 @@ var doNothing = clause.OnConflict{DoNothing: true}
 // table has eight statement texts and the caches stay warm, and returns how
 // many went in.
 func insert[T any](tx *gorm.DB, rows []T, oc ...clause.Expression) (n int64, err error) {
+	most := insertMax
+	if tx.Name() == SQLite {
+		most = powerOfTwo(max(insertParams/reflect.TypeFor[T]().NumField(), 1))
+	}
 	for len(rows) > 0 {
-		k := min(1<<(bits.Len(uint(len(rows)))-1), insertMax)
+		k := min(powerOfTwo(len(rows)), most)
 		part := rows[:k]
 		res := tx.Clauses(oc...).Create(&part)
 		if res.Error != nil {
@@ -39,6 +47,10 @@ func insert[T any](tx *gorm.DB, rows []T, oc ...clause.Expression) (n int64, err
 	}
 	return n, nil
 }
+
+// powerOfTwo is the greatest power of two that is not above n, which is at
+// least 1.
+func powerOfTwo(n int) int { return 1 << (bits.Len(uint(n)) - 1) }
 
 // insertNew inserts rows that must all be new, and ends the transaction with
 // errAgain when somebody else made one of them meanwhile.
@@ -51,8 +63,12 @@ func insertNew[T any](tx *gorm.DB, rows []T) error {
 }
 
 // in is the condition that col is one of values. It has one parameter whatever
-// their number, so that there is one statement.
+// their number, so that there are two statements at most: a single value lets an
+// index give the order too.
 func (s *Store) in(col string, values []string) clause.Expr {
+	if len(values) == 1 {
+		return gorm.Expr(col+" = ?", values[0])
+	}
 	if s.dialect == Postgres {
 		return gorm.Expr(col+" = ANY(?)", &values)
 	}
@@ -65,15 +81,18 @@ type pair struct{ a, b string }
 // inPairs is the condition that (colA, colB) is one of the pairs, with a fixed
 // number of parameters.
 func (s *Store) inPairs(colA, colB string, pairs []pair) clause.Expr {
-	as, bs := make([]string, len(pairs)), make([]string, len(pairs))
-	for i, p := range pairs {
-		as[i], bs[i] = p.a, p.b
-	}
 	if s.dialect == Postgres {
+		as, bs := make([]string, len(pairs)), make([]string, len(pairs))
+		for i, p := range pairs {
+			as[i], bs[i] = p.a, p.b
+		}
 		return gorm.Expr("("+colA+", "+colB+") IN (SELECT * FROM unnest(?::text[], ?::text[]))", &as, &bs)
 	}
-	return gorm.Expr("("+colA+", "+colB+") IN (SELECT a.value, b.value FROM json_each(?) a JOIN json_each(?) b ON a.key = b.key)",
-		mustJSON(as), mustJSON(bs))
+	list := make([][2]string, len(pairs))
+	for i, p := range pairs {
+		list[i] = [2]string{p.a, p.b}
+	}
+	return gorm.Expr("("+colA+", "+colB+") IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))", mustJSON(list))
 }
 
 // forUpdate locks the rows a query finds until the transaction ends. On SQLite
@@ -173,7 +192,7 @@ func (u *unpacker) unpack(text string, into any) {
 }
 
 // mustJSON encodes strings, which cannot fail.
-func mustJSON(list []string) string {
+func mustJSON[T string | [2]string](list []T) string {
 	if list == nil {
 		return "[]"
 	}

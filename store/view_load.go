@@ -36,8 +36,12 @@ func (v *View) loadWaiting(ctx context.Context, keys []pair) error {
 	if len(keys) == 0 {
 		return nil
 	}
+	table := "ledger"
+	if v.s.dialect == SQLite { // which prefers an index that holds the whole scope
+		table = "ledger INDEXED BY ledger_ahead"
+	}
 	var rows []receiptRow
-	err := v.s.read(ctx).Select("scope", "thread_key", "min(id) AS id").Where(v.s.inPairs("scope", "thread_key", keys)).
+	err := v.s.read(ctx).Table(table).Select("scope", "thread_key", "min(id) AS id").Where(v.s.inPairs("scope", "thread_key", keys)).
 		Where("state = 'accepted' AND attempts = 0").Group("scope, thread_key").Find(&rows).Error
 	if err != nil {
 		return err

@@ -55,7 +55,13 @@ func (s *server) body(r *http.Request, w http.ResponseWriter) ([]byte, *Problem)
 	}
 	_ = huma.SetReadDeadline(w, time.Now().Add(bodyTimeout)) // not every writer can
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	_ = huma.SetReadDeadline(w, time.Time{})
+	if err == nil {
+		_ = huma.SetReadDeadline(w, time.Time{})
+	} else {
+		// The rest of the body may never come: the server must not wait for it
+		// before it answers, so the deadline stays and the connection ends.
+		w.Header().Set("Connection", "close")
+	}
 	var big *http.MaxBytesError
 	var slow net.Error
 	switch {

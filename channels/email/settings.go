@@ -106,64 +106,60 @@ func load(b channels.Block, limits channels.Limits) (settings, error) {
 	return s, err
 }
 
+// check names everything that is wrong.
 func (s settings) check() error {
-	oneOf := func(v string, allowed ...string) bool { return slices.Contains(allowed, v) }
-	switch {
-	case s.Host == "":
-		return desk.Invalidf("host", "is required: the name of the IMAP server")
-	case strings.ContainsAny(s.Host, "/ \t\r\n"):
-		return desk.Invalidf("host", "is not a host name")
-	case s.Port < 1 || s.Port > 65535:
-		return desk.Invalidf("port", "must be between 1 and 65535")
-	case !oneOf(s.TLS, tlsImplicit, tlsStart, tlsNone):
-		return desk.Invalidf("tls", "must be tls, starttls or plain")
-	case s.TLS == tlsNone && !loopback(s.Host):
-		return desk.Invalidf("tls", "plain is only for a server on this machine (localhost, 127.0.0.1, ::1): it would show the password and the mail to everybody on the way")
-	case s.TLS == tlsNone && s.CAFile != "":
-		return desk.Invalidf("caFile", "has no use with tls: plain")
-	case s.User == "":
-		return desk.Invalidf("user", "is required")
-	case !oneOf(s.Auth, "", authLogin, authPlain, authXOAuth2, authOAuthBearer):
-		return desk.Invalidf("auth", "must be login, plain, xoauth2 or oauthbearer")
-	case s.Password == "" && s.TokenFile == "":
-		return desk.Invalidf("password", "is required, or tokenFile with auth: xoauth2 or oauthbearer")
-	case s.TokenFile != "" && !oneOf(s.Auth, authXOAuth2, authOAuthBearer):
-		return desk.Invalidf("tokenFile", "is for auth: xoauth2 or oauthbearer")
-	case s.Poll < time.Second || s.Poll > 24*time.Hour:
-		return desk.Invalidf("poll", "must be between 1s and 24h")
-	case s.Batch < 1 || s.Batch > maxBatch:
-		return desk.Invalidf("batch", "must be between 1 and %d", maxBatch)
-	case s.MaxMessageBytes < 1<<10:
-		return desk.Invalidf("maxMessageBytes", "must be at least 1024")
-	case s.MaxStoredBytes < s.MaxMessageBytes:
-		return desk.Invalidf("maxStoredBytes", "must not be smaller than maxMessageBytes")
-	}
-	for key, d := range map[string]time.Duration{"connect": s.Timeouts.Connect, "command": s.Timeouts.Command, "body": s.Timeouts.Body} {
-		if d <= 0 || d > time.Hour {
-			return desk.Invalidf("timeouts."+key, "must be more than 0 and at most 1h")
+	var errs []error
+	refuse := func(wrong bool, key, format string, args ...any) {
+		if wrong {
+			errs = append(errs, desk.Invalidf(key, format, args...))
 		}
+	}
+	oneOf := func(v string, allowed ...string) bool { return slices.Contains(allowed, v) }
+	refuse(s.Host == "",
+		"host", "is required: the name of the IMAP server")
+	refuse(strings.ContainsAny(s.Host, "/ \t\r\n"),
+		"host", "is not a host name")
+	refuse(s.Port < 1 || s.Port > 65535,
+		"port", "must be between 1 and 65535")
+	refuse(!oneOf(s.TLS, tlsImplicit, tlsStart, tlsNone),
+		"tls", "must be tls, starttls or plain")
+	refuse(s.TLS == tlsNone && s.Host != "" && !loopback(s.Host),
+		"tls", "plain is only for a server on this machine (localhost, 127.0.0.1, ::1): it would show the password and the mail to everybody on the way")
+	refuse(s.TLS == tlsNone && s.CAFile != "",
+		"caFile", "has no use with tls: plain")
+	refuse(s.User == "",
+		"user", "is required")
+	refuse(!oneOf(s.Auth, "", authLogin, authPlain, authXOAuth2, authOAuthBearer),
+		"auth", "must be login, plain, xoauth2 or oauthbearer")
+	refuse(s.Password == "" && s.TokenFile == "",
+		"password", "is required, or tokenFile with auth: xoauth2 or oauthbearer")
+	refuse(s.TokenFile != "" && !oneOf(s.Auth, authXOAuth2, authOAuthBearer),
+		"tokenFile", "is for auth: xoauth2 or oauthbearer")
+	refuse(s.Poll < time.Second || s.Poll > 24*time.Hour,
+		"poll", "must be between 1s and 24h")
+	refuse(s.Batch < 1 || s.Batch > maxBatch,
+		"batch", "must be between 1 and %d", maxBatch)
+	refuse(s.MaxMessageBytes < 1<<10,
+		"maxMessageBytes", "must be at least 1024")
+	refuse(s.MaxStoredBytes < s.MaxMessageBytes,
+		"maxStoredBytes", "must not be smaller than maxMessageBytes")
+	for key, d := range map[string]time.Duration{"connect": s.Timeouts.Connect, "command": s.Timeouts.Command, "body": s.Timeouts.Body} {
+		refuse(d <= 0 || d > time.Hour, "timeouts."+key, "must be more than 0 and at most 1h")
 	}
 	seen := map[string]bool{}
 	for i, f := range s.Folders {
-		key := fmt.Sprintf("folders[%d]", i)
-		switch canonical := canonicalFolder(f); {
-		case strings.TrimSpace(f) == "":
-			return desk.Invalidf(key, "is empty")
-		case seen[canonical]:
-			return desk.Invalidf(key, "is listed twice")
-		case canonicalFolder(s.MoveTo) == canonical:
-			return desk.Invalidf("moveTo", "is one of the folders that are read: mail would be read again for ever")
-		default:
-			seen[canonical] = true
-		}
+		key, canonical := fmt.Sprintf("folders[%d]", i), canonicalFolder(f)
+		refuse(strings.TrimSpace(f) == "", key, "is empty")
+		refuse(seen[canonical], key, "is listed twice")
+		refuse(canonicalFolder(s.MoveTo) == canonical, "moveTo", "is one of the folders that are read: mail would be read again for ever")
+		seen[canonical] = true
 	}
-	if _, err := s.tls(); err != nil {
-		return err
-	}
+	_, err := s.tls()
+	errs = append(errs, err)
 	if s.SMTP != nil {
-		return s.SMTP.check()
+		errs = append(errs, s.SMTP.check())
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // canonicalFolder: INBOX in any case is one name (RFC 9051 section 5.1).

@@ -61,7 +61,7 @@ func TestFlagsBetweenBodies(t *testing.T) {
 	s.body = func(uid uint32, _ string, truth []byte) (string, bool) {
 		if uid == 3 && first {
 			first = false
-			return fmt.Sprintf("* SEQ FETCH (UID 3 FLAGS (\\Seen))\r\n") + response(3, truth), true
+			return "* SEQ FETCH (UID 3 FLAGS (\\Seen))\r\n" + response(3, truth), true
 		}
 		return "-", true
 	}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"switchboard/configs"
 	"switchboard/pipeline/desk"
@@ -26,9 +28,9 @@ func (c *checkCmd) Validate() error {
 }
 
 func (c *checkCmd) Run(s streams) error {
-	cfg, err := configs.Load(c.File, s.env)
-	if err == nil {
-		err = checkBlocks(cfg)
+	cfg, err := configs.Inspect(c.File, s.env)
+	if cfg != nil {
+		err = errors.Join(err, checkBlocks(cfg))
 	}
 	if err != nil {
 		return report(err, s)
@@ -71,22 +73,33 @@ func report(err error, s streams) error {
 	return errSaid
 }
 
-// problems lists the lines of an error tree of config problems.
+// problems lists the lines of an error tree of config problems, in the order in
+// which they stand in the file.
 func problems(err error) []string {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var out []string
-		for _, e := range joined.Unwrap() {
-			out = append(out, problems(e)...)
+	var placed []configs.Problem
+	var rest []string
+	var collect func(error)
+	collect = func(err error) {
+		var bad *configs.Errors
+		switch joined, ok := err.(interface{ Unwrap() []error }); {
+		case ok:
+			for _, e := range joined.Unwrap() {
+				collect(e)
+			}
+		case errors.As(err, &bad):
+			placed = append(placed, bad.Problems...)
+		default:
+			rest = append(rest, err.Error())
 		}
-		return out
 	}
-	var bad *configs.Errors
-	if errors.As(err, &bad) {
-		var out []string
-		for _, p := range bad.Problems {
-			out = append(out, p.String())
-		}
-		return out
+	collect(err)
+	slices.SortStableFunc(placed, func(a, b configs.Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	placed = slices.Compact(placed) // the loader and the channel may see the same
+	lines := make([]string, 0, len(placed)+len(rest))
+	for _, p := range placed {
+		lines = append(lines, p.String())
 	}
-	return []string{err.Error()}
+	return append(lines, rest...)
 }

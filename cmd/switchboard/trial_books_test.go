@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -90,19 +92,25 @@ func (tr *trial) count() {
 	tr.countCalls(b)
 	tr.countPeople(b)
 	slowest, at := tr.slowest(b)
-	created, accepted, tries := tr.answered(tr.ctx)
+	created, accepted, tries := tr.answered()
 	line := fmt.Sprintf("trial %s: %d mails + %d calls (sent %d times: %d x 201, %d x 202) -> %d receipts: %d filed, %d dropped, %d duplicate, %d failed, %d held, %d open; "+
 		"%d tickets, %d messages, %d/%d threads right, %d attachments whole",
 		tr.name, len(tr.post)+len(trialPlaces), len(tr.calls), tries, created, accepted, len(b.receipts),
 		b.states[desk.Filed], b.states[desk.Dropped], b.states[desk.Duplicate], b.states[desk.Failed], b.states[desk.Held], b.states[desk.Accepted],
 		len(b.tickets), len(b.messages), right, tr.threads, files)
 	if tr.kills > 0 {
-		line += fmt.Sprintf("; %d kills -9%s, all settled %.1fs after the last", tr.kills, tr.killed(), tr.settled.Sub(tr.lastKill).Seconds())
+		line += fmt.Sprintf("; %d kills -9%s with %d messages on their way, all settled %.1fs after the last", tr.kills, tr.killed(), tr.hit, tr.settled.Sub(tr.lastKill).Seconds())
+	}
+	if tr.tookOver > 0 {
+		line += fmt.Sprintf(", mail to a dead machine filed by another after %.1fs", tr.tookOver.Seconds())
 	}
 	if tr.flushes > 0 {
-		line += fmt.Sprintf("; %d FLUSHALLs lost %d tasks", tr.flushes, tr.flushed)
+		line += fmt.Sprintf("; %d FLUSHALLs lost %d tasks with %d messages open", tr.flushes, tr.flushed, tr.stranded)
 	}
-	t.Logf("%s; slowest message %.1fs (%s); %.1fs in all; %s; seed %d", line, slowest.Seconds(), at, tr.settled.Sub(tr.began).Seconds(), tr.mailName, tr.seed)
+	if n := tr.swept(); n > 0 {
+		line += fmt.Sprintf("; the sweep queued %d again", n)
+	}
+	t.Logf("%s; slowest message %.1fs (%s); %.1fs in all; %s; seed %d", line, slowest.Seconds(), at, (tr.settled.Sub(tr.began) + tr.tookOver).Seconds(), tr.mailName, tr.seed)
 }
 
 func (tr *trial) killed() string {

@@ -1,8 +1,9 @@
+//go:build unix
+
 package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,16 +55,17 @@ func trialCalls(random *rand.Rand, n int) []*trialCall {
 	return calls
 }
 
-// callAll makes every call twice, four at a time, a new one each pause, and
-// returns when all were answered or the trial is over.
-func (tr *trial) callAll(pause time.Duration) {
-	client := &http.Client{Timeout: 15 * time.Second}
+// callAll makes every call twice, four calls at a time, and returns when all
+// were answered or the trial is over.
+func (tr *trial) callAll(calls []*trialCall) {
+	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	queue := make(chan *trialCall)
 	var callers sync.WaitGroup
 	for range 4 {
 		callers.Go(func() {
 			for c := range queue {
+				tr.called.Add(1)
 				if c.atOnce {
 					var both sync.WaitGroup
 					both.Go(func() { tr.call(client, c) })
@@ -76,14 +78,8 @@ func (tr *trial) callAll(pause time.Duration) {
 			}
 		})
 	}
-	tick := time.NewTicker(max(pause, time.Millisecond))
-	defer tick.Stop()
-	for _, c := range tr.calls {
-		select {
-		case <-tick.C:
-			queue <- c
-		case <-tr.ctx.Done():
-		}
+	for _, c := range calls {
+		queue <- c
 	}
 	close(queue)
 	callers.Wait()
@@ -149,8 +145,8 @@ func (tr *trial) callOnce(client *http.Client, c *trialCall) (trialAnswer, error
 	return trialAnswer{}, fmt.Errorf("%d %s", resp.StatusCode, text)
 }
 
-// answered waits for nobody: it counts the calls' answers by status.
-func (tr *trial) answered(context.Context) (created, accepted, tries int) {
+// answered counts the calls' answers by status.
+func (tr *trial) answered() (created, accepted, tries int) {
 	for _, c := range tr.calls {
 		c.mu.Lock()
 		for _, a := range c.answers {

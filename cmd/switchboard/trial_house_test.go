@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -11,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,18 +49,23 @@ type trial struct {
 	keyID    desk.KeyID
 	roles    []*trialRole
 
-	post    []*trialMail
-	threads int
-	calls   []*trialCall
+	post      []*trialMail
+	threads   int
+	calls     []*trialCall
+	late      int          // mails kept back by rounds
+	delivered int          // mails of post
+	asked     int          // calls of the round
+	called    atomic.Int64 // calls begun
 
 	began    time.Time // the first mail or call
-	sentAll  time.Time // the last answer; set before the settling begins
 	settled  time.Time
 	lastKill time.Time
+	tookOver time.Duration // from the death of a machine until another had read its mail
 	kills    int
+	hit      int64 // messages on their way at the kills, added up
 	flushes  int
 	flushed  int64 // tasks that were in Redis when it was emptied
-	calling  sync.WaitGroup
+	stranded int64 // messages not settled then
 }
 
 // trialConfig is what the processes run on. Everything a deployment would leave
@@ -180,65 +188,109 @@ func (tr *trial) makeKey() {
 
 func (tr *trial) in(name string) string { return filepath.Join(tr.dir, name) }
 
-// deliver puts mails into their folders. It may run beside the test.
+// deliver puts mails into their folders.
 func (tr *trial) deliver(mails []*trialMail) {
+	tr.t.Helper()
 	for _, m := range mails {
 		tr.mail.Deliver(m.user, m.folder, m.raw)
 	}
+	tr.delivered += len(mails)
 }
 
-// sendSlowly spreads the mails and the calls over size.lasts. The channel is
-// closed when the last mail is delivered and the last call was answered.
-func (tr *trial) sendSlowly() <-chan struct{} {
-	done := make(chan struct{})
-	var sending sync.WaitGroup
-	sending.Go(func() {
-		tick := time.NewTicker(tr.size.lasts / time.Duration(len(tr.post)))
-		defer tick.Stop()
-		for n := range tr.post {
-			select {
-			case <-tick.C:
-				tr.deliver(tr.post[n : n+1])
-			case <-tr.ctx.Done():
-				return
-			}
+// rounds sends the mails and the calls in n parts, one each hurtEvery, and lets
+// hurt do its damage while a part is on its way; before, when not nil, comes
+// before each part. It returns when every call was answered.
+func (tr *trial) rounds(n int, before, hurt func()) {
+	tr.t.Helper()
+	tick := time.NewTicker(hurtEvery)
+	defer tick.Stop()
+	var calling sync.WaitGroup
+	defer calling.Wait()
+	post := tr.post[:len(tr.post)-tr.late]
+	for round := range n {
+		mails := post[len(post)*round/n : len(post)*(round+1)/n]
+		calls := tr.calls[len(tr.calls)*round/n : len(tr.calls)*(round+1)/n]
+		if before != nil {
+			before()
 		}
-	})
-	sending.Go(func() { tr.callAll(tr.size.lasts / time.Duration(len(tr.calls))) })
-	go func() {
-		defer close(done)
-		sending.Wait()
-	}()
-	tr.t.Cleanup(func() { <-done })
-	return done
+		calling.Go(func() { tr.callAll(calls) })
+		tr.deliver(mails)
+		tr.asked = len(calls)
+		hurt()
+		select {
+		case <-tick.C:
+		case <-tr.ctx.Done():
+			tr.t.Fatal("the trial took too long: ", tr.ctx.Err())
+		}
+	}
 }
 
-// settle waits until the ledger has everything and nothing in it is open.
+// settle waits until the ledger has everything that was sent and nothing in it
+// is open.
 func (tr *trial) settle() {
 	tr.t.Helper()
-	tr.sentAll = time.Now()
+	begun := time.Now()
 	ctx, cancel := context.WithTimeout(tr.ctx, tr.size.settle)
 	defer cancel()
-	want := int64(len(tr.post) + len(trialPlaces) + len(tr.calls))
-	tick := time.NewTicker(50 * time.Millisecond)
+	want := int64(tr.delivered + len(trialPlaces) + len(tr.calls))
+	var all, open int64
+	err := tr.until(ctx, func(ctx context.Context) (err error) {
+		if all, open, err = tr.ledger(ctx); err == nil && (all < want || open > 0) {
+			err = fmt.Errorf("%d of %d are in the ledger, %d of them not settled", all, want, open)
+		}
+		return err
+	})
+	tr.settled = time.Now()
+	if err != nil {
+		tr.t.Errorf("%s after the last was sent: %v", time.Since(begun).Round(time.Second), err)
+	}
+}
+
+// midway waits for a moment when messages are on their way, and adds up how
+// many are: at once, or when some mails of the round are accepted, or when the
+// first of them are settled. It gives up in the end, for a dead process may be
+// the one that everything waits for.
+func (tr *trial) midway() {
+	tr.t.Helper()
+	ctx, cancel := context.WithTimeout(tr.ctx, 2*hurtEvery)
+	defer cancel()
+	calls := int64(tr.asked)
+	all, open, err := tr.ledger(ctx)
+	phase, settled, some := tr.random.IntN(3), all-open+calls, all+calls+1+tr.random.Int64N(10)
+	for err == nil && ctx.Err() == nil && (phase == 1 && all < some || phase == 2 && all-open <= settled) {
+		all, open, err = tr.ledger(ctx)
+	}
+	if err != nil && ctx.Err() == nil {
+		tr.t.Fatal(err)
+	}
+	tr.hit += max(int64(tr.delivered+len(trialPlaces))+tr.called.Load()-(all-open), 0)
+}
+
+// ledger counts the rows of the ledger, and those not settled.
+func (tr *trial) ledger(ctx context.Context) (all, open int64, err error) {
+	counts, err := tr.books.Counts(ctx)
+	for _, n := range counts {
+		all += n
+	}
+	return all, counts[desk.Accepted], err
+}
+
+// until asks until the answer is nil, or returns the last answer when ctx ends.
+func (tr *trial) until(ctx context.Context, ask func(context.Context) error) (last error) {
+	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		counts, err := tr.books.Counts(ctx)
-		var all int64
-		for _, n := range counts {
-			all += n
+		err := ask(ctx)
+		if err == nil {
+			return nil
 		}
-		if err == nil && all >= want && counts[desk.Accepted] == 0 {
-			tr.settled = time.Now()
-			return
+		if last == nil || ctx.Err() == nil { // else it says only that time is up
+			last = err
 		}
 		select {
-		case <-ctx.Done():
-			tr.t.Errorf("%s after the last was sent: %d of %d are in the ledger, %d of them not settled (%v)",
-				time.Since(tr.sentAll).Round(time.Second), all, want, counts[desk.Accepted], err)
-			tr.settled = time.Now()
-			return
 		case <-tick.C:
+		case <-ctx.Done():
+			return last
 		}
 	}
 }

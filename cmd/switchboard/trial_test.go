@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -36,22 +38,22 @@ import (
 type trialSize struct {
 	mails   int
 	calls   int           // each is sent twice
-	kills   int           // at least so many, one each second
-	starts  int           // of `serve`, in the embedded scenario
+	kills   int           // of the fleet, one each second
+	starts  int           // of `serve` after a kill
 	flushes int           // of Redis
-	lasts   time.Duration // sending is spread over so much in scenarios that break things
+	late    int           // mails that come when a machine is gone for good; 0: none goes
 	settle  time.Duration // most that may pass from the last mail until all is settled
 }
 
 func trialSizes() trialSize {
 	if os.Getenv("SWITCHBOARD_TRIAL") == "full" {
-		return trialSize{mails: 500, calls: 100, kills: 24, starts: 10, flushes: 6, lasts: 24 * time.Second, settle: 4 * time.Minute}
+		return trialSize{mails: 500, calls: 100, kills: 24, starts: 10, flushes: 12, late: 20, settle: 4 * time.Minute}
 	}
-	return trialSize{mails: 120, calls: 24, kills: 5, starts: 4, flushes: 2, lasts: 4 * time.Second, settle: 2 * time.Minute}
+	return trialSize{mails: 120, calls: 24, kills: 5, starts: 4, flushes: 3, settle: 2 * time.Minute}
 }
 
-// killEvery is the pause between two kills.
-const killEvery = time.Second
+// hurtEvery is the pause between two kills or flushes.
+const hurtEvery = time.Second
 
 func TestTrial(t *testing.T) {
 	bin := filepath.Join(t.TempDir(), "switchboard")
@@ -60,7 +62,7 @@ func TestTrial(t *testing.T) {
 	}
 	for _, s := range []struct {
 		name string
-		run  func(*testing.T, *trial)
+		run  func(*trial)
 	}{
 		{"fleet", trialFleet},
 		{"kill", trialKill},
@@ -80,90 +82,53 @@ func TestTrial(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 			defer cancel()
 			tr.ctx = ctx
-			s.run(t, tr)
+			s.run(tr)
 		})
 	}
 }
 
 // trialFleet lets five processes do their work in peace: all mail is there when
 // they start, calls come meanwhile.
-func trialFleet(t *testing.T, tr *trial) {
+func trialFleet(tr *trial) {
 	tr.openFleet()
 	tr.deliver(tr.post)
 	tr.startFleet()
-	tr.callAll(0)
+	tr.callAll(tr.calls)
 	tr.settle()
 	tr.count()
 }
 
-// trialKill kills one of the five with -9 every second, and starts it again at
-// once, while mail and calls come in.
-func trialKill(t *testing.T, tr *trial) {
+// trialKill kills one of the five with -9 every second, while it has a part of
+// the mail and the calls in its hands, and starts it again at once. In the end
+// one machine is gone for good.
+func trialKill(tr *trial) {
 	tr.openFleet()
 	tr.startFleet()
-	sent := tr.sendSlowly()
-	tick := time.NewTicker(killEvery)
-	defer tick.Stop()
-	for busy := true; busy || tr.kills < tr.size.kills; {
-		select {
-		case <-tick.C:
-			tr.kill(tr.roles[tr.random.IntN(len(tr.roles))])
-		case <-sent:
-			sent, busy = nil, false
-		case <-tr.ctx.Done():
-			t.Fatal("the calls found no end: ", tr.ctx.Err())
-		}
-	}
+	tr.late = tr.size.late
+	tr.rounds(tr.size.kills, nil, func() { tr.kill(tr.roles[tr.random.IntN(len(tr.roles))]) })
 	tr.settle()
+	tr.takeOver()
 	tr.count()
 }
 
 // trialEmbedded is one process on SQLite and the embedded queue, killed again
 // and again.
-func trialEmbedded(t *testing.T, tr *trial) {
+func trialEmbedded(tr *trial) {
 	tr.openEmbedded()
-	tr.start("serve", "serve")
-	sent := tr.sendSlowly()
-	tick := time.NewTicker(max(killEvery, tr.size.lasts/time.Duration(tr.size.starts)))
-	defer tick.Stop()
-	for busy := true; busy || tr.kills < tr.size.starts; {
-		select {
-		case <-tick.C:
-			if tr.kills < tr.size.starts {
-				tr.kill(tr.roles[0])
-			}
-		case <-sent:
-			sent, busy = nil, false
-		case <-tr.ctx.Done():
-			t.Fatal("the calls found no end: ", tr.ctx.Err())
-		}
-	}
+	tr.start("serve", "serve", tr.dir)
+	tr.rounds(tr.size.starts, nil, func() { tr.kill(tr.roles[0]) })
 	tr.settle()
 	tr.count()
 }
 
 // trialFlush empties Redis while tasks are in it: the workers are frozen until
-// some wait, so that every flush loses something.
-func trialFlush(t *testing.T, tr *trial) {
+// a round's mail is accepted, so that every flush loses some.
+func trialFlush(tr *trial) {
 	tr.openFleet()
 	tr.startFleet()
-	sent := tr.sendSlowly()
-	tick := time.NewTicker(tr.size.lasts / time.Duration(tr.size.flushes+1))
-	defer tick.Stop()
-	for busy := true; busy; {
-		select {
-		case <-tick.C:
-			if tr.flushes < tr.size.flushes {
-				tr.flush()
-			}
-		case <-sent:
-			busy = false
-		case <-tr.ctx.Done():
-			t.Fatal("the calls found no end: ", tr.ctx.Err())
-		}
-	}
-	if tr.flushes == 0 || tr.flushed == 0 {
-		t.Errorf("%d flushes lost %d tasks: nothing was tried", tr.flushes, tr.flushed)
+	tr.rounds(tr.size.flushes, tr.freeze, tr.flush)
+	if tr.flushed < int64(tr.size.flushes) {
+		tr.t.Errorf("%d flushes lost %d tasks: nothing was tried", tr.flushes, tr.flushed)
 	}
 	tr.settle()
 	tr.count()
@@ -195,6 +160,6 @@ func (tr *trial) startFleet() {
 	for _, r := range []struct{ name, command string }{
 		{"web", "web"}, {"listen-1", "listen"}, {"listen-2", "listen"}, {"work-1", "work"}, {"work-2", "work"},
 	} {
-		tr.start(r.name, r.command)
+		tr.start(r.name, r.command, tr.dir)
 	}
 }

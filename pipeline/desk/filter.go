@@ -16,7 +16,7 @@ type TicketFilter struct {
 	Channel    []Channel
 	Source     string    // name of the configured source
 	Tag        string    // in any case
-	Text       string    // found in title, description or number, in any case
+	Text       string    // found in title, description or number; case is ignored, on SQLite for ASCII letters only
 	DueBefore  time.Time // a running clock or the due date ends before this
 
 	CreatedAfter  time.Time // inclusive

@@ -1,0 +1,74 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"switchboard/pipeline/desk"
+	"switchboard/store/storetest/pgtest"
+)
+
+// A database that stops or crashes is no message's fault: every error says so,
+// and the same store works on when the database is back, with all it accepted.
+func TestADatabaseThatIsGoneIsNobodysFault(t *testing.T) {
+	server := pgtest.Start(t)
+	s := opened(t, server.Database(t))
+	accept := func(id string) (desk.Receipt, error) {
+		r := desk.NewReceipt(benchDraft(0), time.Now())
+		r.ExternalID = id
+		ids, err := s.Accept(t.Context(), nil, []desk.Receipt{r})
+		if err == nil {
+			r.ID = ids[0]
+		}
+		return r, err
+	}
+	r, err := accept("before")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, down := range map[string]func(testing.TB){"stopped": server.Stop, "crashed": server.Crash} {
+		down(t)
+		for what, call := range map[string]func() error{
+			"accept":   func() error { _, err := accept(name); return err },
+			"receipts": func() error { _, err := s.Receipts(t.Context(), []desk.ReceiptID{r.ID}); return err },
+			"view":     func() error { _, err := s.View(t.Context(), []*desk.Draft{r.Draft}); return err },
+			"file": func() error {
+				_, err := s.File(t.Context(), []*desk.Filing{benchFiling(r, desk.NewPolicy())})
+				return err
+			},
+			"trouble": func() error { _, err := s.Trouble(t.Context(), r.ID, 1, "x", time.Now()); return err },
+			"ping":    func() error { return s.Ping(t.Context()) },
+			"change":  func() error { _, err := s.Change(t.Context(), "x", 0, nil); return err },
+		} {
+			if err := call(); !errors.Is(err, desk.ErrUnavailable) {
+				t.Errorf("%s, %s: %v", name, what, err)
+			}
+		}
+		server.Restart(t)
+		if _, err := s.Receipt(t.Context(), r.ID); err != nil {
+			t.Errorf("%s: accepted and lost: %v", name, err)
+		}
+		if _, err := accept(name); err != nil {
+			t.Errorf("%s, back: %v", name, err)
+		}
+	}
+	if results, err := s.File(t.Context(), []*desk.Filing{benchFiling(r, desk.NewPolicy())}); err != nil || results[0].Err != nil {
+		t.Errorf("filed after all: %v, %v", results, err)
+	}
+}
+
+func TestATimeThatRunsOutIsNobodysFault(t *testing.T) {
+	for _, d := range dialects {
+		s := opened(t, d.fresh(t))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := s.Receipts(ctx, []desk.ReceiptID{"x"}); !errors.Is(err, desk.ErrUnavailable) {
+			t.Errorf("%s: %v", d.name, err)
+		}
+		if _, err := s.Accept(ctx, nil, benchReceipts(0, 1)); !errors.Is(err, desk.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", d.name, err)
+		}
+	}
+}

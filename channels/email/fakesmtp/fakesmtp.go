@@ -66,12 +66,15 @@ type Server struct {
 	cert     *certificate
 	closing  chan struct{} // frees who keeps silent
 	done     chan struct{} // Serve has returned
+	once     sync.Once
 
 	mu      sync.Mutex
 	mails   []Mail
 	rules   []*Rule
 	changed chan struct{} // closed and made anew with each mail
 	calls   int
+	open    int // mails between MAIL and the answer to their end
+	peak    int
 }
 
 // Start starts a server on a free port of this machine.
@@ -117,10 +120,13 @@ func Start(o Options) (*Server, error) {
 	return s, nil
 }
 
-// Close stops the server and cuts its connections.
+// Close stops the server and cuts its connections. It may be called twice.
 func (s *Server) Close() {
-	close(s.closing)
-	_ = s.server.Close()
+	s.once.Do(func() {
+		close(s.closing)
+		_ = s.server.Close()
+		_ = s.listener.Close() // if Serve has not seen it yet
+	})
 	<-s.done
 }
 
@@ -151,6 +157,21 @@ func (s *Server) Calls() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls
+}
+
+// Peak is how many mails were under way at the same time, at most.
+func (s *Server) Peak() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.peak
+}
+
+// busy counts the mails under way.
+func (s *Server) busy(change int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open += change
+	s.peak = max(s.peak, s.open)
 }
 
 // Wait waits until n mails were taken and returns all, or until ctx is done.

@@ -21,6 +21,7 @@ type session struct {
 	utf8   bool
 	from   string
 	to     []string
+	busy   bool // a mail is under way
 }
 
 func (s *Server) session(c *smtp.Conn) (smtp.Session, error) {
@@ -37,10 +38,21 @@ func (c *session) secure() bool {
 }
 
 // Reset forgets the mail under way.
-func (c *session) Reset() { c.from, c.to, c.utf8 = "", nil, false }
+func (c *session) Reset() {
+	c.from, c.to, c.utf8 = "", nil, false
+	c.finish()
+}
 
 // Logout ends the conversation.
 func (c *session) Logout() error { return nil }
+
+// finish ends the mail under way.
+func (c *session) finish() {
+	if c.busy {
+		c.busy = false
+		c.server.busy(-1)
+	}
+}
 
 // Mail begins a mail.
 func (c *session) Mail(from string, opts *smtp.MailOptions) error {
@@ -50,6 +62,9 @@ func (c *session) Mail(from string, opts *smtp.MailOptions) error {
 	case len(c.server.options.Users) > 0 && c.user == "":
 		return &smtp.SMTPError{Code: 530, EnhancedCode: smtp.EnhancedCode{5, 7, 0}, Message: "Authentication required"}
 	}
+	c.finish()
+	c.busy = true
+	c.server.busy(1)
 	c.from, c.utf8 = from, opts.UTF8
 	return c.apply(c.server.rule(AtMail, from))
 }
@@ -65,6 +80,7 @@ func (c *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 
 // Data takes the mail itself.
 func (c *session) Data(r io.Reader) error {
+	defer c.finish()
 	if rule := c.server.rule(AtBody); rule != nil {
 		if _, err := io.ReadFull(r, make([]byte, 1)); err != nil {
 			return err

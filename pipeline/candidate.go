@@ -11,26 +11,36 @@ import (
 // maxMerges bounds how long a chain of merged tickets is followed.
 const maxMerges = 8
 
+// refusal is why a candidate is not joined. It is final when the ticket will
+// never take this sender's messages again: it gives up its thread keys.
+type refusal struct {
+	reason string
+	final  bool
+}
+
 // examine puts a candidate through the tests. It returns the ticket to join
-// (the end of a chain of merges), or the reason why not in words.
-func examine(ctx context.Context, p *Pass, c candidate) (*desk.Ticket, string, error) {
+// (the end of a chain of merges), or why not in words.
+func examine(ctx context.Context, p *Pass, c candidate) (*desk.Ticket, refusal, error) {
 	t, err := p.Books.Ticket(ctx, c.id)
 	for hops := 0; err == nil && t.MergedInto != "" && hops < maxMerges; hops++ {
 		p.Note("ticket %s was merged into %s", t.ID, t.MergedInto)
 		t, err = p.Books.Ticket(ctx, t.MergedInto)
 	}
 	if errors.Is(err, desk.ErrNotFound) {
-		return nil, "there is no such ticket", nil
+		return nil, refusal{reason: "there is no such ticket"}, nil
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, refusal{}, err
 	}
-	for _, test := range []func(*Pass, candidate, *desk.Ticket) string{alive, sameDesk, participant, young, reopenable, sameSubject} {
-		if refusal := test(p, c, t); refusal != "" {
-			return t, refusal, nil
+	for _, test := range []struct {
+		refuses func(*Pass, candidate, *desk.Ticket) string
+		final   bool
+	}{{alive, false}, {sameDesk, false}, {participant, false}, {young, true}, {reopenable, true}, {sameSubject, false}} {
+		if reason := test.refuses(p, c, t); reason != "" {
+			return t, refusal{reason, test.final}, nil
 		}
 	}
-	return t, "", nil
+	return t, refusal{}, nil
 }
 
 func alive(p *Pass, c candidate, t *desk.Ticket) string {
@@ -43,25 +53,29 @@ func alive(p *Pass, c candidate, t *desk.Ticket) string {
 	return ""
 }
 
-// sameDesk refuses a ticket of another scope: sources declared separate desks
-// share nothing.
+// sameDesk refuses a ticket of another scope: sources of one channel declared
+// separate desks share nothing. A token we signed leads across channels: the
+// answer to a form goes out by mail, and what the customer says to it comes back
+// by mail.
 func sameDesk(p *Pass, c candidate, t *desk.Ticket) string {
-	if t.Scope != p.Draft.Scope {
-		return "it belongs to a separate desk"
+	if t.Scope == p.Draft.Scope || c.signed && p.Policy.Sources[t.Source].Channel != p.Draft.Channel {
+		return ""
 	}
-	return ""
+	return "it belongs to a separate desk"
 }
 
 // participant refuses strangers: the sender must have written or been addressed
 // on the ticket, or be of the requester's company, or hold a token we signed.
-// A number in a subject proves nothing, so there only participants pass. A group
-// is a place whose audience the channel keeps: whoever writes there takes part.
+// A number in a subject proves nothing, so there only participants pass. A
+// conversation or group whose audience the channel itself keeps (a thread in
+// Slack or Teams) proves enough: whoever can write there takes part. Mail has no
+// such thing: anybody can quote a reference.
 func participant(p *Pass, c candidate, t *desk.Ticket) string {
 	_, from := p.handle()
 	if from != "" && t.Has(from) || p.Requester.Found && t.CustomerID == p.Requester.Customer.ID {
 		return ""
 	}
-	if c.group {
+	if c.kept {
 		return ""
 	}
 	if c.signed {

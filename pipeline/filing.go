@@ -22,7 +22,7 @@ func (p *Pass) Filing() *desk.Filing {
 	m := p.message()
 	f.Message = m
 	f.Thread = d.Thread
-	f.Claims = p.Claims
+	f.Claims, f.Takes = p.Claims, p.Takes
 	f.Group = p.Group
 	f.Identities = p.Identities
 	f.Account = p.NewAccount

@@ -24,7 +24,7 @@ func groupCandidate(ctx context.Context, p *Pass) (candidate, bool, error) {
 		p.Note("the latest message of its group, on ticket %s, is %s away: more than %s", id, apart, d.Window)
 		return candidate{}, false, nil
 	}
-	return candidate{id: id, signal: fmt.Sprintf("%s from the latest message of its group", apart), group: true}, true, nil
+	return candidate{id: id, signal: fmt.Sprintf("%s from the latest message of its group", apart), kept: true}, true, nil
 }
 
 // inGroup makes the message the latest of its group.

@@ -35,6 +35,7 @@ type Pass struct {
 	Related []Related
 	// Claims are thread keys that become this ticket's.
 	Claims  []string
+	Takes   map[string]desk.TicketID // keys a finished ticket gives up
 	NewTeam *desk.Team
 	Turn    *desk.Turn
 

@@ -83,23 +83,39 @@ func join(ctx context.Context, p *Pass, keys []string, owners map[string]desk.Ti
 		return err
 	}
 	for _, c := range candidates {
-		t, refusal, err := examine(ctx, p, c)
+		t, why, err := examine(ctx, p, c)
 		if err != nil {
 			return err
 		}
-		if refusal != "" {
-			p.NoteData(map[string]any{"candidate": c.id, "signal": c.signal}, "refused ticket %s (%s): %s", c.id, c.signal, refusal)
+		if why.reason != "" {
+			p.NoteData(map[string]any{"candidate": c.id, "signal": c.signal}, "refused ticket %s (%s): %s", c.id, c.signal, why.reason)
 			if t != nil && t.DeletedAt == nil {
-				p.Related = append(p.Related, Related{t.ID, refusal})
+				p.Related = append(p.Related, Related{t.ID, why.reason})
+			}
+			if why.final {
+				take(p, keys, owners, c.id)
 			}
 			continue
 		}
-		p.Ticket, p.Joined = t, true
+		p.Ticket, p.Joined, p.Takes = t, true, nil
 		p.NoteData(map[string]any{"signal": c.signal}, "joins ticket %s: %s", t.ID, c.signal)
 		p.Related = slices.DeleteFunc(p.Related, func(r Related) bool { return r.Ticket == t.ID })
 		return nil
 	}
 	return nil
+}
+
+// take lets the new ticket have the keys of one that nothing joins any more, so
+// that the conversation goes on there and not in one new ticket a message.
+func take(p *Pass, keys []string, owners map[string]desk.TicketID, from desk.TicketID) {
+	for _, k := range keys {
+		if owners[k] == from {
+			if p.Takes == nil {
+				p.Takes = map[string]desk.TicketID{}
+			}
+			p.Takes[k] = from
+		}
+	}
 }
 
 type candidate struct {
@@ -108,7 +124,7 @@ type candidate struct {
 	signed bool // a token of ours vouches for it
 	known  bool // by a known external ID
 	exact  bool // only a participant may use it
-	group  bool // by its group: who may write there takes part
+	kept   bool // by a conversation or group whose audience the channel keeps
 }
 
 func candidates(ctx context.Context, p *Pass, keys []string, owners map[string]desk.TicketID) ([]candidate, error) {
@@ -136,7 +152,7 @@ func candidates(ctx context.Context, p *Pass, keys []string, owners map[string]d
 		} else if !slices.Contains(p.Draft.References, k) {
 			signal = "its conversation is known"
 		}
-		add(candidate{id: id, signal: signal, known: true})
+		add(candidate{id: id, signal: signal, known: true, kept: k == p.Draft.Thread.Key && p.Draft.Channel != desk.Email})
 	}
 	byGroup, ok, err := groupCandidate(ctx, p)
 	if err != nil {

@@ -219,3 +219,34 @@ func FuzzSubject(f *testing.F) {
 		subjectNumber(s)
 	})
 }
+
+// A thread in Slack or Teams has the audience the vendor keeps: a second person
+// who answers there joins. A conversation whose ticket was closed long ago goes
+// on in one new ticket, not in one a message.
+func TestConversationOfAChannel(t *testing.T) {
+	s, p := newShelf(), house(t)
+	say := func(id, who string, at time.Time) *desk.Filing {
+		d := &desk.Draft{Source: "acme", Channel: desk.Slack, Scope: "SLACK", ExternalID: id, Fingerprint: id, ReceivedAt: at,
+			From: desk.Party{Handle: who}, Text: "text", Thread: desk.Thread{Key: "thread"}}
+		_, f := run(t, s, p, d, at)
+		s.file(t, d, f)
+		for k := range f.Takes {
+			s.threads["SLACK "+k] = f.Ticket.ID
+		}
+		return f
+	}
+	first := say("1", "U1", noon)
+	if f := say("2", "U2", noon.Add(time.Minute)); f.Into != first.Ticket.ID {
+		t.Fatalf("a second person in the thread was sent away:\n%s", trail(f))
+	}
+	closed := noon.Add(time.Hour)
+	s.tickets[first.Ticket.ID].Status, s.tickets[first.Ticket.ID].ClosedAt = desk.StatusClosed, &closed
+	later := noon.Add(60 * 24 * time.Hour)
+	second := say("3", "U1", later)
+	if second.Ticket == nil || second.Takes["thread"] != first.Ticket.ID || len(second.Links) != 1 {
+		t.Fatalf("takes %v\n%s", second.Takes, trail(second))
+	}
+	if f := say("4", "U2", later.Add(time.Minute)); f.Into != second.Ticket.ID {
+		t.Errorf("one new ticket a message:\n%s", trail(f))
+	}
+}

@@ -60,8 +60,8 @@ type entry struct {
 	into    *joined      // of a reply
 	message desk.Message
 	events  []desk.Event
-	claims  []pair // to be inserted
-	takes   []pair // to be taken over from deleted tickets
+	claims  []pair  // to be inserted
+	takes   []taken // to be taken over from tickets that are deleted or finished
 }
 
 // joined is an existing ticket that messages of the group join.

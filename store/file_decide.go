@@ -61,22 +61,25 @@ func (g *group) judge(e *entry) error {
 		g.had[id] = true
 	}
 	e.claims, e.takes = claims, takes
-	for _, k := range slices.Concat(claims, takes) {
+	for _, k := range claims {
 		g.owned[k] = owner{ticket: e.mine}
+	}
+	for _, t := range takes {
+		g.owned[t.key] = owner{ticket: e.mine}
 	}
 	return nil
 }
 
 // judgeClaims returns which keys the entry must claim and which it must take
 // over; it fails when one belongs to another ticket.
-func (g *group) judgeClaims(e *entry) (claims, takes []pair, err error) {
+func (g *group) judgeClaims(e *entry) (claims []pair, takes []taken, err error) {
 	for _, k := range e.keys() {
 		switch o, ok := g.owned[k]; {
 		case !ok:
 			claims = append(claims, k)
 		case o.ticket == e.mine:
-		case o.gone:
-			takes = append(takes, k)
+		case o.gone || e.mayTake(k) == o.ticket:
+			takes = append(takes, taken{k, o.ticket})
 		default:
 			return nil, nil, fmt.Errorf("store: file: thread belongs to another ticket: %w", desk.ErrConflict)
 		}

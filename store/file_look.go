@@ -104,12 +104,34 @@ func (g *group) lookUpMessages() error {
 // keys are the entry's claims in the form the index holds.
 func (e *entry) keys() []pair {
 	out := make([]pair, 0, len(e.f.Claims))
-	for _, c := range e.f.Claims {
+	add := func(c string) {
 		if k := (pair{e.message.Scope, key(c)}); c != "" && !slices.Contains(out, k) {
 			out = append(out, k)
 		}
 	}
+	for _, c := range e.f.Claims {
+		add(c)
+	}
+	for _, c := range sorted(e.f.Takes) {
+		add(c)
+	}
 	return out
+}
+
+// taken is a key that goes over from another ticket.
+type taken struct {
+	key  pair
+	from string
+}
+
+// mayTake is the ticket from which the entry may take a key, or "".
+func (e *entry) mayTake(k pair) string {
+	for c, from := range e.f.Takes {
+		if key(c) == k.b {
+			return string(from)
+		}
+	}
+	return ""
 }
 
 // lookUpThreads finds to whom the claimed keys belong.

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -36,19 +37,22 @@ func (g *group) writeTeams() error {
 
 func (g *group) writeThreads() error {
 	var rows []threadRow
+	takes := map[taken]string{}
 	for e := range g.filed {
-		for _, k := range e.takes {
-			res := g.tx.Exec(`UPDATE threads SET ticket_id = ? WHERE scope = ? AND key = ? AND EXISTS
-				(SELECT 1 FROM tickets WHERE tickets.id = threads.ticket_id AND tickets.deleted_at IS NOT NULL)`, e.mine, k.a, k.b)
-			if res.Error != nil {
-				return res.Error
-			}
-			if res.RowsAffected == 0 {
-				return errAgain
-			}
+		for _, t := range e.takes {
+			takes[t] = e.mine
 		}
 		for _, k := range e.claims {
 			rows = append(rows, threadRow{Scope: k.a, Key: k.b, TicketID: e.mine, CreatedAt: micro(e.f.At)})
+		}
+	}
+	for _, t := range slices.SortedFunc(maps.Keys(takes), func(a, b taken) int { return comparePairs(a.key, b.key) }) {
+		res := g.tx.Exec(`UPDATE threads SET ticket_id = ? WHERE scope = ? AND key = ? AND ticket_id = ?`, takes[t], t.key.a, t.key.b, t.from)
+		if res.Error != nil {
+			return res.Error
+		}
+		if res.RowsAffected == 0 {
+			return errAgain
 		}
 	}
 	slices.SortFunc(rows, func(a, b threadRow) int { return comparePairs(pair{a.Scope, a.Key}, pair{b.Scope, b.Key}) })

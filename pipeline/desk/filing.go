@@ -43,6 +43,10 @@ type Filing struct {
 	// belongs to a ticket the filing fails with ErrConflict and the line runs
 	// again.
 	Claims []string
+	// Takes are thread keys that go over to the new ticket from the one that has
+	// them: one closed or silent for so long that nothing joins it any more. When
+	// somebody else has the key by now, it is ErrConflict too.
+	Takes  map[string]TicketID
 	Thread Thread  // stored with the ticket, for answers
 	Group  *Group  // the message is the latest of a group
 	Events []Event // of a new ticket; a Change makes its own

@@ -264,6 +264,23 @@ func keysOfDeleted(h *house) {
 	h.equal("owner", h.owner("a"), res[0].Ticket)
 }
 
+func keysOfFinished(h *house) {
+	old := h.opened("conversation")
+	rs := h.accept(h.draft("b"), h.draft("c"), h.draft("d"))
+	first, second := h.opens(rs[0], "b"), h.opens(rs[1], "c")
+	first.Takes = map[string]desk.TicketID{"conversation": old.ID}
+	second.Takes = map[string]desk.TicketID{"conversation": old.ID}
+	res := h.file(first, second)
+	h.must(res[0].Err)
+	h.refused(res[1].Err, desk.ErrConflict) // somebody was faster
+	h.equal("owner", h.owner("conversation"), res[0].Ticket)
+	third := h.opens(rs[2], "d")
+	third.Takes = map[string]desk.TicketID{"conversation": old.ID}
+	h.refused(h.file(third)[0].Err, desk.ErrConflict)
+	h.equal("owner", h.owner("conversation"), res[0].Ticket)
+	h.equal("owner", h.owner("d"), "")
+}
+
 func latestThread(h *house) {
 	rs := h.accept(h.draft("a"), h.draft("b"), h.draft("c"))
 	f := h.opens(rs[0])

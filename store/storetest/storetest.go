@@ -55,6 +55,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"a message is on one ticket once", messageOnce},
 			{"a deleted or merged ticket is not joined", goneTickets},
 			{"the keys of a deleted ticket are free", keysOfDeleted},
+			{"a finished ticket gives its keys to the next", keysOfFinished},
 			{"answers go to the latest thread", latestThread},
 			{"numbers count up", numbersCountUp},
 		}},

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,7 +107,7 @@ func TestKeyboard(t *testing.T) {
 		t.Errorf("the summary has no focus: %q", got)
 	}
 	p.Shot(pictures(t), "mistakes-script")
-	for _, part := range []string{"2 fields need your attention", "Mail address", "Order number: This does not have the form we need."} {
+	for _, part := range []string{"2 fields need your attention", "Mail address", "Order number – This does not have the form we need."} {
 		if got := p.Text(`document.querySelector("#summary").innerText`); !strings.Contains(got, part) {
 			t.Errorf("the summary lacks %q: %s", part, got)
 		}
@@ -146,7 +147,7 @@ func TestWithoutScript(t *testing.T) {
 	file, data := picture(t)
 	p.Open(url + "/forms/site/contact?lang=en")
 	p.Shows(`#f4`)
-	if got := p.Text(`document.getElementById("f4-hint").innerText`); got != "Only if “What is it about?” is An order." {
+	if got := p.Text(`document.getElementById("f4-hint").innerText`); got != "Only if “What is it about?” is “An order”." {
 		t.Errorf("hint %q", got)
 	}
 	p.Shot(pictures(t), "light-noscript")
@@ -163,7 +164,7 @@ func TestWithoutScript(t *testing.T) {
 		t.Errorf("focus on %q", got)
 	}
 	p.Shot(pictures(t), "mistakes-noscript")
-	if got := p.Text(`document.querySelector("#summary").innerText`); !strings.Contains(got, "Order number: Please fill this in.") {
+	if got := p.Text(`document.querySelector("#summary").innerText`); !strings.Contains(got, "Order number – Please fill this in.") {
 		t.Error(got)
 	}
 	p.Fill(`[name=order]`, "A-1")
@@ -325,6 +326,23 @@ func TestLooks(t *testing.T) {
 				check(t, p, axe, name+"-mistakes")
 			}
 		}
+	}
+}
+
+// TestChecker: what finds nothing wrong can find something.
+func TestChecker(t *testing.T) {
+	axe := webformtest.Axe(t)
+	b := webformtest.Start(t)
+	_, url := web(t, siteYAML(t))
+	p := b.Page(webformtest.Look{})
+	p.Open(url + "/forms/site/contact")
+	p.Eval(`document.querySelectorAll("label").forEach((l) => l.remove())`, nil)
+	var found []string
+	for _, f := range p.Check(axe) {
+		found = append(found, f.ID+" "+f.Impact)
+	}
+	if !slices.Contains(found, "label critical") || !slices.Contains(found, "select-name critical") {
+		t.Errorf("found only %q", found)
 	}
 }
 

@@ -137,12 +137,15 @@ func lines(f *form, answers map[string]answer, lang string) string {
 		if label == "" {
 			label = x.name
 		}
+		if label = escape(label); !strings.ContainsAny(label[len(label)-1:], ".:?!") {
+			label += ":"
+		}
 		value := shown(x, v, lang)
 		if strings.Contains(value, "\n") {
-			fmt.Fprintf(&b, "**%s:**\n> %s\n\n", escape(label), strings.ReplaceAll(value, "\n", "\n> "))
+			fmt.Fprintf(&b, "**%s**\n> %s\n\n", label, strings.ReplaceAll(value, "\n", "\n> "))
 			continue
 		}
-		fmt.Fprintf(&b, "**%s:** %s\n", escape(label), escape(value))
+		fmt.Fprintf(&b, "**%s** %s\n", label, escape(value))
 	}
 	return b.String()
 }

@@ -29,7 +29,7 @@ func TestSubmission(t *testing.T) {
 	if d.From != (desk.Party{Name: "Sam Doe", Handle: "Sam@example.com"}) || string(d.Thread.Address) != `{"email":"Sam@example.com","name":"Sam Doe"}` {
 		t.Errorf("from %+v, address %s", d.From, d.Thread.Address)
 	}
-	want := "**Phone:** +49 30 1234\n**What is it about?:** A question\n**You may keep what I write here to answer me.:** yes\n**campaign:** spring\\|\\[x\\](y)\n\nHow does it work?\n\nThank you"
+	want := "**Phone:** +49 30 1234\n**What is it about?** A question\n**You may keep what I write here to answer me.** yes\n**campaign:** spring\\|\\[x\\](y)\n\nHow does it work?\n\nThank you"
 	if d.Text != want || d.Subject != "A question" {
 		t.Errorf("subject %q, text %q", d.Subject, d.Text)
 	}
@@ -114,7 +114,7 @@ func TestConditions(t *testing.T) {
 		return d[len(d)-1]
 	}
 	d := sent("topic", "order", "order", "A-7", "impact", "HIGH", "since", "2026-02-01", "people", "12", "devices", "phone")
-	if d.Ask.Priority != desk.High || !reflect.DeepEqual(d.Ask.CustomFields, map[string]any{"orderNumber": "A-7", "affectedUsers": 12.0}) || d.Ask.Tags != nil || !strings.Contains(d.Text, "**Since when?:** 2026-02-01") {
+	if d.Ask.Priority != desk.High || !reflect.DeepEqual(d.Ask.CustomFields, map[string]any{"orderNumber": "A-7", "affectedUsers": 12.0}) || d.Ask.Tags != nil || !strings.Contains(d.Text, "**Since when?** 2026-02-01") {
 		t.Errorf("%+v %s", d.Ask, d.Text)
 	}
 	// The middle of the chain goes: what hangs on it goes too.
@@ -147,8 +147,8 @@ func TestMistakes(t *testing.T) {
 	}
 	for _, part := range []string{
 		`<title>Fehler: Schreiben Sie uns</title>`, `role="alert" tabindex="-1" autofocus`, "4 Felder stimmen noch nicht",
-		`<a href="#f1">E-Mail-Adresse</a>: Bitte eine E-Mail-Adresse`, `<p class="problem" id="f1-problem">Bitte eine E-Mail-Adresse`, `aria-describedby="f1-help f1-problem" required aria-invalid="true"`,
-		`<a href="#f4">Bestellnummer</a>: Bitte ausfüllen.`, `<a href="#f9">Betreff</a>`, `<a href="#f12">`,
+		`<a href="#f1">E-Mail-Adresse</a> – Bitte eine E-Mail-Adresse`, `<p class="problem" id="f1-problem">Bitte eine E-Mail-Adresse`, `aria-describedby="f1-help f1-problem" required aria-invalid="true"`,
+		`<a href="#f4">Bestellnummer</a> – Bitte ausfüllen.`, `<a href="#f9">Betreff</a>`, `<a href="#f12">`,
 		`value="&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;"`, "Zeile 1\nZeile 2 &lt;/textarea&gt;</textarea>", `<option value="order" selected>`,
 		`name="_token" value="` + token + `"`, "log.txt (12 B) ist schon hier. Behalten.",
 	} {

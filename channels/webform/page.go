@@ -311,7 +311,7 @@ func (c *condition) inWords(f *form, w words, lang string) string {
 		return ""
 	}
 	if c.notEmpty {
-		return w.say("only filled", on.label[lang])
+		return w.say("only filled", w.say("quoted", on.label[lang]))
 	}
 	var values []string
 	for _, v := range c.in {
@@ -324,7 +324,10 @@ func (c *condition) inWords(f *form, w words, lang string) string {
 			values = append(values, on.optionLabel(v, lang))
 		}
 	}
-	return w.say("only when", on.label[lang], strings.Join(values, " "+w.say("or")+" "))
+	for i, v := range values {
+		values[i] = w.say("quoted", v)
+	}
+	return w.say("only when", w.say("quoted", on.label[lang]), strings.Join(values, " "+w.say("or")+" "))
 }
 
 func fileHint(u upload, w words) string {

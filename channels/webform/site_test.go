@@ -157,7 +157,6 @@ func newHouse(t testing.TB, yaml string) *house {
 	return h
 }
 
-
 // do sends a request and reads the answer.
 func (h *house) do(req *http.Request) (int, http.Header, string) {
 	h.t.Helper()

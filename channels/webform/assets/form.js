@@ -140,7 +140,7 @@
       const link = document.createElement("a");
       link.href = "#" + place(f).id;
       link.textContent = f.label;
-      item.append(link, ": " + f.problem.textContent);
+      item.append(link, " – " + f.problem.textContent);
       return item;
     }));
     summary.hidden = false;
@@ -157,7 +157,7 @@
     to.focus();
     to.closest(".field").scrollIntoView({ block: "nearest" });
     // The Enter that followed the link must not send the form from its field.
-    const swallow = (e) => e.type === "keypress" && e.preventDefault();
+    const swallow = (e) => e.preventDefault();
     const end = () => removeEventListener("keypress", swallow, true);
     addEventListener("keypress", swallow, true);
     addEventListener("keydown", end, { capture: true, once: true });

@@ -58,9 +58,9 @@ type Options struct {
 	PublicURL string
 	Version   string
 	Limits    Limits
-	// Sends reports whether the adapter of a source can carry an answer. Nil
-	// asks the policy: sources of email, Slack, Teams and chat can.
-	Sends func(source string) bool
+	// Sends reports whether an answer on a ticket leaves the house. Nil asks the
+	// policy: sources of email, Slack, Teams and chat can send.
+	Sends func(ctx context.Context, t *desk.Ticket) bool
 	// Deliver hands messages to be sent, or whose sent words changed, to the
 	// workers; it must not block. Nil leaves them to the workers' sweep.
 	Deliver func(ids ...desk.MessageID)

@@ -141,7 +141,7 @@ const (
 
 // message checks what is said and makes the message; content may be empty when
 // the caller allows it.
-func (s *server) message(c *checks, field string, t *desk.Ticket, key desk.Key, content string, public bool, mentions []string) *desk.Message {
+func (s *server) message(ctx context.Context, c *checks, field string, t *desk.Ticket, key desk.Key, content string, public bool, mentions []string) *desk.Message {
 	now, p := s.Now(), s.Policy()
 	// The scope is the ticket's: there the proof of delivery must thread.
 	m := &desk.Message{ID: desk.NewID[desk.MessageID](now), TicketID: t.ID, Direction: desk.Internal, Public: public, Author: actor(key),
@@ -160,19 +160,19 @@ func (s *server) message(c *checks, field string, t *desk.Ticket, key desk.Key, 
 	}
 	if public {
 		m.Direction = desk.Outbound
-		if s.sends(p, t.Source) {
+		if s.sends(ctx, p, t) {
 			m.Send = desk.SendQueued
 		}
 	}
 	return m
 }
 
-// sends reports whether an answer on a ticket of this source leaves the house.
-func (s *server) sends(p *desk.Policy, source string) bool {
+// sends reports whether an answer on a ticket leaves the house.
+func (s *server) sends(ctx context.Context, p *desk.Policy, t *desk.Ticket) bool {
 	if s.Sends != nil {
-		return s.Sends(source)
+		return s.Sends(ctx, t)
 	}
-	switch p.Sources[source].Channel {
+	switch p.Sources[t.Source].Channel {
 	case desk.Email, desk.Slack, desk.MSTeams, desk.Chat:
 		return true
 	}
@@ -189,7 +189,7 @@ func (s *server) comment(ctx context.Context, in *commentInput) (*commentOutput,
 	if strings.TrimSpace(in.Body.Content) == "" {
 		c.wrong("content", "is required")
 	}
-	m := s.message(&c, "content", t, key, in.Body.Content, in.Body.IsPublic, in.Body.Mentions)
+	m := s.message(ctx, &c, "content", t, key, in.Body.Content, in.Body.IsPublic, in.Body.Mentions)
 	if err := c.err(); err != nil {
 		return nil, err
 	}
@@ -231,7 +231,7 @@ func (s *server) status(ctx context.Context, in *statusInput) (*statusOutput, er
 	if err != nil {
 		c.errs = append(c.errs, err)
 	}
-	m := s.message(&c, "comment", t, key, in.Body.Comment, in.Body.IsPublic, in.Body.Mentions)
+	m := s.message(ctx, &c, "comment", t, key, in.Body.Comment, in.Body.IsPublic, in.Body.Mentions)
 	version, err := in.version()
 	if err = errors.Join(c.err(), err); err != nil {
 		return nil, err

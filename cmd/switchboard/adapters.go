@@ -12,14 +12,34 @@ import (
 	"switchboard/pipeline/desk"
 )
 
-// adapters are the opened sources of this process by name. Opening makes no
-// connection: each role uses the ones it is for.
-type adapters map[string]channels.Adapter
+// adapters are the opened sources of this process, in the order of the config.
+// Opening makes no connection: each role uses the ones it is for.
+type adapters struct {
+	names  []string
+	opened map[string]channels.Adapter
+	// postmen are the sources that send mail.
+	postmen []desk.Source
+	teams   map[string]desk.TeamID
+}
 
-// openAdapters opens every source of the config that has a kind.
-func (h *house) openAdapters(holder string) (adapters, error) {
+// sources are the sources of the config, opened when they are first asked for
+// and shared by all roles of this process.
+func (h *house) sources() (*adapters, error) {
+	h.opening.Lock()
+	defer h.opening.Unlock()
+	if h.opened == nil {
+		a, err := h.openSources()
+		if err != nil {
+			return nil, err
+		}
+		h.opened = a
+	}
+	return h.opened, nil
+}
+
+func (h *house) openSources() (*adapters, error) {
 	c := h.config.Config()
-	out := adapters{}
+	a := &adapters{opened: map[string]channels.Adapter{}, teams: map[string]desk.TeamID{}}
 	for _, src := range c.Sources {
 		if src.Channel == desk.API {
 			continue
@@ -28,45 +48,64 @@ func (h *house) openAdapters(holder string) (adapters, error) {
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", src.Name, err)
 		}
-		out[src.Name], err = kind.Open(channels.Config{
-			Source: c.Policy().Sources[src.Name], Block: src.Block, Sink: h.intake, Blobs: h.blobs, Mailboxes: h.store, Desk: h,
-			Secret: h.secret, Holder: holder, Limits: channelLimits(c.Limits), Log: h.log, Now: h.now,
+		source := c.Policy().Sources[src.Name]
+		adapter, err := kind.Open(channels.Config{
+			Source: source, Block: src.Block, Sink: h.intake, Blobs: h.blobs, Mailboxes: h.store, Desk: h,
+			Secret: h.secret, Holder: h.holder, Limits: channelLimits(c.Limits), Log: h.log, Now: h.now,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", src.Name, err)
 		}
+		a.names = append(a.names, src.Name)
+		a.opened[src.Name], a.teams[src.Name] = adapter, source.Team
+		if _, sends := adapter.(channels.Sender); sends && src.Channel == desk.Email {
+			a.postmen = append(a.postmen, source)
+		}
 	}
-	return out, nil
+	return a, nil
+}
+
+// sit takes the name under which this process holds its mailboxes. It is called
+// before the sources are opened, and again does nothing.
+func (h *house) sit() (leave func()) {
+	h.opening.Lock()
+	defer h.opening.Unlock()
+	if h.holder != "" {
+		return func() {}
+	}
+	h.holder, leave = seat(h.place.Data)
+	return leave
 }
 
 // mailboxes are the adapters that fetch for themselves: what `listen` runs.
-func (a adapters) mailboxes() (out []channels.Adapter) {
-	for _, adapter := range a {
-		if _, called := adapter.(channels.Hook); !called {
-			out = append(out, adapter)
+func (a *adapters) mailboxes() (out []channels.Adapter) {
+	for _, name := range a.names {
+		if _, called := a.opened[name].(channels.Hook); !called {
+			out = append(out, a.opened[name])
 		}
 	}
 	return out
 }
 
 // hooks are the adapters that are called over HTTP: what `web` mounts.
-func (a adapters) hooks() (out []channels.Hook) {
-	for _, adapter := range a {
-		if hook, called := adapter.(channels.Hook); called {
+func (a *adapters) hooks() (out []channels.Hook) {
+	for _, name := range a.names {
+		if hook, called := a.opened[name].(channels.Hook); called {
 			out = append(out, hook)
 		}
 	}
 	return out
 }
 
-// sender finds who carries answers of a source out; nil when nobody can.
-func (a adapters) sender(source string) channels.Sender {
-	s, _ := a[source].(channels.Sender)
+// sender finds who carries answers of a source out by itself; nil when it
+// cannot.
+func (a *adapters) sender(source string) channels.Sender {
+	s, _ := a.opened[source].(channels.Sender)
 	return s
 }
 
 // mount puts the hooks' routes beside the API.
-func (a adapters) mount(rest http.Handler) (http.Handler, error) {
+func (a *adapters) mount(rest http.Handler) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/", rest)
 	var err error

@@ -1,17 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	_ "embed"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
-
-	"golang.org/x/tools/txtar"
 
 	"switchboard/pipeline/desk"
 )
@@ -37,16 +32,16 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	mailbox, err := startDemoMailbox(rand.Text(), "support@desk.example", "billing@desk.example")
+	doors, err := openDoors()
+	defer doors.close()
 	if err != nil {
 		return err
 	}
-	defer mailbox.close()
 	file := filepath.Join(dir, "demo.yaml")
 	if err := os.WriteFile(file, demoConfig, 0o600); err != nil {
 		return err
 	}
-	s.env = mailbox.env
+	s.env = doors.env
 	h, err := open(ctx, place{Config: file, Data: dir}, s)
 	if err != nil {
 		return err
@@ -67,44 +62,43 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	case err := <-served:
 		return err
 	}
-	if err := c.play(ctx, s, h, mailbox, "http://"+addr, key); err != nil {
+	url := "http://" + addr
+	if err := c.play(ctx, s, h, demoTraffic{doors, url, key}); err != nil {
 		return err
 	}
 	if c.Once {
 		stop()
 		return <-served
 	}
-	fmt.Fprintf(s.out, "\nSwitchboard stays up at http://%s (Ctrl-C ends it). Look around:\n"+
-		"  curl -H 'x-api-key: %s' http://%s/v1/tickets\n"+
-		"  curl http://%s/openapi.json\n"+
-		"  mail it: IMAP APPEND to %s as support@desk.example, password %s\n", addr, key, addr, addr, mailbox.addr, mailbox.password)
+	fmt.Fprintf(s.out, "\nSwitchboard stays up at %s (Ctrl-C ends it). Look around:\n"+
+		"  curl -H 'x-api-key: %s' %s/v1/tickets\n"+
+		"  curl %s/openapi.json\n"+
+		"  fill in its form: %s/forms/site/contact\n"+
+		"  mail it: IMAP APPEND to %s as support@desk.example, password %s\n", url, key, url, url, url, doors.mailbox.addr, doors.mailbox.password)
 	return <-served
 }
 
-// play sends the traffic, waits until every message is settled, and prints what
-// became of it.
-func (c *demoCmd) play(ctx context.Context, s streams, h *house, mailbox *demoMailbox, url, key string) error {
+// play sends the traffic, waits until every message is settled, lets an agent
+// answer, and prints what became of it all.
+func (c *demoCmd) play(ctx context.Context, s streams, h *house, traffic demoTraffic) error {
 	ctx, cancel := context.WithTimeout(ctx, demoTime)
 	defer cancel()
-	mails := txtar.Parse(demoMails).Files
-	fmt.Fprintf(s.out, "Sending %d mails to two mailboxes over IMAP and 2 calls to the REST API ...\n", len(mails))
-	start := time.Now()
-	for _, f := range mails {
-		user, label, _ := strings.Cut(f.Name, "/")
-		at := start.Add(-time.Minute + time.Duration(label[0]-'0')*time.Second)
-		text := bytes.ReplaceAll(f.Data, []byte("TODAY"), []byte(at.Format(time.RFC1123Z)))
-		text = bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n"))
-		if err := mailbox.deliver(user+"@desk.example", text); err != nil {
-			return err
-		}
-	}
-	if err := demoCalls(ctx, url, key); err != nil {
+	fmt.Fprintln(s.out, "Sending mails, a talk in Slack, a message in Teams, a form and calls to the REST API ...")
+	messages, err := traffic.send(ctx)
+	if err != nil {
 		return err
 	}
-	if err := h.settled(ctx, int64(len(mails)+1)); err != nil {
+	if err := h.settled(ctx, messages); err != nil {
 		return err
 	}
-	return h.printDemo(ctx, s.out)
+	answered, err := demoAgent{h, traffic.url, traffic.key}.answer(ctx)
+	if err != nil {
+		return err
+	}
+	if err := h.printDemo(ctx, s.out); err != nil {
+		return err
+	}
+	return traffic.doors.printArrivals(ctx, s.out, len(answered))
 }
 
 // settled waits until n messages are in the ledger and none of them is still

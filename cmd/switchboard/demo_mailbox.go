@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"net"
-	"strconv"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
@@ -45,11 +44,6 @@ func startDemoMailbox(password string, users ...string) (*demoMailbox, error) {
 	return m, nil
 }
 
-func (m *demoMailbox) port() string {
-	_, port, _ := net.SplitHostPort(m.addr)
-	return port
-}
-
 func (m *demoMailbox) close() { m.server.Close() }
 
 // deliver puts a mail into a user's INBOX by IMAP APPEND, as a mail server
@@ -74,17 +68,4 @@ func (m *demoMailbox) deliver(user string, mail []byte) error {
 		return fmt.Errorf("demo: append: %w", err)
 	}
 	return c.Logout().Wait()
-}
-
-// env lets the demo's config find the mailbox.
-func (m *demoMailbox) env(name string) (string, bool) {
-	switch name {
-	case "DEMO_IMAP_PORT":
-		if _, err := strconv.Atoi(m.port()); err == nil {
-			return m.port(), true
-		}
-	case "DEMO_IMAP_PASSWORD":
-		return m.password, true
-	}
-	return "", false
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -69,11 +70,17 @@ type house struct {
 	dispatch *workers.Dispatch
 	intake   *workers.Intake
 	registry *prometheus.Registry
+	metrics  *workers.Metrics
 	settings workers.Settings
+	delivery workers.DeliverySettings
 	secret   []byte
 	log      *slog.Logger
 	env      configs.Lookup
 	now      func() time.Time
+
+	opening sync.Mutex
+	holder  string    // names this process for the leases of mailboxes
+	opened  *adapters // nil until a role asks for them
 }
 
 // maxBlob bounds any blob, whatever an adapter's own limits are: a mail too large
@@ -158,13 +165,13 @@ func (h *house) open(ctx context.Context) error {
 	}
 	h.registry = prometheus.NewRegistry()
 	h.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	metrics := workers.NewMetrics(h.registry)
-	h.settings = settings(c)
+	h.metrics = workers.NewMetrics(h.registry)
+	h.settings, h.delivery = settings(c), workers.DefaultDelivery()
 	h.client = asynq.NewClient(h.broker.AsynqOpt())
-	h.dispatch = workers.NewDispatch(h.client, metrics, h.log, h.settings)
+	h.dispatch = workers.NewDispatch(h.client, h.metrics, h.log, h.settings)
 	h.intake = workers.NewIntake(workers.Parts{
 		Books: h.store, View: h.view, Policy: h.policy, Line: &pipeline.Line{Stages: pipeline.Standard()},
-		Dispatch: h.dispatch, Metrics: metrics, Now: h.now, Log: h.log, Settings: h.settings,
+		Dispatch: h.dispatch, Metrics: h.metrics, Now: h.now, Log: h.log, Settings: h.settings,
 	})
 	h.log.Info("open", "database", h.store.Dialect(), "queue", h.broker.Describe(), "version", version)
 	return nil

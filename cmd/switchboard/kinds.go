@@ -7,6 +7,7 @@ import (
 	"switchboard/channels/email"
 	"switchboard/channels/msteams"
 	"switchboard/channels/slack"
+	"switchboard/channels/webform"
 	"switchboard/pipeline/desk"
 )
 
@@ -16,6 +17,7 @@ var kinds = []channels.Kind{
 	email.Kind(),
 	slack.Kind(),
 	msteams.Kind(),
+	webform.Kind(),
 }
 
 // kindOf finds the recipe of a channel.

@@ -37,6 +37,7 @@ channels/msteams:       channels channels/markup pipeline/desk
 channels/msteams/faketeams:
 channels/slack:         channels channels/markup pipeline/desk
 channels/slack/fakeslack:
+channels/webform:       channels pipeline/desk
 
 workers/broker/program:
 workers/broker:         workers/broker/program
@@ -50,6 +51,7 @@ workers/broker/brokertest: workers/broker workers/broker/program workers/broker/
 store/storetest:           store pipeline/desk
 store/storetest/pgtest:    workers/broker/program workers/broker/program/programtest
 channels/email/emailtest:  workers/broker/program workers/broker/program/programtest
+channels/webform/webformtest: workers/broker/program workers/broker/program/programtest
 `
 
 const module = "switchboard"

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"switchboard/channels/api"
+	"switchboard/pipeline/desk"
 	"switchboard/workers"
 )
 
@@ -78,7 +79,7 @@ func role(ctx context.Context, p place, s streams, check configCheck, part func(
 // API, and every source that is called over HTTP.
 func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) error {
 	c := h.config.Config()
-	opened, err := h.openAdapters("web")
+	opened, err := h.sources()
 	if err != nil {
 		return err
 	}
@@ -97,7 +98,8 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 		Books: h.store, Intake: h.intake, Names: h.names, Policy: h.policy, Now: h.now, Log: h.log, PublicURL: public, Version: version,
 		Limits: api.Limits{BodyBytes: int64(c.Limits.BodyBytes), TextBytes: int(c.Limits.TextBytes),
 			Rate: c.Limits.RequestsPerKey.Rate, Burst: c.Limits.RequestsPerKey.Burst, FileTimeout: c.Intake.FileTimeout},
-		Sends:   func(source string) bool { return opened.sender(source) != nil },
+		Sends:   func(ctx context.Context, t *desk.Ticket) bool { return h.sends(ctx, opened, t) },
+		Deliver: h.dispatch.Deliver,
 		Ready:   h.ready,
 		Metrics: promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}), Registerer: h.registry,
 	})
@@ -143,9 +145,8 @@ func (h *house) serveHTTP(ctx context.Context, l net.Listener, handler http.Hand
 
 // runMailboxes runs the adapters that fetch for themselves.
 func (h *house) runMailboxes(ctx context.Context) error {
-	holder, leave := seat(h.place.Data)
-	defer leave()
-	opened, err := h.openAdapters(holder)
+	defer h.sit()()
+	opened, err := h.sources()
 	if err != nil {
 		return err
 	}
@@ -154,9 +155,18 @@ func (h *house) runMailboxes(ctx context.Context) error {
 	return runAll(ctx, list)
 }
 
-// runWorkers takes tasks from the queue until ctx is done, then drains.
+// runWorkers takes tasks from the queue until ctx is done, then drains: messages
+// come in, answers go out.
 func (h *house) runWorkers(ctx context.Context) error {
+	opened, err := h.sources()
+	if err != nil {
+		return err
+	}
 	srv := workers.NewServer(h.intake, h.broker.AsynqOpt(), h.store, h.now, h.log, h.settings)
+	srv.Carry(workers.NewDelivery(workers.DeliveryParts{
+		Books: h.store, Senders: func(source string) workers.Sender { return h.carrier(opened, source) },
+		Dispatch: h.dispatch, Metrics: h.metrics, Now: h.now, Log: h.log, Settings: h.delivery,
+	}))
 	if h.broker.Own() {
 		if err := srv.Requeue(ctx); err != nil {
 			h.log.Warn("could not queue what was accepted before; the sweep will", "error", err)

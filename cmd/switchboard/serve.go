@@ -29,6 +29,7 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 // serve runs all three roles until ctx is done. up, when not nil, is called
 // with the address once HTTP answers.
 func (h *house) serve(ctx context.Context, addr string, up func(addr string)) error {
+	defer h.sit()()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.runWeb(ctx, addr, up) })
 	g.Go(func() error { return h.runMailboxes(ctx) })

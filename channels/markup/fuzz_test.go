@@ -104,7 +104,7 @@ func FuzzMarkup(f *testing.F) {
 // TestHostile gives every way what is meant to stop it.
 func TestHostile(t *testing.T) {
 	many := func(s string, n int) string { return strings.Repeat(s, n/len(s)) }
-	const size = 200 << 10
+	const size = 200 << 10 / slow
 	for name, s := range map[string]string{
 		"quotes": many(">", size), "quoted": many("> ", size), "lists": many("- ", size), "numbers": many("1. ", size),
 		"brackets": many("[", size), "closed": many("[a](", size), "images": many("![", size) + many("](x)", size),
@@ -114,13 +114,13 @@ func TestHostile(t *testing.T) {
 		"rows": "|a|b|\n|-|-|\n" + many("|c\n", size), "div": many("<div>", size), "b": many("<b>", size), "bq": many("<blockquote>", size),
 		"ul": many("<ul><li>", size), "table": many("<table><tr><td>", size), "fences": many("```\n", size), "open fences": many("``` a\n", size),
 		"headings": many("# a\n", size), "hard": many("\\", size), "blank": many("\n", size), "spaces": many(" ", size), "tabs": many("\t- a\n", size),
-		"deepening": deepening(400), "greater": many("&gt;", size), "marks": many("_*~", size), "long line": many("word ", 2*MaxBytes),
+		"deepening": deepening(400 / slow), "greater": many("&gt;", size), "marks": many("_*~", size), "long line": many("word ", 2*MaxBytes/slow),
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, w := range ways {
 				start := time.Now()
 				out := w.do(s)
-				if took := time.Since(start); took > 5*time.Second {
+				if took := time.Since(start); took > 5*slow*time.Second {
 					t.Errorf("%s took %s for %d bytes", w.name, took, len(s))
 				} else if testing.Verbose() && took > 200*time.Millisecond {
 					t.Logf("%s took %s", w.name, took)

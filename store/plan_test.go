@@ -19,14 +19,14 @@ import (
 // SQLite says "SCAN ledger" for that and adds "USING INDEX" when the order of an
 // index is followed, which a LIMIT ends; PostgreSQL says "Seq Scan on ledger".
 var wholeTable = map[string]*regexp.Regexp{
-	SQLite:   regexp.MustCompile(`(?m)^SCAN (ledger|threads|tickets|messages|events|accounts|customers|identities|teams|turns|links|api_keys)$`),
+	SQLite:   regexp.MustCompile(`(?m)^SCAN (ledger|threads|tickets|messages|events|accounts|customers|identities|teams|turns|links|api_keys|revisions|message_groups)$`),
 	Postgres: regexp.MustCompile(`Seq Scan on \w+`),
 }
 
 // indexes are those that hot statements need; the others only keep keys unique.
 var indexes = strings.Fields(`ledger_message ledger_seen ledger_waiting ledger_ahead ledger_unfiled tickets_number tickets_status tickets_team
 	tickets_agent tickets_customer tickets_due messages_unique messages_ticket messages_sending events_ticket accounts_domain customers_external
-	identities_customer links_to api_keys_hash`)
+	identities_customer links_to api_keys_hash messages_following customers_merged`)
 
 // Nothing that happens for each message, each sweep or each page may grow with
 // the size of the tables. The test runs all of it, collects the statements and
@@ -151,6 +151,7 @@ func everythingHot(t *testing.T, s *Store) {
 			id := fmt.Sprint(max(round, 1), "-", i) // the second round brings what is there
 			d := &desk.Draft{Source: "mail", Channel: desk.Email, Scope: "EMAIL", ExternalID: id, Fingerprint: "f", From: desk.Party{Handle: id + "@example.com"},
 				Thread: desk.Thread{Key: "thread", Address: []byte(`{}`)}, References: []string{"parent"}, ReceivedAt: now,
+				Group: "group", Window: time.Minute, Target: "target", Profile: &desk.Profile{Email: "p@example.com", EmailVerified: true},
 				Ask: &desk.Ask{CustomerID: "crm", TeamID: "team"}}
 			drafts, rs = append(drafts, d), append(rs, desk.NewReceipt(d, now))
 		}
@@ -172,13 +173,14 @@ func everythingHot(t *testing.T, s *Store) {
 			f := &desk.Filing{Receipt: ids[i], At: now, Verdict: desk.Filed, Message: m, Customer: c, NewCustomer: round < 2,
 				Identities: []desk.Identity{{Kind: "email", Handle: r.Draft.From.Handle + fmt.Sprint(round), CustomerID: c.ID}},
 				Account:    &desk.Account{ID: desk.NewID[desk.AccountID](now), Domain: fmt.Sprint("d", round, i), CreatedAt: now},
-				Claims:     []string{fmt.Sprint(round, i)}, Thread: r.Draft.Thread, Team: &desk.Team{ID: "team"}, Turn: &desk.Turn{Team: "team", Candidates: []desk.AgentID{"a"}}}
+				Claims:     []string{fmt.Sprint(round, i)}, Thread: r.Draft.Thread, Group: &desk.Group{Key: fmt.Sprint("group", i), At: now}, Team: &desk.Team{ID: "team"}, Turn: &desk.Turn{Team: "team", Candidates: []desk.AgentID{"a"}}}
 			if round == 0 {
 				f.Ticket = &desk.Ticket{ID: desk.NewID[desk.TicketID](now), CustomerID: c.ID, Status: desk.StatusNew, CreatedAt: now, UpdatedAt: now}
 				f.Events = []desk.Event{f.Ticket.Opened(desk.Actor{}, now)}
 				f.Links = []desk.Link{{From: f.Ticket.ID, To: "x", Type: desk.Relates, CreatedAt: now}}
 			} else {
 				f.Into, f.Change = tickets[i], desk.Change{At: now, AddTags: []string{m.ExternalID}}
+				f.Group.At, f.Group.Last = now.Add(time.Duration(round)*time.Second), tickets[i]
 			}
 			fs = append(fs, f)
 		}
@@ -193,13 +195,23 @@ func everythingHot(t *testing.T, s *Store) {
 			return t.Apply(desk.NewPolicy(), desk.Change{At: now, AddHandling: time.Hour})
 		})
 		must(err)
-		answer := &desk.Message{ID: desk.NewID[desk.MessageID](now), TicketID: tickets[0], Scope: "API", ExternalID: fmt.Sprint(round), Send: desk.SendQueued, CreatedAt: now}
+		answer := &desk.Message{ID: desk.NewID[desk.MessageID](now), TicketID: tickets[0], Direction: desk.Outbound, Public: true, Scope: "API",
+			ExternalID: fmt.Sprint(round), Auto: desk.Auto{Kind: desk.AutoReply}, Send: desk.SendQueued, CreatedAt: now}
 		_, _, err = s.AddMessage(ctx, answer, nil)
 		must(err)
 		_, err = s.TakeToSend(ctx, answer.ID, now, time.Minute)
 		must(err)
+		must(s.Postpone(ctx, answer.ID, desk.SendQueued, "later", now))
+		_, _, err = s.NextToSend(ctx, tickets[0], now)
+		must(err)
 		must(s.Delivered(ctx, answer.ID, desk.Proof{ExternalID: "out", At: now}))
+		_, err = s.Revise(ctx, tickets[0], desk.Revision{Message: answer.ID, Act: desk.ActEdit, Text: "better", At: now}, desk.Actor{}, nil)
+		must(err)
+		_, err = s.Unsent(ctx, now.Add(time.Hour), now, now, 10)
+		must(err)
+		must(s.Followed(ctx, answer.ID, 1, "", nil))
 	}
+	everyoneHot(t, s, tickets, now)
 	must(s.Link(ctx, desk.Link{From: tickets[0], To: tickets[1], Type: desk.Parent, CreatedAt: now}))
 	for _, f := range []desk.TicketFilter{{}, {Status: []desk.Status{"NEW"}}, {Team: []desk.TeamID{"team"}}, {Agent: []desk.AgentID{"a"}}, {Customer: "c"},
 		{Text: "x"}, {Tag: "x"}} {
@@ -238,5 +250,37 @@ func everythingHot(t *testing.T, s *Store) {
 	_, _ = s.Ticket(ctx, "1")
 	_, _ = s.KeyByHash(ctx, []byte("x"))
 	_, err = s.Customers(ctx, []desk.CustomerID{"x"})
+	must(err)
+}
+
+// everyoneHot edits what customers said and does what is done to their records.
+func everyoneHot(t *testing.T, s *Store, tickets []desk.TicketID, now time.Time) {
+	t.Helper()
+	ctx := t.Context()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	said, _, err := s.Messages(ctx, tickets[1], 10, "", false)
+	must(err)
+	res, err := s.File(ctx, []*desk.Filing{{At: now, Verdict: desk.Filed, Into: tickets[1],
+		Revision: &desk.Revision{Message: said[0].ID, Act: desk.ActEdit, Text: "other words", At: now}}})
+	must(err)
+	must(res[0].Err)
+	_, err = s.Revisions(ctx, said[0].ID)
+	must(err)
+	one, err := s.Ticket(ctx, string(tickets[0]))
+	must(err)
+	two, err := s.Ticket(ctx, string(tickets[1]))
+	must(err)
+	_, err = s.MergeCustomers(ctx, one.CustomerID, two.CustomerID, desk.Actor{}, now)
+	must(err)
+	_, handles, err := s.CustomerNamed(ctx, string(two.CustomerID))
+	must(err)
+	_, err = s.SplitCustomer(ctx, one.CustomerID, handles[:1], desk.Actor{}, now)
+	must(err)
+	_, err = s.ChangeCustomer(ctx, one.CustomerID, func(*desk.Customer) error { return nil })
 	must(err)
 }

@@ -1,0 +1,117 @@
+package chat
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"switchboard/channels/markup"
+	"switchboard/pipeline/desk"
+)
+
+// twilioSMS is POST /Accounts/SID/Messages.json, a form.
+type twilioSMS struct{}
+
+func (twilioSMS) carry(ctx context.Context, t *talker, to address, r *desk.Reply) (string, error) {
+	s := t.settings.Send
+	from, who := orElse(s.Sender, to.more("from")), to.more("to")
+	if from == "" || who == "" {
+		return "", lost("twilio")
+	}
+	first := ""
+	for _, part := range markup.Split(markup.ToPlain(noteFiles(r)), 1500) { // of 1600
+		got, err := t.do(ctx, call{what: "twilio: Messages", url: s.URL + "/Accounts/" + url.PathEscape(s.User) + "/Messages.json",
+			kind: "application/x-www-form-urlencoded", body: []byte(url.Values{"To": {who}, "From": {from}, "Body": {part}}.Encode()), user: s.User, pass: s.Token})
+		if err != nil {
+			return "", err
+		}
+		first = orElse(first, idOf(at(got, "sid")))
+	}
+	return first, nil
+}
+
+// intercomReply is POST /conversations/ID/reply.
+type intercomReply struct{}
+
+func (intercomReply) carry(ctx context.Context, t *talker, to address, r *desk.Reply) (string, error) {
+	s := t.settings.Send
+	id := orElse(to.more("conversation"), to.Thread)
+	got, err := t.post(ctx, call{what: "intercom: reply", url: s.URL + "/conversations/" + url.PathEscape(id) + "/reply",
+		header: map[string]string{"Authorization": "Bearer " + s.Token, "Intercom-Version": "2.11", "Accept": "application/json"}},
+		map[string]any{"message_type": "comment", "type": "admin", "admin_id": s.Sender, "body": markup.ToHTML(noteFiles(r))})
+	if err != nil {
+		return "", err
+	}
+	return idOf(at(at(at(at(got, "conversation_parts"), "conversation_parts"), -1), "id")), nil
+}
+
+// crispReply is POST /website/W/conversation/S/message.
+type crispReply struct{}
+
+func (crispReply) carry(ctx context.Context, t *talker, to address, r *desk.Reply) (string, error) {
+	s := t.settings.Send
+	website, session := to.more("website"), orElse(to.more("session"), to.Thread)
+	if website == "" {
+		return "", lost("crisp")
+	}
+	got, err := t.post(ctx, call{what: "crisp: message", url: s.URL + "/website/" + url.PathEscape(website) + "/conversation/" + url.PathEscape(session) + "/message",
+		header: map[string]string{"X-Crisp-Tier": "plugin"}, user: s.User, pass: s.Token},
+		map[string]any{"type": "text", "from": "operator", "origin": "chat", "content": whatsappMarks(noteFiles(r))})
+	if err != nil {
+		return "", err
+	}
+	return session + ":" + idOf(at(at(got, "data"), "fingerprint")), nil
+}
+
+// chatwootReply is POST /api/v1/accounts/A/conversations/C/messages; its notation
+// is Markdown.
+type chatwootReply struct{}
+
+func (chatwootReply) carry(ctx context.Context, t *talker, to address, r *desk.Reply) (string, error) {
+	s := t.settings.Send
+	account, id := orElse(s.Sender, to.more("account")), orElse(to.more("conversation"), to.Thread)
+	if !digits(account) || !digits(id) {
+		return "", lost("chatwoot")
+	}
+	got, err := t.post(ctx, call{what: "chatwoot: messages", url: s.URL + "/api/v1/accounts/" + account + "/conversations/" + id + "/messages",
+		header: map[string]string{"api_access_token": s.Token}},
+		map[string]any{"content": noteFiles(r), "message_type": "outgoing", "private": false, "content_type": "text"})
+	if err != nil {
+		return "", err
+	}
+	return id + ":" + idOf(at(got, "id")), nil
+}
+
+// discordBot is POST /channels/ID/messages. The nonce makes Discord refuse a
+// second message for the same reply within minutes.
+type discordBot struct{}
+
+func (discordBot) carry(ctx context.Context, t *talker, to address, r *desk.Reply) (string, error) {
+	s := t.settings.Send
+	channel := to.more("channel")
+	if !digits(channel) {
+		return "", lost("discord")
+	}
+	who := to.more("user")
+	text := noteFiles(r)
+	if digits(who) {
+		text = "<@" + who + "> " + text
+	}
+	first := ""
+	for i, part := range markup.Split(text, 1900) { // of 2000
+		body := map[string]any{"content": part, "allowed_mentions": map[string]any{"parse": []string{}}}
+		if digits(who) {
+			body["allowed_mentions"] = map[string]any{"users": []string{who}}
+		}
+		if i == 0 {
+			body["nonce"], body["enforce_nonce"] = desk.Cut(strings.ReplaceAll(string(r.Message.ID), "-", ""), 25), true
+		}
+		got, err := t.post(ctx, call{what: "discord: messages", url: s.URL + "/channels/" + channel + "/messages",
+			header: map[string]string{"Authorization": "Bot " + s.Token}}, body)
+		if err != nil {
+			return "", err
+		}
+		first = orElse(first, idOf(at(got, "id")))
+	}
+	return first, nil
+}

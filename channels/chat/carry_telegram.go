@@ -1,0 +1,141 @@
+package chat
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"switchboard/channels/markup"
+	"switchboard/pipeline/desk"
+)
+
+// telegramBot is sendMessage and sendDocument of the Bot API.
+type telegramBot struct{}
+
+// telegramText is what one message holds (sendMessage: 4096 characters after
+// entities), with room for the tags.
+const telegramText = 3500
+
+// telegramFileBytes is what sendDocument takes.
+const telegramFileBytes = 50 << 20
+
+func (telegramBot) carry(ctx context.Context, t *talker, to address, r *desk.Reply) (string, error) {
+	chat := to.more("chat")
+	if chat == "" {
+		return "", lost("telegram")
+	}
+	base := map[string]any{"chat_id": chat}
+	if topic := to.more("topic"); topic != "" {
+		base["message_thread_id"] = topic
+	}
+	if business := to.more("business"); business != "" {
+		base["business_connection_id"] = business
+	}
+	first := ""
+	for i, part := range markup.Split(r.Message.Text, telegramText) {
+		if strings.TrimSpace(part) == "" {
+			continue
+		}
+		body := map[string]any{"text": telegramHTML(part), "parse_mode": "HTML", "link_preview_options": map[string]any{"is_disabled": true}}
+		for k, v := range base {
+			body[k] = v
+		}
+		if answered := to.more("message"); i == 0 && answered != "" {
+			body["reply_parameters"] = map[string]any{"message_id": number(answered), "allow_sending_without_reply": true}
+		}
+		got, err := t.post(ctx, telegramCall(t, "sendMessage"), body)
+		if err != nil {
+			return "", err
+		}
+		first = orElse(first, sentID(chat, got))
+	}
+	for _, a := range r.Message.Attachments {
+		got, err := sendDocument(ctx, t, base, a)
+		if err != nil {
+			return "", err
+		}
+		first = orElse(first, sentID(chat, got))
+	}
+	return first, nil
+}
+
+func sentID(chat string, got any) string {
+	if id := idOf(at(at(got, "result"), "message_id")); id != "" {
+		return chat + ":" + id
+	}
+	return ""
+}
+
+func telegramCall(t *talker, method string) call {
+	return call{what: "telegram: " + method, url: t.settings.Send.URL + "/bot" + t.settings.Send.Token + "/" + method,
+		retryIn: func(body any) time.Duration {
+			return time.Duration(number(at(at(body, "parameters"), "retry_after"))) * time.Second
+		}}
+}
+
+func sendDocument(ctx context.Context, t *talker, base map[string]any, a desk.Attachment) (any, error) {
+	if a.Blob.Size > telegramFileBytes {
+		return nil, desk.Permanent(fmt.Errorf("chat: telegram: a file is larger than Telegram takes"))
+	}
+	file, err := t.Blobs.Open(ctx, a.Blob)
+	if err != nil {
+		return nil, fmt.Errorf("chat: telegram: open a file: %w", err)
+	}
+	defer file.Close()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for k, v := range base {
+		s, _ := words(v)
+		_ = w.WriteField(k, s) // a buffer takes everything
+	}
+	part, err := w.CreateFormFile("document", fileName(a.Name, a.ContentType))
+	if err == nil {
+		_, err = io.Copy(part, file)
+	}
+	if err = orErr(err, w.Close()); err != nil {
+		return nil, fmt.Errorf("chat: telegram: read a file: %w", err)
+	}
+	c := telegramCall(t, "sendDocument")
+	c.kind, c.body = w.FormDataContentType(), b.Bytes()
+	return t.do(ctx, c)
+}
+
+func orErr(a, b error) error {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// telegramFile opens a file by getFile.
+func telegramFile(ctx context.Context, a *adapter, f *fileRef) (*http.Response, error) {
+	s := a.settings.Send
+	resp, err := a.get(ctx, a.media, s.URL+"/bot"+s.Token+"/getFile?file_id="+url.QueryEscape(f.ID), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	var out struct {
+		Result struct {
+			FilePath string `json:"file_path"`
+		}
+	}
+	if resp.StatusCode != http.StatusOK || json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&out) != nil || out.Result.FilePath == "" {
+		return nil, fmt.Errorf("getFile answered %d", resp.StatusCode)
+	}
+	path := out.Result.FilePath
+	if strings.Contains(path, "..") || strings.ContainsAny(path, "?#\\") {
+		return nil, errElsewhere
+	}
+	if f.Name == "" {
+		f.Name = path[strings.LastIndexByte(path, '/')+1:]
+	}
+	return a.get(ctx, a.media, s.URL+"/file/bot"+s.Token+"/"+strings.TrimPrefix(path, "/"), nil)
+}

@@ -1,0 +1,114 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"switchboard/pipeline/desk"
+)
+
+// carrier brings one reply to its service and returns the ID the service gave
+// it, as the service itself would name it in a webhook.
+type carrier interface {
+	carry(ctx context.Context, t *talker, to address, r *desk.Reply) (id string, err error)
+}
+
+// carrierKind is a way of sending: what it needs of the block, and where the
+// service is when the config does not say.
+type carrierKind struct {
+	doc   string
+	url   string
+	needs []string
+	make  func() carrier
+}
+
+// viaCallback is the way of sending that is no service's.
+const viaCallback = "callback"
+
+var carriers = map[string]carrierKind{
+	viaCallback:  {doc: "a secret of Standard Webhooks signs what is sent", needs: []string{"secret"}, make: func() carrier { return callback{} }},
+	"telegram":   {doc: "the token of the bot", url: "https://api.telegram.org", needs: []string{"token"}, make: func() carrier { return telegramBot{} }},
+	"whatsapp":   {doc: "an access token with whatsapp_business_messaging", url: "https://graph.facebook.com/v21.0", needs: []string{"token"}, make: func() carrier { return whatsappCloud{} }},
+	"twilio-sms": {doc: "user is the account SID, token the auth token", url: "https://api.twilio.com/2010-04-01", needs: []string{"token", "user"}, make: func() carrier { return twilioSMS{} }},
+	"intercom":   {doc: "an access token; sender is the ID of the admin who answers", url: "https://api.intercom.io", needs: []string{"token", "sender"}, make: func() carrier { return intercomReply{} }},
+	"crisp":      {doc: "user is the identifier, token the key", url: "https://api.crisp.chat/v1", needs: []string{"token", "user"}, make: func() carrier { return crispReply{} }},
+	"chatwoot":   {doc: "an agent's or bot's access token", needs: []string{"token"}, make: func() carrier { return chatwootReply{} }},
+	"discord":    {doc: "the token of the bot", url: "https://discord.com/api/v10", needs: []string{"token"}, make: func() carrier { return discordBot{} }},
+}
+
+func carrierNames() []string { return slices.Sorted(maps.Keys(carriers)) }
+
+// Send is part of [channels.Sender]. A long reply may take several messages; one
+// that failed in between is sent again from its beginning.
+func (t *talker) Send(ctx context.Context, r *desk.Reply) (desk.Proof, error) {
+	var to address
+	if err := json.Unmarshal(r.Thread.Address, &to); err != nil || to.Thread == "" {
+		return desk.Proof{}, desk.Permanent(errors.New("chat: the reply has no address"))
+	}
+	if err := t.pace.turn(ctx, t.settings.Send.Every, t.Now); err != nil {
+		return desk.Proof{}, err
+	}
+	id, err := t.settings.carry.carry(ctx, t, to, r)
+	if err != nil {
+		return desk.Proof{}, err
+	}
+	if id == "" {
+		id = "sent:" + string(r.Message.ID)
+	}
+	return desk.Proof{ExternalID: name(t.Source.Name, id), At: t.Now()}, nil
+}
+
+// more reads a member of what the mapping kept for the way back.
+func (to address) more(key string) string {
+	s, err := words(at(numbers(to.More), key))
+	if err != nil {
+		return ""
+	}
+	return s
+}
+
+// numbers makes whole numbers of what JSON made fractions of.
+func numbers(v any) any {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	out, err := decodeJSON(b, 20)
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
+// pace keeps two sendings apart.
+type pace struct {
+	mu   sync.Mutex
+	next time.Time
+}
+
+func (p *pace) turn(ctx context.Context, every time.Duration, now func() time.Time) error {
+	if every <= 0 {
+		return nil
+	}
+	p.mu.Lock()
+	at := now()
+	wait := max(p.next.Sub(at), 0)
+	p.next = at.Add(wait + every)
+	p.mu.Unlock()
+	if wait == 0 {
+		return nil
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

@@ -27,15 +27,17 @@ type demoAgent struct {
 	url, key string
 }
 
-// answer answers the first ticket of each door and leaves a note beside each
-// answer, then waits until nothing is on its way any more. It returns the
-// answers by ticket.
+// answer answers the longest ticket of each door and leaves a note beside each
+// answer, then waits until nothing is on its way any more. It returns what it
+// answered.
 func (a demoAgent) answer(ctx context.Context) ([]*desk.Ticket, error) {
 	tickets, _, err := a.store.Tickets(ctx, desk.TicketFilter{Limit: desk.MaxPage})
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(tickets, func(x, y *desk.Ticket) int { return cmp.Compare(x.Number, y.Number) })
+	slices.SortFunc(tickets, func(x, y *desk.Ticket) int {
+		return cmp.Or(cmp.Compare(y.MessageCount, x.MessageCount), cmp.Compare(x.Number, y.Number))
+	})
 	var answered []*desk.Ticket
 	seen := map[string]bool{"billing": true, "api": true} // these send nothing
 	for _, t := range tickets {

@@ -39,7 +39,12 @@ func (p *Pass) Filing() *desk.Filing {
 	if p.Joined {
 		f.Into = p.Ticket.ID
 		p.Change.At, p.Change.By = p.Now, by
-		p.Change.Said = &desk.Said{Message: m.ID, By: desk.ByCustomer, Public: true, Auto: d.Auto.Kind != "" && d.Auto.Kind != desk.AutoList, Joins: p.joins()}
+		says := desk.ByCustomer
+		if p.byStaff() { // an agent answered on the vendor's side: it is out already
+			says = desk.ByAgent
+			m.Author, m.Direction, m.Send = d.Ask.Actor, desk.Outbound, desk.SendSent
+		}
+		p.Change.Said = &desk.Said{Message: m.ID, By: says, Public: true, Auto: d.Auto.Kind != "" && d.Auto.Kind != desk.AutoList, Joins: p.joins()}
 		f.Change = p.Change
 	} else {
 		t := p.Ticket
@@ -56,6 +61,13 @@ func (p *Pass) Filing() *desk.Filing {
 			By: desk.Actor{Kind: desk.BySystem, ID: "thread"}, Reason: r.Reason, CreatedAt: p.Now})
 	}
 	return f
+}
+
+// byStaff reports whether the channel vouches that the message was written by
+// one of our own people, and not only brought in by one.
+func (p *Pass) byStaff() bool {
+	a := p.Draft.Ask
+	return a != nil && a.Actor.Kind == desk.ByAgent && a.Actor.ID != "" && a.Actor.ID == p.Draft.From.Handle
 }
 
 // message is the entry the draft becomes.

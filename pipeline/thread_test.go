@@ -250,3 +250,32 @@ func TestConversationOfAChannel(t *testing.T) {
 		t.Errorf("one new ticket a message:\n%s", trail(f))
 	}
 }
+
+// An agent who answers in the vendor's own thread has answered: the clock
+// stops, and nothing is sent again.
+func TestStaffAnswersInTheThread(t *testing.T) {
+	s, p := newShelf(), house(t)
+	draft := func(id, who string) *desk.Draft {
+		return &desk.Draft{Source: "acme", Channel: desk.Slack, Scope: "SLACK", ExternalID: id, Fingerprint: id, ReceivedAt: noon,
+			From: desk.Party{Handle: who}, Text: "text", Thread: desk.Thread{Key: "thread"}}
+	}
+	d := draft("1", "U1")
+	_, f := run(t, s, p, d, noon)
+	id := s.file(t, d, f)
+	d = draft("2", "UAGENT")
+	d.Ask = &desk.Ask{Actor: desk.Actor{Kind: desk.ByAgent, ID: "UAGENT"}}
+	_, f = run(t, s, p, d, noon.Add(time.Minute))
+	s.file(t, d, f)
+	if m := f.Message; f.Into != id || m.Author.Kind != desk.ByAgent || m.Direction != desk.Outbound || m.Send != desk.SendSent {
+		t.Errorf("message %+v\n%s", m, trail(f))
+	}
+	if tk := s.tickets[id]; tk.FirstResponseAt == nil || tk.Status != desk.StatusOpen {
+		t.Errorf("status %s, first response %v", tk.Status, tk.FirstResponseAt)
+	}
+	// Brought in by an agent, written by a customer.
+	d = draft("3", "U1")
+	d.Ask = &desk.Ask{Actor: desk.Actor{Kind: desk.ByAgent, ID: "UAGENT"}}
+	if _, f = run(t, s, p, d, noon.Add(2*time.Minute)); f.Message.Direction != desk.Inbound || f.Change.Said.By != desk.ByCustomer {
+		t.Errorf("a customer's message became an agent's: %+v", f.Message)
+	}
+}

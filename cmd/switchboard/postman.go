@@ -83,8 +83,9 @@ func (p postman) Send(ctx context.Context, r *desk.Reply) (desk.Proof, error) {
 			return desk.Proof{}, desk.Permanent(errNoAddress)
 		}
 		mail.Thread, mail.To = desk.Thread{}, []desk.Party{to}
-		if mail.Message.Subject == "" {
-			mail.Message.Subject = t.Title
+		// A title is a stranger's words: no automatic answer repeats them.
+		if m := &mail.Message; m.Subject == "" && m.Author.Kind != desk.BySystem && m.Auto.Kind == "" {
+			m.Subject = t.Title
 		}
 	}
 	return p.Sender.Send(ctx, &mail)

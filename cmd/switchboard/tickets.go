@@ -40,6 +40,9 @@ func (h *house) SetStatus(ctx context.Context, scope, key string, status desk.St
 		return desk.ErrNotFound
 	}
 	policy := h.policy()
+	if status, err = policy.Statuses.Parse(string(status)); err != nil {
+		return err
+	}
 	_, err = h.store.Change(ctx, id, 0, func(t *desk.Ticket) ([]desk.Event, error) {
 		return t.Apply(policy, desk.Change{At: h.now(), By: by, Status: &status})
 	})

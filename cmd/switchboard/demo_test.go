@@ -121,9 +121,11 @@ func TestDemo(t *testing.T) {
 		if row["ARRIVED"] != "email" {
 			thread = ""
 		}
+		// Both wrote within the same second; who was filed last is answered.
+		thread = strings.NewReplacer("alice@", "somebody@", "carl@", "somebody@").Replace(thread)
 		arrived[row["ARRIVED"]+" "+thread]++
 	}
-	if want := map[string]int{"email mail to carl@acme.example": 1, "email mail to hana@tyrell.example": 1, "slack ": 1, "msteams ": 1}; !maps.Equal(arrived, want) {
+	if want := map[string]int{"email mail to somebody@acme.example": 1, "email mail to hana@tyrell.example": 1, "slack ": 1, "msteams ": 1}; !maps.Equal(arrived, want) {
 		t.Errorf("arrived %v, want %v", arrived, want)
 	}
 	if !strings.Contains(out, "\n4 private notes were written beside them; 0 of them left.\n") {

@@ -33,7 +33,7 @@ type pace struct {
 
 func defaultPace() pace {
 	return pace{
-		leaseTTL: 15 * time.Second, leaseRenew: 5 * time.Second, leaseWait: 2 * time.Second,
+		leaseTTL: 9 * time.Second, leaseRenew: 3 * time.Second, leaseWait: 2 * time.Second,
 		retryMin: time.Second, retryMax: 5 * time.Minute, retryStore: 15 * time.Second, retryAuth: 15 * time.Second,
 		idleMin: 5 * time.Minute, idleMax: 9 * time.Minute, idleFirst: 10 * time.Second,
 		moveMin: time.Second, moveMax: time.Minute,

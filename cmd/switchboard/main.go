@@ -36,6 +36,7 @@ type commands struct {
 	Keys    keysCmd    `cmd:"" help:"Create, list and revoke API keys."`
 	Parse   parseCmd   `cmd:"" help:"Read a mail on stdin and print its draft as JSON."`
 	Explain explainCmd `cmd:"" help:"Say why a message or ticket is what it is and where it is."`
+	Inspect inspectCmd `cmd:"" help:"Read a Slack event on stdin and say why it does or does not become a ticket."`
 	Replay  replayCmd  `cmd:"" help:"Run failed, held or dropped messages through the line again."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

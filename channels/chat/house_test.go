@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"io"
 	"log/slog"
@@ -169,3 +170,5 @@ func (w *town) sender() channels.Sender {
 func reply(d *desk.Draft, text string) *desk.Reply {
 	return &desk.Reply{Message: desk.Message{ID: desk.NewID[desk.MessageID](time.Now()), TicketID: "t1", Text: text, CreatedAt: time.Now()}, Thread: d.Thread, To: []desk.Party{d.From}}
 }
+
+func b64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }

@@ -70,6 +70,9 @@ func (l layout) write(md string) string {
 		case nethtml.TextToken:
 			text := t.Data
 			if pre == 0 {
+				if strings.TrimSpace(text) == "" && strings.Contains(text, "\n") {
+					continue // between two tags
+				}
 				text = strings.ReplaceAll(text, "\n", " ")
 				if s := b.String(); strings.TrimSpace(text) == "" && (s == "" || strings.HasSuffix(s, "\n")) {
 					continue

@@ -37,6 +37,10 @@ func defaults() *Config {
 			SweepEvery: 2 * time.Second, SweepAfter: 5 * time.Second, SweepAgain: 60 * time.Second,
 			FileTimeout: 10 * time.Second, DrainTimeout: 20 * time.Second,
 		},
+		Delivery: Delivery{
+			SendTimeout: time.Minute, FirstRetry: 5 * time.Second, MostRetry: time.Hour, GiveUpAfter: 24 * time.Hour, LeastTries: 5,
+			SweepEvery: 2 * time.Second, SweepAfter: 5 * time.Second, SweepAgain: 60 * time.Second, AutoPerDay: 5, Concurrency: 16,
+		},
 		Threading:     desk.DefaultThreading(),
 		Statuses:      desk.DefaultStatuses(),
 		Types:         desk.DefaultTypes(),

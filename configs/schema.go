@@ -20,6 +20,7 @@ type Config struct {
 	Log       Log            `yaml:"log"`
 	Limits    Limits         `yaml:"limits"`
 	Intake    Intake         `yaml:"intake"`
+	Delivery  Delivery       `yaml:"delivery"`
 	Threading desk.Threading `yaml:"threading"`
 
 	Statuses      desk.Statuses            `yaml:"statuses"`
@@ -114,6 +115,20 @@ type Intake struct {
 	SweepAgain    time.Duration `yaml:"sweepAgain" min:"100ms"`
 	FileTimeout   time.Duration `yaml:"fileTimeout" min:"100ms"`
 	DrainTimeout  time.Duration `yaml:"drainTimeout" min:"100ms"`
+}
+
+// Delivery tunes the way back: how answers are tried, and for how long.
+type Delivery struct {
+	SendTimeout time.Duration `yaml:"sendTimeout" min:"1s" max:"10m"`
+	FirstRetry  time.Duration `yaml:"firstRetry" min:"100ms"`
+	MostRetry   time.Duration `yaml:"mostRetry" min:"1s"`
+	GiveUpAfter time.Duration `yaml:"giveUpAfter" min:"1m"`
+	LeastTries  int           `yaml:"leastTries" min:"1" max:"1000"`
+	SweepEvery  time.Duration `yaml:"sweepEvery" min:"100ms"`
+	SweepAfter  time.Duration `yaml:"sweepAfter" min:"100ms"`
+	SweepAgain  time.Duration `yaml:"sweepAgain" min:"100ms"`
+	AutoPerDay  int           `yaml:"autoPerDay" min:"0" max:"1000"`
+	Concurrency int           `yaml:"concurrency" min:"1" max:"1000"`
 }
 
 // Calendar is when somebody is there.

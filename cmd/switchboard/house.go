@@ -166,7 +166,7 @@ func (h *house) open(ctx context.Context) error {
 	h.registry = prometheus.NewRegistry()
 	h.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	h.metrics = workers.NewMetrics(h.registry)
-	h.settings, h.delivery = settings(c), workers.DefaultDelivery()
+	h.settings, h.delivery = settings(c), delivery(c)
 	h.client = asynq.NewClient(h.broker.AsynqOpt())
 	h.dispatch = workers.NewDispatch(h.client, h.metrics, h.log, h.settings)
 	h.intake = workers.NewIntake(workers.Parts{
@@ -221,6 +221,14 @@ func settings(c *configs.Config) workers.Settings {
 		Concurrency: i.Concurrency, CheckEvery: i.CheckInterval, Attempts: i.Attempts,
 		SweepEvery: i.SweepEvery, SweepAfter: i.SweepAfter, SweepAgain: i.SweepAgain, DrainFor: i.DrainTimeout,
 	}
+}
+
+// delivery translates the config's delivery section.
+func delivery(c *configs.Config) workers.DeliverySettings {
+	d := c.Delivery
+	return workers.DeliverySettings{SendTimeout: d.SendTimeout, Patience: 2 * d.SendTimeout, FirstRetry: d.FirstRetry, MostRetry: d.MostRetry,
+		GiveUpAfter: d.GiveUpAfter, LeastTries: d.LeastTries, SweepEvery: d.SweepEvery, SweepAfter: d.SweepAfter, SweepAgain: d.SweepAgain,
+		AutoPerDay: d.AutoPerDay, Concurrency: d.Concurrency}
 }
 
 // channelLimits translates the config's limits for the adapters.

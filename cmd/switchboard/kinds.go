@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"switchboard/channels"
+	"switchboard/channels/chat"
 	"switchboard/channels/email"
 	"switchboard/channels/msteams"
 	"switchboard/channels/slack"
@@ -18,6 +19,7 @@ var kinds = []channels.Kind{
 	slack.Kind(),
 	msteams.Kind(),
 	webform.Kind(),
+	chat.Kind(),
 }
 
 // kindOf finds the recipe of a channel.

@@ -30,6 +30,8 @@ store:                  pipeline/desk
 channels:               pipeline/desk
 channels/api:           channels pipeline/desk
 channels/markup:
+channels/chat:          channels channels/email/letter channels/markup pipeline/desk
+channels/chat/fakechat:
 channels/email/letter:
 channels/email/fakesmtp:
 channels/email:         channels channels/email/letter channels/markup pipeline/desk

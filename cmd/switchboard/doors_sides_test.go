@@ -231,10 +231,10 @@ func (c *mailSide) again() {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		if cursor.UID >= 3 {
+		if cursor.LastUID >= 3 {
 			return ""
 		}
-		return fmt.Sprintf("the mailbox is read up to %d", cursor.UID)
+		return fmt.Sprintf("the mailbox is read up to %d", cursor.LastUID)
 	})
 }
 
@@ -276,7 +276,7 @@ func (c *formSide) begin(text string, file []byte) {
 	for _, f := range [][2]string{{"_token", form.Token}, {"name", "Hana Holt"}, {"email", hana}, {"subject", "The lamp"}, {"message", text}} {
 		_ = w.WriteField(f[0], f[1]) // a buffer takes everything
 	}
-	part, err := w.CreateFormFile("files", "lamp.txt")
+	part, err := w.CreateFormFile("files", "lamp.png")
 	if err != nil {
 		c.t.Fatal(err)
 	}

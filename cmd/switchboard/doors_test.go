@@ -51,7 +51,7 @@ func TestDoors(t *testing.T) {
 const doorAnswer = "We are **on it**: see [the page](https://status.desk.example/a) & wait"
 
 func talk(t *testing.T, s *street, customer side, source, formatted string, changes bool) {
-	file := bytes.Repeat([]byte("\x00\xff\r\n.\r\nline\n"), 3000)
+	file := append([]byte("\x89PNG\r\n\x1a\n"), bytes.Repeat([]byte("\x00\xff\r\n.\r\nline\n"), 3000)...)
 	customer.begin("The lamp is *broken* since noon", file)
 	s.filed(1)
 	ticket := s.only()

@@ -181,6 +181,49 @@ func TestWithoutScript(t *testing.T) {
 	}
 }
 
+// TestTroubles: the books are down and the server's mind differs from the
+// page's; nothing written is lost and the next try goes through.
+func TestTroubles(t *testing.T) {
+	b := webformtest.Start(t)
+	h, url := web(t, siteYAML(t))
+	p := b.Page(webformtest.Look{Width: 360, Height: 740})
+	large := filepath.Join(t.TempDir(), "large.txt")
+	fake := filepath.Join(t.TempDir(), "fake.png")
+	for name, data := range map[string]string{large: strings.Repeat("x", 1<<20+1), fake: "no picture"} {
+		if err := os.WriteFile(name, []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	says := func(want string) {
+		t.Helper()
+		p.Wait(`!document.getElementById("summary").hidden && !document.getElementById("send").disabled`)
+		if got := p.Text(`document.getElementById("summary").innerText`); !strings.Contains(got, want) {
+			t.Fatalf("it says %q, not %q", got, want)
+		}
+		p.Eval(`document.getElementById("summary").hidden = true`, nil)
+	}
+	p.Open(url + "/forms/site/contact?lang=en&name=Sam&email=sam@example.com&topic=question&subject=S&message=M&terms=true")
+	p.Upload(`[name=files]`, large)
+	p.Click(`#send`)
+	says("large.txt is larger than 1 MB") // the page itself
+	p.Upload(`[name=files]`, fake)
+	p.Click(`#send`)
+	says("fake.png is not a kind of file") // the server, by its content
+	p.Upload(`[name=files]`)
+	h.setFail(desk.ErrUnavailable)
+	p.Click(`#send`)
+	says("nothing was lost")
+	h.pass(48 * time.Hour) // the token is too old: a fresh one comes with the refusal
+	h.setFail(nil)
+	p.Click(`#send`)
+	says("send it once more")
+	p.Click(`#send`)
+	p.Shows(`.done`)
+	if d := h.next(); d.From.Name != "Sam" || len(h.all()) != 1 {
+		t.Errorf("%+v", d.From)
+	}
+}
+
 // TestSameConditions compares what the page shows with what the server says, for
 // many ways to fill in the form.
 func TestSameConditions(t *testing.T) {

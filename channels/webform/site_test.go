@@ -32,6 +32,7 @@ type house struct {
 	a     *adapter
 	mux   *http.ServeMux
 	blobs *blob.Blobs
+	dir   string // where the blobs are
 	*ledger
 
 	mu  sync.Mutex
@@ -94,6 +95,12 @@ func (l *ledger) Cursor(context.Context, string, string) (desk.Cursor, error) {
 	return desk.Cursor{}, nil
 }
 
+func (l *ledger) setFail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fail = err
+}
+
 func (l *ledger) all() []*desk.Draft {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -137,12 +144,13 @@ func siteYAML(t testing.TB) string {
 
 func newHouse(t testing.TB, yaml string) *house {
 	t.Helper()
-	blobs, err := blob.Open(t.TempDir(), blob.Options{})
+	dir := t.TempDir()
+	blobs, err := blob.Open(dir, blob.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { blobs.Close() })
-	h := &house{t: t, blobs: blobs, now: time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC), mux: http.NewServeMux(),
+	h := &house{t: t, blobs: blobs, dir: dir, now: time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC), mux: http.NewServeMux(),
 		ledger: &ledger{receipts: map[string]desk.ReceiptID{}, states: map[desk.ReceiptID]desk.State{}, took: make(chan *desk.Draft, 100)}}
 	b := block(t, yaml)
 	opened, err := Kind().Open(channels.Config{Source: desk.Source{Name: "site", Channel: desk.WebForm}, Block: b, Sink: h, Blobs: blobs,

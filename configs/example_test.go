@@ -26,7 +26,8 @@ func env(pairs ...string) Lookup {
 func example(t *testing.T) *Config {
 	t.Helper()
 	c, err := Load("example.yaml", env("SUPPORT_MAIL_PASSWORD", "s3cret", "FIELD_MAIL_PASSWORD", "s3cret2",
-		"SLACK_SIGNING_SECRET", "s3cret3", "SLACK_BOT_TOKEN", "xoxb-1", "TEAMS_APP_PASSWORD", "s3cret4", "FORM_CAPTCHA_SECRET", "s3cret5"))
+		"SLACK_SIGNING_SECRET", "s3cret3", "SLACK_BOT_TOKEN", "xoxb-1", "TEAMS_APP_PASSWORD", "s3cret4", "FORM_CAPTCHA_SECRET", "s3cret5",
+		"SHOP_HOOK_SECRET", "s3cret6", "SHOP_CALLBACK_SECRET", "s3cret7"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +36,7 @@ func example(t *testing.T) *Config {
 
 func TestExampleLoads(t *testing.T) {
 	p := example(t).Policy()
-	if len(p.Rules) != 4 || len(p.Routes) != 2 || len(p.SLAs) != 2 || len(p.Calendars) != 2 || len(p.Sources) != 6 {
+	if len(p.Rules) != 4 || len(p.Routes) != 2 || len(p.SLAs) != 2 || len(p.Calendars) != 2 || len(p.Sources) != 7 {
 		t.Errorf("the policy lacks something: %d rules, %d routes, %d SLAs, %d calendars, %d sources",
 			len(p.Rules), len(p.Routes), len(p.SLAs), len(p.Calendars), len(p.Sources))
 	}

@@ -17,13 +17,18 @@ import (
 )
 
 // webhookKey reads a secret of Standard Webhooks: base64, with or without
-// whsec_ before it.
+// whsec_ before it. What is no base64 of at least 16 bytes and has no whsec_ is
+// taken as it is, as some libraries do.
 func webhookKey(secret string) ([]byte, error) {
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-	if err == nil && len(key) < 16 {
-		err = errors.New("the secret is too short")
+	coded, marked := strings.CutPrefix(secret, "whsec_")
+	key, err := base64.StdEncoding.DecodeString(coded)
+	if err == nil && len(key) >= 16 {
+		return key, nil
 	}
-	return key, err
+	if marked || secret == "" {
+		return nil, errors.New("the secret is no base64 or too short")
+	}
+	return []byte(secret), nil
 }
 
 // standardWebhooks is the HMAC of "id.timestamp.body" ("Standard Webhooks" 1.0,

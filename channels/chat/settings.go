@@ -173,7 +173,7 @@ func (s *settings) checkSend() error {
 	}
 	if via == viaCallback {
 		if _, err := webhookKey(s.Send.Secret); err != nil {
-			return desk.Invalidf("send.secret", "must be a Standard Webhooks secret, whsec_ and base64 of at least 16 bytes")
+			return desk.Invalidf("send.secret", "must be base64 of at least 16 bytes after whsec_")
 		}
 	}
 	s.carry = made.make()

@@ -137,7 +137,7 @@ func (s *signature) compile(publicURL string) error {
 	}
 	for _, secret := range s.secrets() {
 		if _, err := webhookKey(secret); s.Scheme == "standard-webhooks" && err != nil {
-			return desk.Invalidf("signature.secret", "must be whsec_ and base64, or the base64 alone")
+			return desk.Invalidf("signature.secret", "must be base64 of at least 16 bytes after whsec_")
 		}
 	}
 	if !slices.Contains([]string{"", "sha256", "sha1", "sha512"}, s.Algorithm) {

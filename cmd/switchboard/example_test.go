@@ -49,7 +49,7 @@ func TestExampleSpoilt(t *testing.T) {
 	}
 	lines := problems(checkBlocks(c))
 	place := regexp.MustCompile(`example\.yaml:\d+:\d+: `)
-	want := []string{"SUPPORT_MAIL_PASSWORD", "FIELD_MAIL_PASSWORD", "SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN", "TEAMS_APP_PASSWORD", "FORM_CAPTCHA_SECRET"}
+	want := []string{"SUPPORT_MAIL_PASSWORD", "FIELD_MAIL_PASSWORD", "SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN", "TEAMS_APP_PASSWORD", "FORM_CAPTCHA_SECRET", "SHOP_HOOK_SECRET"}
 	for _, name := range want {
 		if !slices.ContainsFunc(lines, func(l string) bool { return place.MatchString(l) && strings.HasSuffix(l, name+" is empty") }) {
 			t.Errorf("nothing says that %s is empty: %q", name, lines)

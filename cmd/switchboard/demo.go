@@ -83,7 +83,7 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 func (c *demoCmd) play(ctx context.Context, s streams, h *house, traffic demoTraffic) error {
 	ctx, cancel := context.WithTimeout(ctx, demoTime)
 	defer cancel()
-	fmt.Fprintln(s.out, "Sending mails, a talk in Slack, a message in Teams, a form and calls to the REST API ...")
+	fmt.Fprintln(s.out, "Sending mails, talks in Slack, Teams and Telegram, a form and calls to the REST API ...")
 	messages, err := traffic.send(ctx)
 	if err != nil {
 		return err

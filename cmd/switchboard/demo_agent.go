@@ -113,6 +113,9 @@ func (d *demoDoors) arrivals(ctx context.Context) ([]arrival, error) {
 			out = append(out, arrival{"msteams", shorten(s.Conversation, 20) + ", answers " + s.ReplyTo, s.Text()})
 		}
 	}
+	for _, s := range d.chat.Sent() {
+		out = append(out, arrival{"telegram", "chat " + s.To + ", answers " + s.Answers, s.Text})
+	}
 	return out, nil
 }
 

@@ -5,18 +5,20 @@ import (
 	"net"
 	"strconv"
 
+	"switchboard/channels/chat/fakechat"
 	"switchboard/channels/email/fakesmtp"
 	"switchboard/channels/msteams/faketeams"
 	"switchboard/channels/slack/fakeslack"
 )
 
 // demoDoors are the other sides of every channel, on loopback: a mailbox, a mail
-// server, a Slack and a Microsoft.
+// server, a Slack, a Microsoft and a Telegram.
 type demoDoors struct {
 	mailbox *demoMailbox
 	post    *fakesmtp.Server
 	slack   *fakeslack.Fake
 	teams   *faketeams.Server
+	chat    *fakechat.Fake
 	secrets map[string]string
 	ends    []func()
 }
@@ -49,6 +51,10 @@ func openDoors() (d *demoDoors, err error) {
 		return d, err
 	}
 	d.ends = append(d.ends, d.teams.Close)
+	if d.chat, err = fakechat.New(nil); err != nil {
+		return d, err
+	}
+	d.ends = append(d.ends, d.chat.Close)
 	_, imap, _ := net.SplitHostPort(d.mailbox.addr)
 	d.secrets = map[string]string{
 		"DEMO_PASSWORD":       password,
@@ -61,6 +67,10 @@ func openDoors() (d *demoDoors, err error) {
 		"DEMO_TEAMS_APP":      d.teams.AppID,
 		"DEMO_TEAMS_PASSWORD": d.teams.Password,
 		"DEMO_TEAMS_TENANT":   d.teams.Tenant,
+
+		"DEMO_TELEGRAM_API":    d.chat.TelegramURL(),
+		"DEMO_TELEGRAM_SECRET": fakechat.TelegramSecret,
+		"DEMO_TELEGRAM_TOKEN":  fakechat.TelegramToken,
 	}
 	return d, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/tools/txtar"
 
+	"switchboard/channels/chat/fakechat"
 	"switchboard/channels/msteams/faketeams"
 	"switchboard/channels/slack/fakeslack"
 )
@@ -26,7 +27,7 @@ type demoTraffic struct {
 
 // send sends everything once.
 func (d demoTraffic) send(ctx context.Context) (messages int64, err error) {
-	for _, door := range []func(context.Context) (int64, error){d.mails, d.slack, d.teams, d.form, d.api} {
+	for _, door := range []func(context.Context) (int64, error){d.mails, d.slack, d.teams, d.telegram, d.form, d.api} {
 		n, err := door(ctx)
 		if err != nil {
 			return 0, fmt.Errorf("demo: %w", err)
@@ -79,6 +80,25 @@ func (d demoTraffic) toTeams(ctx context.Context, a faketeams.Activity) error {
 	answer, err := d.doors.teams.Deliver(ctx, d.url+"/hooks/msteams/teams/messages", a)
 	if err == nil && answer.Status != http.StatusOK {
 		err = fmt.Errorf("Teams was not heard: %d %s", answer.Status, answer.Body)
+	}
+	return err
+}
+
+// telegram says something to the bot, and goes on.
+func (d demoTraffic) telegram(ctx context.Context) (int64, error) {
+	for i, text := range []string{"My parcel is not here yet", "Number 4711"} {
+		m := fakechat.TelegramMessage(31337, int64(10+i), "Ivo", text, time.Now().Unix())
+		if err := d.toTelegram(ctx, map[string]any{"update_id": 100 + i, "message": m}); err != nil {
+			return 0, err
+		}
+	}
+	return 2, nil
+}
+
+func (d demoTraffic) toTelegram(ctx context.Context, update map[string]any) error {
+	status, answer, err := d.doors.chat.Telegram(ctx, d.url+"/hooks/chat/telegram", update)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("Telegram was not heard: %d %s", status, answer)
 	}
 	return err
 }

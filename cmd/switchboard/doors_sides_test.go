@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"switchboard/channels/chat/fakechat"
 	"switchboard/channels/email/letter"
 	"switchboard/channels/msteams/faketeams"
 	"switchboard/channels/slack/fakeslack"
@@ -319,6 +320,61 @@ func (c *formSide) remove() bool     { return false }
 func (c *formSide) has() (out []standing) {
 	for _, l := range c.letters(hana) {
 		out = append(out, standing{l.Subject == "Re: The lamp", l.Text})
+	}
+	return out
+}
+
+// telegramSide is somebody in a private chat with the bot.
+type telegramSide struct {
+	*street
+	last     map[string]any
+	messages int64
+}
+
+func newTelegramSide(s *street) side { return &telegramSide{street: s} }
+
+func (c *telegramSide) send(kind string, message map[string]any) {
+	c.t.Helper()
+	c.messages++
+	c.last = map[string]any{"update_id": c.messages, kind: message}
+	c.again()
+}
+
+func (c *telegramSide) message(id int64, text string) map[string]any {
+	return fakechat.TelegramMessage(31337, id, "Ivo", text, time.Now().Unix())
+}
+
+func (c *telegramSide) begin(text string, file []byte) {
+	c.chat.AddFile("F1", file)
+	m := c.message(10, "")
+	delete(m, "text")
+	m["caption"], m["document"] = text, map[string]any{"file_id": "F1", "file_name": "lamp.bin", "mime_type": "application/octet-stream"}
+	c.send("message", m)
+}
+
+func (c *telegramSide) follow(text string) bool { c.send("message", c.message(11, text)); return true }
+
+func (c *telegramSide) again() {
+	c.t.Helper()
+	if err := (demoTraffic{c.demoDoors, c.url, ""}).toTelegram(c.t.Context(), c.last); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *telegramSide) answer(text string) { c.send("message", c.message(12, text)) }
+
+func (c *telegramSide) edit(text string) bool {
+	m := c.message(10, text)
+	m["edit_date"] = time.Now().Unix() + 1
+	c.send("edited_message", m)
+	return true
+}
+
+func (c *telegramSide) remove() bool { return false } // Telegram does not tell
+
+func (c *telegramSide) has() (out []standing) {
+	for _, s := range c.chat.Sent() {
+		out = append(out, standing{s.Via == "telegram" && s.To == "31337" && s.Answers == "11", s.Text})
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"net"
+	"net/http"
 	"strconv"
 
 	"switchboard/channels/chat/fakechat"
@@ -41,7 +42,8 @@ func openDoors() (d *demoDoors, err error) {
 		return d, err
 	}
 	d.ends = append(d.ends, d.post.Close)
-	if d.slack, err = fakeslack.New(fakeslack.Options{SigningSecret: rand.Text(), BotToken: "xoxb-" + rand.Text(), Echo: true}); err != nil {
+	calls := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	if d.slack, err = fakeslack.New(fakeslack.Options{SigningSecret: rand.Text(), BotToken: "xoxb-" + rand.Text(), Echo: true, Client: calls}); err != nil {
 		return d, err
 	}
 	d.ends = append(d.ends, d.slack.Close)

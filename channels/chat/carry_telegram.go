@@ -43,7 +43,7 @@ func (telegramBot) carry(ctx context.Context, t *talker, to address, r *desk.Rep
 		if strings.TrimSpace(part) == "" {
 			continue
 		}
-		body := map[string]any{"text": telegramHTML(part), "parse_mode": "HTML", "link_preview_options": map[string]any{"is_disabled": true}}
+		body := map[string]any{"text": orElse(telegramHTML(part), telegramEscape.Replace(part)), "parse_mode": "HTML", "link_preview_options": map[string]any{"is_disabled": true}}
 		for k, v := range base {
 			body[k] = v
 		}

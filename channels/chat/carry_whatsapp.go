@@ -30,7 +30,7 @@ func (whatsappCloud) carry(ctx context.Context, t *talker, to address, r *desk.R
 			continue
 		}
 		body := map[string]any{"messaging_product": "whatsapp", "recipient_type": "individual", "to": who, "type": "text",
-			"text": map[string]any{"body": whatsappMarks(part), "preview_url": false}}
+			"text": map[string]any{"body": orElse(whatsappMarks(part), part), "preview_url": false}}
 		if answered := to.more("message"); i == 0 && answered != "" {
 			body["context"] = map[string]any{"message_id": answered}
 		}

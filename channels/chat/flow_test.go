@@ -171,6 +171,7 @@ func TestTelegram(t *testing.T) {
 	photo := fakechat.TelegramMessage(4711, 11, "Ada", "", 1767225700)
 	delete(photo, "text")
 	photo["caption"] = "look"
+	photo["reply_to_message"] = obj{"message_id": 10}
 	photo["document"] = obj{"file_id": "F1", "file_name": "a.pdf", "mime_type": "application/pdf"}
 	photo["photo"] = []obj{{"file_id": "small"}, {"file_id": "gone"}}
 	send(obj{"update_id": 2, "message": photo})
@@ -186,7 +187,7 @@ func TestTelegram(t *testing.T) {
 	if d.ExternalID != "shop:4711:10" || d.Thread.Key != "shop:4711" || d.From != (desk.Party{Name: "Ada", Handle: "telegram:4711"}) || d.Profile.Language != "de" {
 		t.Errorf("%+v", d)
 	}
-	if x := ds[1]; x.Text != "look" || len(x.Attachments) != 1 || x.Attachments[0].Name != "a.pdf" || w.h.bytes(t, x.Attachments[0].Blob) != "file bytes\x00" || len(x.Damage) != 1 || x.Thread.Key != d.Thread.Key {
+	if x := ds[1]; x.Text != "look" || len(x.Attachments) != 1 || x.Attachments[0].Name != "a.pdf" || w.h.bytes(t, x.Attachments[0].Blob) != "file bytes\x00" || len(x.Damage) != 1 || x.Thread.Key != d.Thread.Key || len(x.References) != 1 || x.References[0] != d.ExternalID {
 		t.Errorf("%+v", x)
 	}
 	if x := ds[2]; x.Act != desk.ActEdit || x.Target != d.ExternalID || x.ExternalID == d.ExternalID || x.Text != "Where is my parcel?" {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,7 +66,9 @@ func (a *adapter) take(w http.ResponseWriter, r *http.Request) {
 	in := &request{header: r.Header, query: r.URL.Query(), rawURL: s.publicURL(r.URL), body: body,
 		form: func() (url.Values, error) { return formOf(r.Header.Get("Content-Type"), body) }}
 	if err := s.Signature.verify(a.Now(), in); err != nil {
-		w.Header().Set("WWW-Authenticate", "Signature")
+		if s.Signature.Scheme == "basic" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="switchboard"`) // RFC 7617
+		}
 		a.refuse(w, http.StatusUnauthorized, answer{Error: "the request is not signed, or not by whom it should be"})
 		refusals.Do(func() { a.Log.Warn("chat: a signature was refused", "why", err) })
 		return
@@ -142,7 +145,10 @@ func (a *adapter) submit(w http.ResponseWriter, ctx context.Context, body []byte
 			a.later(w, err)
 			return
 		}
-		drafts = append(drafts, d)
+		out.Accepted++
+		if !slices.ContainsFunc(drafts, func(x *desk.Draft) bool { return x.ExternalID == d.ExternalID && x.Fingerprint == d.Fingerprint }) {
+			drafts = append(drafts, d)
+		}
 	}
 	if len(drafts) > 0 {
 		if out.Receipts, err = a.Sink.Submit(ctx, nil, drafts...); err != nil {
@@ -150,7 +156,6 @@ func (a *adapter) submit(w http.ResponseWriter, ctx context.Context, body []byte
 			return
 		}
 	}
-	out.Accepted = len(drafts)
 	for _, why := range out.Ignored {
 		a.Log.Debug("chat: left alone", "why", desk.Cut(why, 200))
 	}

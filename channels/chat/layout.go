@@ -120,13 +120,11 @@ func (l layout) write(md string) string {
 				pre++
 				b.WriteString(marks[0])
 			case "a":
-				href := ""
-				for _, x := range t.Attr {
-					if x.Key == "href" {
-						href = x.Val
-					}
+				links = append(links, link{attr(t, "href"), b.Len()})
+			case "img":
+				if alt, src := attr(t, "alt"), attr(t, "src"); src != "" {
+					b.WriteString(l.link(l.escape(orElse(alt, src)), src))
 				}
-				links = append(links, link{href, b.Len()})
 			default:
 				if known && !(t.Data == "code" && pre > 0 && l.tags["pre"][0] != "") {
 					b.WriteString(marks[0])
@@ -169,6 +167,15 @@ func (l layout) write(md string) string {
 		}
 	}
 	return strings.TrimSpace(squash(b.String()))
+}
+
+func attr(t nethtml.Token, name string) string {
+	for _, a := range t.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
 }
 
 // squash leaves one blank line where there are more.

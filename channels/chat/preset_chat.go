@@ -27,6 +27,7 @@ func telegram() preset {
 			Text: `item.text ?? item.caption ?? (item.location != nil ? "Location: " + string(item.location.latitude) + ", " + string(item.location.longitude)
 				: item.contact != nil ? "Contact: " + join([item.contact.first_name, item.contact.last_name, item.contact.phone_number], " ") : "")`,
 			SentAt:      `item.edit_date ?? item.date`,
+			References:  `item.reply_to_message == nil ? "" : string(item.chat.id) + ":" + string(item.reply_to_message.message_id)`,
 			Attachments: `[item.document, last(item.photo), item.voice, item.video, item.audio]`,
 			Address:     `{"chat": item.chat.id, "message": item.message_id, "topic": item.message_thread_id, "business": item.business_connection_id}`,
 		},
@@ -52,6 +53,7 @@ func whatsapp() preset {
 				?? (item.location != nil ? "Location: " + string(item.location.latitude) + ", " + string(item.location.longitude)
 				: item.contacts != nil ? "Contact: " + string(first(item.contacts).name.formatted_name) : "")`,
 			SentAt:      `item.timestamp`,
+			References:  `item.context.id`,
 			Attachments: `[item.image, item.document, item.audio, item.video, item.sticker]`,
 			Address:     `{"phone": up[0].metadata.phone_number_id, "to": item.from, "message": item.id}`,
 		},

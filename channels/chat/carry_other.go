@@ -36,6 +36,9 @@ type intercomReply struct{}
 func (intercomReply) carry(ctx context.Context, t *talker, to address, r *desk.Reply) (string, error) {
 	s := t.settings.Send
 	id := orElse(to.more("conversation"), to.Thread)
+	if !simpleID(id) {
+		return "", lost("intercom")
+	}
 	got, err := t.post(ctx, call{what: "intercom: reply", url: s.URL + "/conversations/" + url.PathEscape(id) + "/reply",
 		header: map[string]string{"Authorization": "Bearer " + s.Token, "Intercom-Version": "2.11", "Accept": "application/json"}},
 		map[string]any{"message_type": "comment", "type": "admin", "admin_id": s.Sender, "body": markup.ToHTML(noteFiles(r))})
@@ -45,13 +48,18 @@ func (intercomReply) carry(ctx context.Context, t *talker, to address, r *desk.R
 	return idOf(at(at(at(at(got, "conversation_parts"), "conversation_parts"), -1), "id")), nil
 }
 
+// simpleID reports whether an ID may be part of an address.
+func simpleID(s string) bool {
+	return s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-") == ""
+}
+
 // crispReply is POST /website/W/conversation/S/message.
 type crispReply struct{}
 
 func (crispReply) carry(ctx context.Context, t *talker, to address, r *desk.Reply) (string, error) {
 	s := t.settings.Send
 	website, session := to.more("website"), orElse(to.more("session"), to.Thread)
-	if website == "" {
+	if !simpleID(website) || !simpleID(session) {
 		return "", lost("crisp")
 	}
 	got, err := t.post(ctx, call{what: "crisp: message", url: s.URL + "/website/" + url.PathEscape(website) + "/conversation/" + url.PathEscape(session) + "/message",

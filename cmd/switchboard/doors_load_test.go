@@ -37,11 +37,13 @@ func TestSlackLoad(t *testing.T) {
 	var took []time.Duration
 	again := 0
 	var sending sync.WaitGroup
-	tick := time.NewTicker(lasts / time.Duration(total))
-	defer tick.Stop()
 	start := time.Now()
+	due := time.NewTimer(0)
+	defer due.Stop()
 	for n := range total {
-		<-tick.C
+		// Who is late sends at once: the rate does not wait for the answers.
+		due.Reset(time.Until(start.Add(lasts * time.Duration(n) / time.Duration(total))))
+		<-due.C
 		sending.Go(func() {
 			_, d := s.slack.Say(t.Context(), fakeslack.Message{Channel: demoChannel, User: loadUser(n % people), Text: loadText(n)})
 			if n%20 == 0 {

@@ -27,7 +27,6 @@ type call struct {
 	user    string // with pass: basic authorization
 	pass    string
 	again   bool // sending it twice does nothing twice
-	fatal   func(status int, body any) bool
 	retryIn func(body any) time.Duration
 }
 

@@ -33,7 +33,7 @@ func (telegramBot) carry(ctx context.Context, t *talker, to address, r *desk.Rep
 	}
 	base := map[string]any{"chat_id": chat}
 	if topic := to.more("topic"); topic != "" {
-		base["message_thread_id"] = topic
+		base["message_thread_id"] = number(topic)
 	}
 	if business := to.more("business"); business != "" {
 		base["business_connection_id"] = business

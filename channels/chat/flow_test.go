@@ -333,3 +333,25 @@ func TestOtherPresets(t *testing.T) {
 		})
 	}
 }
+
+// TestTelegramTopic: a topic of a group is a conversation of its own, and is
+// answered there.
+func TestTelegramTopic(t *testing.T) {
+	f := newFake(t)
+	w := newTown(t, telegramBlock(f))
+	m := fakechat.TelegramMessage(4711, 10, "Ada", "Hi", 1767225600)
+	m["chat"], m["message_thread_id"] = obj{"id": -1001234567890, "type": "supergroup"}, 5
+	if status, text, err := f.Telegram(t.Context(), w.url, obj{"update_id": 1, "message": m}); err != nil || status != 200 {
+		t.Fatal(status, text, err)
+	}
+	d := w.h.drafts()[0]
+	if d.Thread.Key != "shop:-1001234567890:5" || d.From.Handle != "telegram:4711" {
+		t.Errorf("%+v", d)
+	}
+	if _, err := w.sender().Send(t.Context(), reply(d, "Hi")); err != nil {
+		t.Fatal(err)
+	}
+	if s := f.Sent()[0]; s.To != "-1001234567890" || s.Topic != "5" {
+		t.Errorf("%+v", s)
+	}
+}

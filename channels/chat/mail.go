@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,9 +61,8 @@ func (r *record) readMail(ctx context.Context, limits channels.Limits, put func(
 		to = append(to, x.Addr)
 	}
 	set(&r.To, strings.Join(to, ", "))
-	set(&r.References, "<"+strings.Join(append(append([]string{}, l.References...), l.InReplyTo...), "> <")+">")
-	if len(l.References)+len(l.InReplyTo) == 0 {
-		r.References = ""
+	if refs := slices.Concat(l.References, l.InReplyTo); len(refs) > 0 {
+		r.References = strings.Join(refs, " ")
 	}
 	if !l.Date.IsZero() {
 		r.SentAt = l.Date
@@ -79,18 +79,9 @@ func (r *record) readMail(ctx context.Context, limits channels.Limits, put func(
 func ids(s string) []string {
 	var out []string
 	for part := range strings.FieldsSeq(strings.NewReplacer("<", " ", ">", " ", ",", " ").Replace(desk.Cut(s, 16<<10))) {
-		if id := desk.Clean(part); len(out) < 100 && !contains(out, id) {
+		if id := desk.Clean(part); len(out) < 100 && !slices.Contains(out, id) {
 			out = append(out, id)
 		}
 	}
 	return out
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }

@@ -101,7 +101,7 @@ func (f *Fake) bot(w http.ResponseWriter, r *http.Request) {
 	case "sendMessage":
 		var in struct {
 			ChatID   string `json:"chat_id"`
-			Topic    string `json:"message_thread_id"`
+			Topic    int64  `json:"message_thread_id"`
 			Text     string `json:"text"`
 			Mode     string `json:"parse_mode"`
 			Answered struct {
@@ -120,7 +120,10 @@ func (f *Fake) bot(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusBadRequest, "Bad Request: "+why)
 			return
 		}
-		s = Sent{Via: "telegram", To: in.ChatID, Topic: in.Topic, Text: in.Text}
+		s = Sent{Via: "telegram", To: in.ChatID, Text: in.Text}
+		if in.Topic != 0 {
+			s.Topic = strconv.FormatInt(in.Topic, 10)
+		}
 		if in.Answered.ID != 0 {
 			s.Answers = strconv.FormatInt(in.Answered.ID, 10)
 		}

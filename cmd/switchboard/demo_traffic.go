@@ -64,7 +64,7 @@ func (d demoTraffic) slack(ctx context.Context) (int64, error) {
 	_, more := s.Say(ctx, fakeslack.Message{Channel: demoChannel, User: demoFrank, ThreadTS: first.TS, Text: "And the one on floor 4 too"})
 	edit := s.Edit(ctx, demoChannel, first.TS, "The printer on floor 2 is *dead*")
 	if !sent.OK || !more.OK || !edit.OK {
-		return 0, fmt.Errorf("Slack was not heard: %+v %+v %+v", sent.Attempts, more.Attempts, edit.Attempts)
+		return 0, fmt.Errorf("demo: Slack was not heard: %+v %+v %+v", sent.Attempts, more.Attempts, edit.Attempts)
 	}
 	return 3, nil
 }
@@ -79,7 +79,7 @@ func (d demoTraffic) teams(ctx context.Context) (int64, error) {
 func (d demoTraffic) toTeams(ctx context.Context, a faketeams.Activity) error {
 	answer, err := d.doors.teams.Deliver(ctx, d.url+"/hooks/msteams/teams/messages", a)
 	if err == nil && answer.Status != http.StatusOK {
-		err = fmt.Errorf("Teams was not heard: %d %s", answer.Status, answer.Body)
+		err = fmt.Errorf("demo: Teams was not heard: %d %s", answer.Status, answer.Body)
 	}
 	return err
 }
@@ -98,7 +98,7 @@ func (d demoTraffic) telegram(ctx context.Context) (int64, error) {
 func (d demoTraffic) toTelegram(ctx context.Context, update map[string]any) error {
 	status, answer, err := d.doors.chat.Telegram(ctx, d.url+"/hooks/chat/telegram", update)
 	if err == nil && status != http.StatusOK {
-		err = fmt.Errorf("Telegram was not heard: %d %s", status, answer)
+		err = fmt.Errorf("demo: Telegram was not heard: %d %s", status, answer)
 	}
 	return err
 }

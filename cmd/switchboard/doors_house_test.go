@@ -26,14 +26,24 @@ type street struct {
 // openStreet opens the demo's house on the demo's config.
 func openStreet(t *testing.T) *street {
 	t.Helper()
+	return openStreetOn(t, string(demoConfig))
+}
+
+// openStreetOn is openStreet on a config of its own; secrets are names and
+// values for its environment.
+func openStreetOn(t *testing.T, config string, secrets ...string) *street {
+	t.Helper()
 	doors, err := openDoors()
 	t.Cleanup(doors.close)
 	if err != nil {
 		t.Fatal(err)
 	}
+	for i := 0; i+1 < len(secrets); i += 2 {
+		doors.secrets[secrets[i]] = secrets[i+1]
+	}
 	dir := t.TempDir()
 	l := &lived{t: t, place: place{Config: filepath.Join(dir, "demo.yaml"), Data: dir}}
-	if err := os.WriteFile(l.place.Config, demoConfig, 0o600); err != nil {
+	if err := os.WriteFile(l.place.Config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if l.house, err = open(t.Context(), l.place, streams{strings.NewReader(""), io.Discard, t.Output(), doors.env}); err != nil {

@@ -37,13 +37,13 @@ func Thread() Stage {
 			if err != nil {
 				return err
 			}
+			if err := parentPending(ctx, p, owners); err != nil || p.Ended() {
+				return err
+			}
 			if err := join(ctx, p, keys, owners); err != nil {
 				return err
 			}
 			if !p.Joined {
-				if err := parentPending(ctx, p, owners); err != nil || p.Ended() {
-					return err
-				}
 				p.Ticket = &desk.Ticket{ID: desk.NewID[desk.TicketID](p.Now)}
 				p.Note("a new ticket")
 			}
@@ -192,7 +192,8 @@ func turnInThread(ctx context.Context, p *Pass) error {
 }
 
 // parentPending lets a reply wait for a parent that is accepted and not yet
-// filed, so that the conversation opens with its first message.
+// filed, so that the conversation opens with its first message and keeps its
+// order, even when an older message of it is known already.
 func parentPending(ctx context.Context, p *Pass, owners map[string]desk.TicketID) error {
 	if p.Now.Sub(p.AcceptedAt) > waitFor {
 		return nil

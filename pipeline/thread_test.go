@@ -279,3 +279,15 @@ func TestStaffAnswersInTheThread(t *testing.T) {
 		t.Errorf("a customer's message became an agent's: %+v", f.Message)
 	}
 }
+
+// An older message of the conversation is known, the parent is on its way: the
+// reply waits all the same, so that the conversation keeps its order.
+func TestReplyWaitsThoughAnOlderReferenceIsKnown(t *testing.T) {
+	s, p := newShelf(), house(t)
+	opened(t, s, p)
+	s.seen["EMAIL second@acme"] = []desk.Seen{{Receipt: "01A", State: desk.Accepted}}
+	third := mail("third@acme", "alice@acme.example", "Re: Printer on fire", "and", "second@acme", "root@acme")
+	if pass, _ := run(t, s, p, third, noon); pass.Waiting() == "" {
+		t.Error("overtook its parent")
+	}
+}

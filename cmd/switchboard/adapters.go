@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"runtime/debug"
 
 	"golang.org/x/sync/errgroup"
 
@@ -119,6 +121,20 @@ func (a *adapters) mount(rest http.Handler) (http.Handler, error) {
 	return mux, err
 }
 
+// guard answers 500 for a route that panics, and says which one it was: a
+// vendor then sends again, and nothing was acknowledged.
+func guard(route channels.Route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if x := recover(); x != nil && x != http.ErrAbortHandler {
+				slog.Error("a hook panicked", "route", route.Pattern, "panic", x, "stack", string(debug.Stack()))
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+		}()
+		route.Handler.ServeHTTP(w, r)
+	})
+}
+
 // handle registers a route; two sources with the same path are an error, not
 // the panic ServeMux makes of it.
 func handle(mux *http.ServeMux, route channels.Route) (err error) {
@@ -127,7 +143,7 @@ func handle(mux *http.ServeMux, route channels.Route) (err error) {
 			err = fmt.Errorf("route %q: %v", route.Pattern, x)
 		}
 	}()
-	mux.Handle(route.Pattern, route.Handler)
+	mux.Handle(route.Pattern, guard(route))
 	return nil
 }
 

@@ -69,9 +69,9 @@ func (a *adapter) collect(ctx context.Context, files []file) (collected, error) 
 var (
 	errLink    = errors.New("it is kept elsewhere")
 	errGone    = errors.New("it was deleted in Slack")
-	errHidden  = errors.New("Slack hides it beyond the limit of the workspace's plan")
+	errHidden  = errors.New("it is hidden by Slack beyond the limit of the workspace's plan")
 	errTooBig  = errors.New("it is larger than the limit fileBytes")
-	errNoPlace = errors.New("Slack gave no address for it")
+	errNoPlace = errors.New("no address was given for it by Slack")
 )
 
 // blobError is a failure of our own side.

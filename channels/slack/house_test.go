@@ -46,7 +46,6 @@ type house struct {
 	moves   []string // statuses set
 	known   map[string]bool
 	moveErr error
-	desked  bool // Knows answers from the rows
 }
 
 func newHouse() *house {
@@ -160,7 +159,6 @@ type plan struct {
 	block   string // more keys of the block
 	fake    fakeslack.Options
 	noDesk  bool
-	connect bool
 	source  desk.Source
 	prepare func(*adapter)
 }

@@ -31,7 +31,7 @@ import (
 type Kind struct {
 	Name    string       // as in the config: "email"
 	Channel desk.Channel // what its tickets show as source
-	Doc     string       // one line for the documentation and `switchboard check`
+	Doc     string       // one line, for `switchboard check --verbose`
 	// Check validates a source's settings without touching the network. Errors
 	// are the block decoder's (with line and column) or *desk.Invalid naming the
 	// key inside the block.

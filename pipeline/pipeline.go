@@ -16,8 +16,8 @@
 // subject), RFC 5322 section 3.6.4 (references).
 //
 // To add a stage: one file with a function that returns a [Stage], its table
-// test, and one line in [Standard]. Its Name and Doc feed the log, the metrics,
-// the explanation and `switchboard check`.
+// test, and one line in [Standard]. Its Name stands in every explanation, its Doc
+// in `switchboard check --verbose`.
 package pipeline
 
 import (

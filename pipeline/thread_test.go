@@ -1,10 +1,10 @@
 package pipeline
 
 import (
+	"strings"
 	"testing"
 	"time"
 
-	"strings"
 	"switchboard/pipeline/desk"
 )
 

@@ -23,8 +23,8 @@ func (s *Store) Link(ctx context.Context, l desk.Link) error {
 		return err
 	}
 	err = s.write(ctx, func(tx *gorm.DB) error {
-		if l.Type == desk.Parent && s.dialect == Postgres {
-			// Circles are made by several links at once; parents queue.
+		if l.Type.Ordered() && s.dialect == Postgres {
+			// Circles are made by several links at once; such links queue.
 			if err := tx.Exec("SELECT pg_advisory_xact_lock(?)", parentLock).Error; err != nil {
 				return err
 			}
@@ -33,7 +33,7 @@ func (s *Store) Link(ctx context.Context, l desk.Link) error {
 		if err != nil {
 			return err
 		}
-		if l.Type == desk.Parent {
+		if l.Type.Ordered() {
 			if err := s.noCircle(tx, l); err != nil {
 				return err
 			}
@@ -94,18 +94,19 @@ func (s *Store) lockBoth(tx *gorm.DB, a, b desk.TicketID) ([2]*joined, error) {
 	return [2]*joined{x, y}, err
 }
 
-// noCircle refuses a PARENT link whose child is above its parent already.
+// noCircle refuses a link whose far end is before its near end already: a child
+// above its parent, a ticket that blocks what blocks it.
 func (s *Store) noCircle(tx *gorm.DB, l desk.Link) error {
 	var found []string
 	err := tx.Raw(`WITH RECURSIVE above (id) AS (
 			SELECT from_id FROM links WHERE to_id = ? AND type = ?
 			UNION SELECT links.from_id FROM links JOIN above ON links.to_id = above.id WHERE links.type = ?)
-		SELECT id FROM above WHERE id = ?`, string(l.From), string(desk.Parent), string(desk.Parent), string(l.To)).Scan(&found).Error
+		SELECT id FROM above WHERE id = ?`, string(l.From), string(l.Type), string(l.Type), string(l.To)).Scan(&found).Error
 	if err != nil {
 		return err
 	}
 	if len(found) > 0 {
-		return desk.Invalidf("ticketId", "is already above this ticket; it cannot be its child too")
+		return desk.Invalidf("ticketId", "stands the other way round to this ticket already; both ways at once would be a circle")
 	}
 	return nil
 }

@@ -4,15 +4,19 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
+	"text/tabwriter"
 
 	"switchboard/configs"
+	"switchboard/pipeline"
 	"switchboard/pipeline/desk"
 )
 
 // checkCmd validates a config file without touching the network.
 type checkCmd struct {
-	File string `arg:"" optional:"" help:"The config file; --config or SWITCHBOARD_CONFIG by default."`
+	File    string `arg:"" optional:"" help:"The config file; --config or SWITCHBOARD_CONFIG by default."`
+	Verbose bool   `short:"v" help:"Also say which channels there are, and which stages a message goes through."`
 	place
 }
 
@@ -38,7 +42,24 @@ func (c *checkCmd) Run(s streams) error {
 	p := cfg.Policy()
 	fmt.Fprintf(s.out, "%s: good: %d sources, %d teams, %d rules, %d routes, %d SLAs\n",
 		c.File, len(cfg.Sources), len(p.Teams), len(p.Rules), len(p.Routes), len(p.SLAs))
+	if c.Verbose {
+		return describe(s.out)
+	}
 	return nil
+}
+
+// describe lists the channels and the stages, in their own words.
+func describe(out io.Writer) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nCHANNEL\tDOES")
+	for _, k := range kinds {
+		fmt.Fprintf(w, "%s\t%s\n", k.Name, k.Doc)
+	}
+	fmt.Fprintln(w, "\nSTAGE\tDOES")
+	for _, stage := range pipeline.Standard() {
+		fmt.Fprintf(w, "%s\t%s\n", stage.Name, stage.Doc)
+	}
+	return w.Flush()
 }
 
 // checkBlocks lets every channel look at its own settings.

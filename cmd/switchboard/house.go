@@ -66,6 +66,7 @@ type house struct {
 	store    *store.Store
 	blobs    *blob.Blobs
 	broker   *broker.Broker
+	joined   bool // the queue is run by another process of this data folder
 	client   *asynq.Client
 	dispatch *workers.Dispatch
 	intake   *workers.Intake
@@ -160,7 +161,7 @@ func (h *house) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if h.broker, err = openBroker(ctx, options, h.log); err != nil {
+	if h.broker, h.joined, err = openBroker(ctx, options, h.log); err != nil {
 		return err
 	}
 	h.registry = prometheus.NewRegistry()

@@ -28,7 +28,7 @@ var version = "dev"
 type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Everything in one process: HTTP, mailboxes and workers, on embedded parts unless the config says otherwise."`
 	Demo    demoCmd    `cmd:"" help:"serve plus self-made traffic on loopback: watch tickets appear."`
-	Web     webCmd     `cmd:"" help:"The HTTP role: the REST API. Any number of them."`
+	Web     webCmd     `cmd:"" help:"The HTTP role: the REST API, webhooks and forms. Any number of them."`
 	Listen  listenCmd  `cmd:"" help:"The mailbox role. Any number of them; each mailbox is held by one at a time."`
 	Work    workCmd    `cmd:"" help:"The worker role. Any number of them."`
 	Migrate migrateCmd `cmd:"" help:"Bring the database schema up to date and exit."`

@@ -25,15 +25,16 @@ func brokerOptions(r configs.Redis, data string) (broker.Options, error) {
 }
 
 // openBroker opens the queue, or joins the one another process of this data
-// folder runs.
-func openBroker(ctx context.Context, o broker.Options, log *slog.Logger) (*broker.Broker, error) {
-	b, err := broker.Open(ctx, o, log)
+// folder runs; then joined is true, and the queue ends when that process does.
+func openBroker(ctx context.Context, o broker.Options, log *slog.Logger) (b *broker.Broker, joined bool, err error) {
+	b, err = broker.Open(ctx, o, log)
 	if !errors.Is(err, broker.ErrInUse) {
-		return b, err
+		return b, false, err
 	}
 	at, err := broker.Attach(ctx, o.Dir)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return broker.Open(ctx, at, log)
+	b, err = broker.Open(ctx, at, log)
+	return b, true, err
 }

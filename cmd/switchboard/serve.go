@@ -19,6 +19,9 @@ type serveCmd struct {
 
 func (c *serveCmd) Run(ctx context.Context, s streams) error {
 	return role(ctx, c.place, s, checkBlocks, func(ctx context.Context, h *house) error {
+		if h.joined {
+			return fmt.Errorf("another process already runs on the data folder %s: stop it, or name another --data; for several processes set redis in the config", c.Data)
+		}
 		if err := h.firstKey(ctx, s); err != nil {
 			return err
 		}

@@ -40,8 +40,8 @@ type Draft struct {
 	Text    string  `json:"text,omitempty"` // plain text or Markdown
 	HTML    BlobRef `json:"html,omitzero"`  // as sent, not yet cleaned
 
-	SentAt     time.Time `json:"sentAt,omitzero"` // what the sender claims
-	ReceivedAt time.Time `json:"receivedAt"`      // when the source got it (INTERNALDATE)
+	SentAt     time.Time `json:"sentAt,omitzero"`     // what the sender claims
+	ReceivedAt time.Time `json:"receivedAt,omitzero"` // when the source got it (INTERNALDATE)
 
 	Attachments []Attachment      `json:"attachments,omitempty"`
 	Headers     map[string]string `json:"headers,omitempty"` // selected, names in lower case

@@ -40,6 +40,10 @@ type Link struct {
 	CreatedAt time.Time `json:"createdAt"`
 }
 
+// Ordered reports whether links of the type put tickets in an order, which must
+// not run in a circle.
+func (t LinkType) Ordered() bool { return t != Relates }
+
 // Inverse is the word for a link seen from its other end.
 func (t LinkType) Inverse() string {
 	switch t {

@@ -60,7 +60,10 @@ func noCircles(h *house) {
 			h.Errorf("circle: %v", err)
 		}
 	}
-	h.must(h.link(c, a, desk.Blocks))
+	h.must(h.link(c, a, desk.Blocks)) // another order
+	if err := h.link(a, c, desk.Blocks); !errors.Is(err, desk.ErrInvalid) {
+		h.Errorf("two tickets that block each other: %v", err)
+	}
 }
 
 // Two links that share no ticket close a circle together with two that are

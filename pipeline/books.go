@@ -22,6 +22,8 @@ type Ledger interface {
 	// Seen returns the receipts with this external ID in the scope, the draft's
 	// own among them.
 	Seen(ctx context.Context, scope, externalID string) ([]desk.Seen, error)
+	// TicketOf tells which ticket a receipt's message is on; "" when on none.
+	TicketOf(ctx context.Context, id desk.ReceiptID) (desk.TicketID, error)
 	// Ahead returns the oldest receipt of the same conversation that was
 	// accepted before this one, is not yet filed and never failed.
 	Ahead(ctx context.Context, scope, threadKey string, before desk.ReceiptID) (desk.ReceiptID, bool, error)

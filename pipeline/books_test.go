@@ -33,6 +33,16 @@ func newShelf() *shelf {
 func (s *shelf) Seen(_ context.Context, scope, id string) ([]desk.Seen, error) {
 	return s.seen[scope+" "+id], s.err
 }
+func (s *shelf) TicketOf(_ context.Context, id desk.ReceiptID) (desk.TicketID, error) {
+	for _, list := range s.seen {
+		for _, x := range list {
+			if x.Receipt == id {
+				return x.TicketID, s.err
+			}
+		}
+	}
+	return "", s.err
+}
 func (s *shelf) Ahead(_ context.Context, scope, key string, before desk.ReceiptID) (desk.ReceiptID, bool, error) {
 	id, ok := s.ahead[scope+" "+key]
 	return id, ok && id < before, s.err

@@ -141,6 +141,18 @@ func candidates(ctx context.Context, p *Pass, keys []string, owners map[string]d
 			}
 		}
 	}
+	for _, s := range p.Draft.Signed {
+		if s.Receipt == "" {
+			continue
+		}
+		id, err := p.Books.TicketOf(ctx, s.Receipt)
+		if err != nil {
+			return nil, err
+		}
+		if id != "" {
+			add(candidate{id: id, signal: "signed receipt in the subject", signed: true})
+		}
+	}
 	for i, k := range keys {
 		id, ok := owners[k]
 		if !ok {

@@ -291,3 +291,23 @@ func TestReplyWaitsThoughAnOlderReferenceIsKnown(t *testing.T) {
 		t.Error("overtook its parent")
 	}
 }
+
+// Whoever was shown a receipt of a form may go on by mail: the receipt's token
+// in the subject leads to its ticket, across channels.
+func TestReceiptInTheSubject(t *testing.T) {
+	s, p := newShelf(), house(t)
+	form := &desk.Draft{Source: "site", Channel: desk.WebForm, Scope: "WEB_FORM", ExternalID: "f1", Fingerprint: "f1", ReceivedAt: noon,
+		From: desk.Party{Handle: "nina@home.example"}, Subject: "The lamp", Text: "is broken", Thread: desk.Thread{Key: "f1"}}
+	_, f := run(t, s, p, form, noon)
+	id := s.file(t, form, f)
+	later := mail("m1", "nina@work.example", "Contact us [token]", "one more thing")
+	later.Signed = []desk.SignedRef{{Receipt: f.Receipt, Via: "receipt"}}
+	if _, f = run(t, s, p, later, noon.Add(time.Minute)); f.Into != id {
+		t.Errorf("went elsewhere:\n%s", trail(f))
+	}
+	unknown := mail("m2", "nina@work.example", "Contact us [token]", "x")
+	unknown.Signed = []desk.SignedRef{{Receipt: "01UNKNOWN", Via: "receipt"}}
+	if _, f = run(t, s, p, unknown, noon); f.Ticket == nil {
+		t.Errorf("joined something by an unknown receipt:\n%s", trail(f))
+	}
+}

@@ -67,7 +67,9 @@ func (v *View) readAhead(ctx context.Context, drafts []*desk.Draft) error {
 			seen = append(seen, pair{d.Scope, key(ref)})
 		}
 		for _, signed := range d.Signed {
-			tickets = append(tickets, string(signed.Ticket))
+			if signed.Ticket != "" {
+				tickets = append(tickets, string(signed.Ticket))
+			}
 		}
 		kind := desk.IdentityKind(d.Channel)
 		if handle := desk.Handle(kind, d.From.Handle); handle != "" {
@@ -148,6 +150,18 @@ func known[K comparable, V any](ctx context.Context, v *View, m map[K]V, k K, lo
 // the draft's own among them, oldest first.
 func (v *View) Seen(ctx context.Context, scope, externalID string) ([]desk.Seen, error) {
 	return known(ctx, v, v.seen, pair{scope, key(externalID)}, v.loadSeen)
+}
+
+// TicketOf returns the ticket of a receipt's message, and "" when it is on none.
+func (v *View) TicketOf(ctx context.Context, id desk.ReceiptID) (desk.TicketID, error) {
+	var rows []receiptRow
+	if err := v.s.read(ctx).Select("ticket_id").Where("id = ?", string(id)).Find(&rows).Error; err != nil {
+		return "", failed("view", err)
+	}
+	if len(rows) == 0 {
+		return "", nil
+	}
+	return desk.TicketID(rows[0].TicketID), nil
 }
 
 // Ahead returns the oldest receipt of a conversation that was accepted before

@@ -165,6 +165,9 @@ func signed(l *letter.Letter, secret []byte) []desk.SignedRef {
 			add(t, "message id")
 		}
 	}
+	if id, ok := desk.FindReceipt(secret, l.Subject); ok {
+		out = append(out, desk.SignedRef{Receipt: id, Via: "receipt"})
+	}
 	return out
 }
 

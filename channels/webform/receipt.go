@@ -56,7 +56,7 @@ func (a *adapter) showReceipt(w http.ResponseWriter, r *http.Request) {
 		p.Time, p.When = at.Format(time.RFC3339), at.Format("2006-01-02 15:04 UTC")
 	}
 	if to := a.site.continueAddress; to != "" {
-		p.Continue = "mailto:" + url.PathEscape(to) + "?subject=" + url.PathEscape(f.title[lang]+" ("+string(id)+")") // RFC 6068
+		p.Continue = "mailto:" + url.PathEscape(to) + "?subject=" + url.PathEscape(f.title[lang]+" "+desk.ReceiptToken(a.Secret, id)) // RFC 6068
 	}
 	a.renderReceipt(w, http.StatusOK, f, p)
 }

@@ -94,6 +94,9 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 	if public == "" {
 		public = "http://" + l.Addr().String()
 	}
+	if err := h.registry.Register(counts{opened}); err != nil {
+		return err
+	}
 	handler, err := api.New(api.Options{
 		Books: h.store, Intake: h.intake, Names: h.names, Policy: h.policy, Now: h.now, Log: h.log, PublicURL: public, Version: version,
 		Limits: api.Limits{BodyBytes: int64(c.Limits.BodyBytes), TextBytes: int(c.Limits.TextBytes),

@@ -123,10 +123,12 @@ type Thread struct {
 	Address json.RawMessage `json:"address,omitempty"`
 }
 
-// SignedRef is a ticket named by a token of ours.
+// SignedRef is a ticket, or a receipt whose ticket is meant, named by a token of
+// ours.
 type SignedRef struct {
-	Ticket TicketID `json:"ticket"`
-	Via    string   `json:"via"` // "reply address" or "message id"
+	Ticket  TicketID  `json:"ticket,omitempty"`
+	Receipt ReceiptID `json:"receipt,omitempty"`
+	Via     string    `json:"via"` // "reply address", "message id" or "receipt"
 }
 
 // AutoKind says what sort of machine wrote a message.

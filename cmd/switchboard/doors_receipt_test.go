@@ -1,0 +1,53 @@
+package main
+
+import (
+	"bytes"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"switchboard/pipeline/desk"
+)
+
+// Whoever filled in a form may go on by mail: the link on the receipt's page
+// leads onto the same ticket, before anybody answered.
+func TestContinueByEmail(t *testing.T) {
+	s := openStreetOn(t, strings.Replace(string(demoConfig), "    webform:\n", "    webform:\n      continueAddress: support@desk.example\n", 1))
+	s.run()
+	c := newFormSide(s).(*formSide)
+	c.begin("The lamp is broken", []byte("\x89PNG\r\n\x1a\nxx"))
+	s.filed(1)
+	resp, err := http.Post(s.url+"/forms/site/contact.json", c.kind, bytes.NewReader(c.body)) // again: says where its receipt is
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := fetched(t, resp) + resp.Header.Get("Location")
+	page, err := http.Get(s.url + regexp.MustCompile(`/forms/site/receipts/[^"?]+`).FindString(said))
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := url.Parse(html.UnescapeString(regexp.MustCompile(`mailto:[^"]+`).FindString(fetched(t, page))))
+	if err != nil || link.Query().Get("subject") == "" {
+		t.Fatalf("no link to go on by mail: %v %v", link, err)
+	}
+	s.post1("hana.private@gmail.com", "cont@gmail.com", "", link.Query().Get("subject"), "And here is more by mail")
+	s.filed(2)
+	tickets, _, err := s.store.Tickets(t.Context(), desk.TicketFilter{Limit: 10})
+	if err != nil || len(tickets) != 1 || tickets[0].MessageCount != 2 {
+		t.Errorf("%d tickets: going on by mail opened one of its own (%v)", len(tickets), err)
+	}
+}
+
+func fetched(t *testing.T, resp *http.Response) string {
+	t.Helper()
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

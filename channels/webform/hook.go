@@ -42,6 +42,7 @@ type refusal struct {
 	wrong  wrongs // by field
 	retry  int    // seconds; 0: not said
 	stale  bool   // the token is of no use any more
+	why    reason // for the counts
 }
 
 // uploadTime is how long the body of a form that takes files may need, instead
@@ -51,13 +52,21 @@ const uploadTime = 10 * time.Minute
 // take takes one submission: it is guarded, read, checked and handed to the
 // ledger, in this order. sub has what was sent, for a page that shows it again.
 func (a *adapter) take(w http.ResponseWriter, r *http.Request, f *form, lang string) (sub *submission, id desk.ReceiptID, no *refusal) {
+	defer func() {
+		switch {
+		case no != nil:
+			a.countRefusal(r.Context(), f, no.why)
+		case id != "":
+			a.counts.add(countTaken)
+		}
+	}()
 	sub = &submission{values: map[string][]string{}, basket: newBasket(f.upload, a.Blobs), typed: wrongs{}}
 	if err := a.origins[f.name].Check(r); err != nil {
-		return sub, "", &refusal{status: http.StatusForbidden, key: "generic"}
+		return sub, "", &refusal{status: http.StatusForbidden, key: "generic", why: badOrigin}
 	}
 	from := a.site.clientAddr(r)
 	if retry, ok := a.rates[f.name].address(from); !ok {
-		return sub, "", &refusal{status: http.StatusTooManyRequests, key: "busy", retry: retry}
+		return sub, "", &refusal{status: http.StatusTooManyRequests, key: "busy", retry: retry, why: fullAddress}
 	}
 	if f.takesFiles() {
 		control := http.NewResponseController(w)
@@ -69,7 +78,7 @@ func (a *adapter) take(w http.ResponseWriter, r *http.Request, f *form, lang str
 		return sub, "", a.refused(r.Context(), err)
 	}
 	if retry, ok := a.rates[f.name].whole(); !ok {
-		return sub, "", &refusal{status: http.StatusTooManyRequests, key: "busy", retry: retry}
+		return sub, "", &refusal{status: http.StatusTooManyRequests, key: "busy", retry: retry, why: fullForm}
 	}
 	for _, token := range sub.kept {
 		if k, ok := a.signer.readKept(f.name, token, a.Now()); ok && f.field(k.Field) != nil {
@@ -87,7 +96,7 @@ func (a *adapter) take(w http.ResponseWriter, r *http.Request, f *form, lang str
 		wrong[name] = p
 	}
 	if len(wrong) > 0 || len(sub.unknown) > 0 {
-		return sub, "", &refusal{status: http.StatusUnprocessableEntity, wrong: wrong}
+		return sub, "", &refusal{status: http.StatusUnprocessableEntity, wrong: wrong, why: wrongFields}
 	}
 	if c := f.spam.captcha; c != nil {
 		if err := a.verify(r.Context(), c, sub.captcha, from); err != nil {
@@ -121,25 +130,26 @@ func (a *adapter) gate(f *form, s *submission) error {
 
 // refused is the answer to an error. What a machine did wrong is one answer.
 func (a *adapter) refused(ctx context.Context, err error) *refusal {
+	why := reasonOf(err)
 	switch {
 	case errors.Is(err, errToken):
-		return &refusal{status: http.StatusUnprocessableEntity, key: "generic", stale: true}
+		return &refusal{status: http.StatusUnprocessableEntity, key: "generic", stale: true, why: why}
 	case errors.Is(err, errFast), errors.Is(err, errBait), errors.Is(err, errCaptcha):
-		return &refusal{status: http.StatusUnprocessableEntity, key: "generic"}
+		return &refusal{status: http.StatusUnprocessableEntity, key: "generic", why: why}
 	case errors.Is(err, errTooLarge):
-		return &refusal{status: http.StatusRequestEntityTooLarge, key: "too large"}
+		return &refusal{status: http.StatusRequestEntityTooLarge, key: "too large", why: why}
 	case errors.Is(err, errMedia):
-		return &refusal{status: http.StatusUnsupportedMediaType, key: "generic"}
+		return &refusal{status: http.StatusUnsupportedMediaType, key: "generic", why: why}
 	case errors.Is(err, errClient):
-		return &refusal{status: http.StatusBadRequest, key: "generic"}
+		return &refusal{status: http.StatusBadRequest, key: "generic", why: why}
 	case errors.Is(err, desk.ErrBusy):
-		return &refusal{status: http.StatusServiceUnavailable, key: "unavailable", retry: 1}
+		return &refusal{status: http.StatusServiceUnavailable, key: "unavailable", retry: 1, why: why}
 	case errors.Is(err, desk.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		a.Log.WarnContext(ctx, "webform: submit", "error", err)
-		return &refusal{status: http.StatusServiceUnavailable, key: "unavailable", retry: 5}
+		return &refusal{status: http.StatusServiceUnavailable, key: "unavailable", retry: 5, why: why}
 	}
 	a.Log.ErrorContext(ctx, "webform: submit", "error", err)
-	return &refusal{status: http.StatusServiceUnavailable, key: "unavailable", retry: 30}
+	return &refusal{status: http.StatusServiceUnavailable, key: "unavailable", retry: 30, why: why}
 }
 
 // record is what was sent, as it is kept beside the draft: what was shown, and

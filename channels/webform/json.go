@@ -161,7 +161,11 @@ func (a *adapter) problem(f *form, lang string, sub *submission, no *refusal) pr
 // preflight").
 func (a *adapter) preflight(w http.ResponseWriter, r *http.Request, f *form) {
 	f.cors(w.Header(), r)
-	if f.allows(r.Header.Get("Origin")) {
+	if origin := r.Header.Get("Origin"); !f.allows(origin) {
+		if origin != "" {
+			a.countRefusal(r.Context(), f, badOrigin) // the browser will not post at all
+		}
+	} else {
 		w.Header().Set("Access-Control-Allow-Methods", "GET, POST")
 		w.Header().Set("Access-Control-Allow-Headers", "Content-Type")
 		w.Header().Set("Access-Control-Max-Age", "600")

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -38,9 +39,11 @@ func sum(key []byte, parts ...[]byte) []byte {
 }
 
 var (
-	errToken = errors.New("the token is not ours, or too old")
-	errFast  = errors.New("it came faster than people write")
-	errBait  = errors.New("the field people do not see was filled in")
+	errToken    = errors.New("the token is not ours, or too old")
+	errNoToken  = fmt.Errorf("%w: there is none", errToken)
+	errOldToken = fmt.Errorf("%w: its time is over", errToken)
+	errFast     = errors.New("it came faster than people write")
+	errBait     = errors.New("the field people do not see was filled in")
 )
 
 const (
@@ -64,6 +67,9 @@ func (s signer) token(form string, now time.Time) string {
 // sent with it: sending it twice is the same message. age bounds how old and how
 // young it may be. On errFast the token is good and the number is returned too.
 func (s signer) readToken(form, token string, now time.Time, age spam) (id string, err error) {
+	if token == "" {
+		return "", errNoToken
+	}
 	b, err := encoding.DecodeString(token)
 	if err != nil || len(b) != 8+16+macSize {
 		return "", errToken
@@ -74,8 +80,10 @@ func (s signer) readToken(form, token string, now time.Time, age spam) (id strin
 	}
 	made := time.UnixMilli(int64(binary.BigEndian.Uint64(body)))
 	switch old := now.Sub(made); {
-	case old < -skew, old > age.tokenLife:
+	case old < -skew:
 		return "", errToken
+	case old > age.tokenLife:
+		return "", errOldToken
 	case old < age.minTime:
 		return hex.EncodeToString(body[8:]), errFast
 	}

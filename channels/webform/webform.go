@@ -33,10 +33,10 @@
 //
 // How a form flows through: hook.go guards and answers, body.go reads (upload.go
 // takes files), token.go vouches, condition.go decides what is hidden, value.go
-// checks, captcha.go asks, draft.go makes the draft, purely. form.go compiles
-// settings.go. To add a type of field: its name in form.go, its check in
-// value.go, its control in templates/form.html. To add a language: one file in
-// words/.
+// checks, captcha.go asks, draft.go makes the draft, purely; counts.go counts
+// what was taken and what was refused. form.go compiles settings.go. To add a
+// type of field: its name in form.go, its check in value.go, its control in
+// templates/form.html. To add a language: one file in words/.
 package webform
 
 import (
@@ -74,6 +74,7 @@ type adapter struct {
 	rates   map[string]*rates // by form
 	client  *http.Client      // to the CAPTCHA's verifier
 	origins map[string]*http.CrossOriginProtection
+	counts  counts
 }
 
 func open(c channels.Config) (*adapter, error) {

@@ -33,11 +33,14 @@ type decoded struct {
 }
 
 // malformed is a body that cannot be read.
-type malformed struct{ why string }
+type malformed struct {
+	why   string
+	count string // what it is counted as; empty: refusedMalformed
+}
 
 func (m *malformed) Error() string { return m.why }
 
-func broken(format string, args ...any) error { return &malformed{fmt.Sprintf(format, args...)} }
+func broken(format string, args ...any) error { return &malformed{why: fmt.Sprintf(format, args...)} }
 
 // formOf reads the fields of a form, without its files.
 func formOf(contentType string, body []byte) (url.Values, error) {
@@ -228,7 +231,7 @@ func shallow(body []byte, limit int) error {
 		case inside:
 		case c == '{' || c == '[':
 			if depth++; depth > limit {
-				return broken("the JSON is nested deeper than %d", limit)
+				return &malformed{fmt.Sprintf("the JSON is nested deeper than %d", limit), refusedDeep}
 			}
 		case c == '}' || c == ']':
 			depth--

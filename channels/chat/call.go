@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 // call is one request to the service.
 type call struct {
 	what    string // for errors: "telegram: sendMessage"
+	method  string // empty: POST
 	url     string
 	kind    string // content type
 	body    []byte
@@ -39,12 +41,14 @@ const maxAnswer = 1 << 20
 func (t *talker) do(ctx context.Context, c call) (any, error) {
 	left := new(atomic.Bool)
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { left.Store(true) }})
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(c.body))
+	r, err := http.NewRequestWithContext(ctx, orElse(c.method, http.MethodPost), c.url, bytes.NewReader(c.body))
 	if err != nil {
 		return nil, desk.Permanent(fmt.Errorf("chat: %s: the address cannot be called", c.what))
 	}
 	r.GetBody = nil // never sent twice behind our back
-	r.Header.Set("Content-Type", c.kind)
+	if c.kind != "" {
+		r.Header.Set("Content-Type", c.kind)
+	}
 	r.Header.Set("User-Agent", "switchboard")
 	for k, v := range c.header {
 		r.Header.Set(k, v)
@@ -86,7 +90,23 @@ func (t *talker) do(ctx context.Context, c call) (any, error) {
 		}
 		return nil, cutOff(err)
 	}
-	return nil, desk.Permanent(err)
+	return nil, desk.Permanent(&refusal{error: err, status: status, reason: reason(body)})
+}
+
+// refusal is a service's answer that no retry cures.
+type refusal struct {
+	error
+	status int
+	reason string
+}
+
+func (r *refusal) Unwrap() error { return r.error }
+
+// refusedFor reports whether err is a refusal with this status whose reason
+// contains the words.
+func refusedFor(err error, status int, words string) bool {
+	var r *refusal
+	return errors.As(err, &r) && r.status == status && strings.Contains(strings.ToLower(r.reason), words)
 }
 
 func (c *call) after(h http.Header, body any) time.Duration {

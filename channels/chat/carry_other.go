@@ -19,7 +19,7 @@ func (twilioSMS) carry(ctx context.Context, t *talker, to address, r *desk.Reply
 		return "", lost("twilio")
 	}
 	first := ""
-	for _, part := range markup.Split(markup.ToPlain(noteFiles(r)), 1500) { // of 1600
+	for _, part := range markup.Split(markup.ToPlain(r.Message.Text), 1500) { // of 1600
 		got, err := t.do(ctx, call{what: "twilio: Messages", url: s.URL + "/Accounts/" + url.PathEscape(s.User) + "/Messages.json",
 			kind: "application/x-www-form-urlencoded", body: []byte(url.Values{"To": {who}, "From": {from}, "Body": {part}}.Encode()), user: s.User, pass: s.Token})
 		if err != nil {
@@ -41,7 +41,7 @@ func (intercomReply) carry(ctx context.Context, t *talker, to address, r *desk.R
 	}
 	got, err := t.post(ctx, call{what: "intercom: reply", url: s.URL + "/conversations/" + url.PathEscape(id) + "/reply",
 		header: map[string]string{"Authorization": "Bearer " + s.Token, "Intercom-Version": "2.11", "Accept": "application/json"}},
-		map[string]any{"message_type": "comment", "type": "admin", "admin_id": s.Sender, "body": markup.ToHTML(noteFiles(r))})
+		map[string]any{"message_type": "comment", "type": "admin", "admin_id": s.Sender, "body": markup.ToHTML(r.Message.Text)})
 	if err != nil {
 		return "", err
 	}
@@ -64,7 +64,7 @@ func (crispReply) carry(ctx context.Context, t *talker, to address, r *desk.Repl
 	}
 	got, err := t.post(ctx, call{what: "crisp: message", url: s.URL + "/website/" + url.PathEscape(website) + "/conversation/" + url.PathEscape(session) + "/message",
 		header: map[string]string{"X-Crisp-Tier": "plugin"}, user: s.User, pass: s.Token},
-		map[string]any{"type": "text", "from": "operator", "origin": "chat", "content": whatsappMarks(noteFiles(r))})
+		map[string]any{"type": "text", "from": "operator", "origin": "chat", "content": whatsappMarks(r.Message.Text)})
 	if err != nil {
 		return "", err
 	}
@@ -83,43 +83,9 @@ func (chatwootReply) carry(ctx context.Context, t *talker, to address, r *desk.R
 	}
 	got, err := t.post(ctx, call{what: "chatwoot: messages", url: s.URL + "/api/v1/accounts/" + account + "/conversations/" + id + "/messages",
 		header: map[string]string{"api_access_token": s.Token}},
-		map[string]any{"content": noteFiles(r), "message_type": "outgoing", "private": false, "content_type": "text"})
+		map[string]any{"content": r.Message.Text, "message_type": "outgoing", "private": false, "content_type": "text"})
 	if err != nil {
 		return "", err
 	}
 	return id + ":" + idOf(at(got, "id")), nil
-}
-
-// discordBot is POST /channels/ID/messages. The nonce makes Discord refuse a
-// second message for the same reply within minutes.
-type discordBot struct{}
-
-func (discordBot) carry(ctx context.Context, t *talker, to address, r *desk.Reply) (string, error) {
-	s := t.settings.Send
-	channel := to.more("channel")
-	if !digits(channel) {
-		return "", lost("discord")
-	}
-	who := to.more("user")
-	text := noteFiles(r)
-	if digits(who) {
-		text = "<@" + who + "> " + text
-	}
-	first := ""
-	for i, part := range markup.Split(text, 1900) { // of 2000
-		body := map[string]any{"content": part, "allowed_mentions": map[string]any{"parse": []string{}}}
-		if digits(who) {
-			body["allowed_mentions"] = map[string]any{"users": []string{who}}
-		}
-		if i == 0 {
-			body["nonce"], body["enforce_nonce"] = desk.Cut(strings.ReplaceAll(string(r.Message.ID), "-", ""), 25), true
-		}
-		got, err := t.post(ctx, call{what: "discord: messages", url: s.URL + "/channels/" + channel + "/messages",
-			header: map[string]string{"Authorization": "Bot " + s.Token}}, body)
-		if err != nil {
-			return "", err
-		}
-		first = orElse(first, idOf(at(got, "id")))
-	}
-	return first, nil
 }

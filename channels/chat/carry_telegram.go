@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -43,7 +45,7 @@ func (telegramBot) carry(ctx context.Context, t *talker, to address, r *desk.Rep
 		if strings.TrimSpace(part) == "" {
 			continue
 		}
-		body := map[string]any{"text": orElse(telegramHTML(part), telegramEscape.Replace(part)), "parse_mode": "HTML", "link_preview_options": map[string]any{"is_disabled": true}}
+		body := telegramBody(part)
 		for k, v := range base {
 			body[k] = v
 		}
@@ -64,6 +66,62 @@ func (telegramBot) carry(ctx context.Context, t *talker, to address, r *desk.Rep
 		first = orElse(first, sentID(chat, got))
 	}
 	return first, nil
+}
+
+func telegramBody(part string) map[string]any {
+	return map[string]any{"text": orElse(telegramHTML(part), telegramEscape.Replace(part)), "parse_mode": "HTML", "link_preview_options": map[string]any{"is_disabled": true}}
+}
+
+// telegramPlace reads back what sentID made.
+func telegramPlace(to address, id string) (map[string]any, error) {
+	chat, message, _ := strings.Cut(id, ":")
+	if chat == "" || chat != to.more("chat") || !digits(message) {
+		return nil, lost("telegram")
+	}
+	return map[string]any{"chat_id": chat, "message_id": number(message)}, nil
+}
+
+// edit is editMessageText, of the first message when there were several.
+func (telegramBot) edit(ctx context.Context, t *talker, to address, id string, r *desk.Reply) error {
+	body, err := telegramPlace(to, id)
+	if err != nil {
+		return err
+	}
+	text, err := onePart("telegram", markup.Split(r.Message.Text, telegramText), r)
+	if err != nil {
+		return err
+	}
+	maps.Copy(body, telegramBody(text))
+	if business := to.more("business"); business != "" {
+		body["business_connection_id"] = business
+	}
+	c := telegramCall(t, "editMessageText")
+	c.again = true
+	if _, err = t.post(ctx, c, body); refusedFor(err, http.StatusBadRequest, "message is not modified") {
+		return nil
+	}
+	return err
+}
+
+// remove is deleteMessage. Telegram lets a bot do so for two days.
+func (telegramBot) remove(ctx context.Context, t *talker, to address, id string, r *desk.Reply) error {
+	body, err := telegramPlace(to, id)
+	if err != nil {
+		return err
+	}
+	if to.more("business") != "" {
+		return desk.Permanent(errors.New("chat: telegram: deleteMessage does not reach what was sent for a business account"))
+	}
+	c := telegramCall(t, "deleteMessage")
+	c.again = true
+	if _, err = t.post(ctx, c, body); err != nil && !refusedFor(err, http.StatusBadRequest, "message to delete not found") {
+		return err
+	}
+	sent := len(r.Message.Attachments)
+	if strings.TrimSpace(r.Message.Text) != "" {
+		sent += len(markup.Split(r.Message.Text, telegramText))
+	}
+	return othersStay("telegram", sent)
 }
 
 func sentID(chat string, got any) string {

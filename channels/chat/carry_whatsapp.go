@@ -25,7 +25,7 @@ func (whatsappCloud) carry(ctx context.Context, t *talker, to address, r *desk.R
 		return "", lost("whatsapp")
 	}
 	first := ""
-	for i, part := range markup.Split(noteFiles(r), whatsappText) {
+	for i, part := range markup.Split(r.Message.Text, whatsappText) {
 		if strings.TrimSpace(part) == "" {
 			continue
 		}
@@ -46,20 +46,6 @@ func (whatsappCloud) carry(ctx context.Context, t *talker, to address, r *desk.R
 
 func digits(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789") == ""
-}
-
-// noteFiles is the text of a reply with the names of its files below it, for
-// services that are sent none.
-func noteFiles(r *desk.Reply) string {
-	text := r.Message.Text
-	var names []string
-	for _, a := range r.Message.Attachments {
-		names = append(names, fileName(a.Name, a.ContentType))
-	}
-	if len(names) > 0 {
-		text += "\n\n(" + strings.Join(names, ", ") + ")"
-	}
-	return text
 }
 
 // whatsappFile opens a file by its media ID: the service tells an address that

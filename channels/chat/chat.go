@@ -29,7 +29,8 @@
 // How a request flows through: hook.go reads it within its limits, verify.go
 // checks it, body.go decodes it, mapping.go finds the messages by expressions
 // (guard.go, functions.go), files.go collects their files, draft.go makes the
-// drafts. send.go is the way back. sample.go runs the captured samples of the
+// drafts. send.go is the way back,
+// edit.go changes what was sent where the service allows it. sample.go runs the captured samples of the
 // config through the same mapping. To add a vendor: a preset in a preset_*.go
 // file, a line in the table in preset.go, and a way of sending in carry_*.go
 // when it takes answers.
@@ -73,6 +74,7 @@ type adapter struct {
 	settings settings
 	files    *http.Client // fetches, from strangers' addresses
 	media    *http.Client // fetches, from the configured service
+	counts   counts
 }
 
 // talker is a source that answers too.
@@ -100,7 +102,11 @@ func open(c channels.Config) (channels.Adapter, error) {
 	if s.carry == nil {
 		return a, nil
 	}
-	return &talker{adapter: a, http: &http.Client{Timeout: s.Send.Timeout, Transport: plain(), CheckRedirect: noRedirect}}, nil
+	t := &talker{adapter: a, http: &http.Client{Timeout: s.Send.Timeout, Transport: plain(), CheckRedirect: noRedirect}}
+	if r, can := s.carry.(reviser); can {
+		return &editor{talker: t, reviser: r}, nil
+	}
+	return t, nil
 }
 
 // Run waits for ctx: the other side calls us.

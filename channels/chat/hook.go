@@ -47,7 +47,7 @@ type answer struct {
 func (a *adapter) take(w http.ResponseWriter, r *http.Request) {
 	s := &a.settings
 	if r.ContentLength > s.BodyBytes {
-		a.refuse(w, http.StatusRequestEntityTooLarge, answer{Error: "the body is larger than bodyBytes"})
+		a.refuse(w, refusedTooLarge, http.StatusRequestEntityTooLarge, answer{Error: "the body is larger than bodyBytes"})
 		return
 	}
 	control := http.NewResponseController(w)
@@ -57,10 +57,10 @@ func (a *adapter) take(w http.ResponseWriter, r *http.Request) {
 	var big *http.MaxBytesError
 	switch {
 	case errors.As(err, &big):
-		a.refuse(w, http.StatusRequestEntityTooLarge, answer{Error: "the body is larger than bodyBytes"})
+		a.refuse(w, refusedTooLarge, http.StatusRequestEntityTooLarge, answer{Error: "the body is larger than bodyBytes"})
 		return
 	case err != nil:
-		a.refuse(w, http.StatusBadRequest, answer{Error: "the body was cut off"})
+		a.refuse(w, refusedCutOff, http.StatusBadRequest, answer{Error: "the body was cut off"})
 		return
 	}
 	in := &request{header: r.Header, query: r.URL.Query(), rawURL: s.publicURL(r.URL), body: body,
@@ -69,7 +69,7 @@ func (a *adapter) take(w http.ResponseWriter, r *http.Request) {
 		if s.Signature.Scheme == "basic" {
 			w.Header().Set("WWW-Authenticate", `Basic realm="switchboard"`) // RFC 7617
 		}
-		a.refuse(w, http.StatusUnauthorized, answer{Error: "the request is not signed, or not by whom it should be"})
+		a.refuse(w, whyUnsigned(err), http.StatusUnauthorized, answer{Error: "the request is not signed, or not by whom it should be"})
 		refusals.Do(func() { a.Log.Warn("chat: a signature was refused", "why", err) })
 		return
 	}
@@ -156,6 +156,9 @@ func (a *adapter) submit(w http.ResponseWriter, ctx context.Context, body []byte
 			return
 		}
 	}
+	a.counts.add(countTaken, len(drafts))
+	a.counts.add(countRepeated, out.Accepted-len(drafts))
+	a.counts.add(countIgnored, len(out.Ignored))
 	for _, why := range out.Ignored {
 		a.Log.Debug("chat: left alone", "why", desk.Cut(why, 200))
 	}
@@ -208,10 +211,11 @@ func (a *adapter) unreadable(w http.ResponseWriter, ctx context.Context, body []
 	if errors.As(why, &lacks) {
 		out.Error, out.Missing = fmt.Sprintf("message %d does not fit the mapping", lacks.index+1), lacks.fields
 	}
-	a.refuse(w, http.StatusBadRequest, out)
+	a.refuse(w, whyUnreadable(why), http.StatusBadRequest, out)
 }
 
-func (a *adapter) refuse(w http.ResponseWriter, status int, out answer) {
+func (a *adapter) refuse(w http.ResponseWriter, why string, status int, out answer) {
+	a.counts.add(why, 1)
 	if status == http.StatusRequestEntityTooLarge {
 		w.Header().Set("Connection", "close")
 	}
@@ -221,6 +225,7 @@ func (a *adapter) refuse(w http.ResponseWriter, status int, out answer) {
 // later asks the other side to come again.
 func (a *adapter) later(w http.ResponseWriter, err error) {
 	a.Log.Warn("chat: a request could not be taken now", "err", err)
+	a.counts.add(countLater, 1)
 	w.Header().Set("Retry-After", "5")
 	say(w, http.StatusServiceUnavailable, answer{Error: "try again"})
 }
@@ -242,9 +247,11 @@ func (a *adapter) subscribe(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodHead:
 		w.WriteHeader(http.StatusOK)
 	case a.settings.VerifyToken == "" || q.Get("hub.mode") != "subscribe":
+		a.counts.add(refusedSubscription, 1)
 		w.Header().Set("Allow", "POST")
 		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 	case same(q.Get("hub.verify_token"), a.settings.VerifyToken) != nil || len(challenge) > 1000:
+		a.counts.add(refusedSubscription, 1)
 		http.Error(w, http.StatusText(http.StatusForbidden), http.StatusForbidden)
 	default:
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")

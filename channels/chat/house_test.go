@@ -124,6 +124,9 @@ func newTown(t testing.TB, cfg string) *town {
 	case *talker:
 		w.a = x.adapter
 		t.Cleanup(x.http.CloseIdleConnections)
+	case *editor:
+		w.a = x.adapter
+		t.Cleanup(x.http.CloseIdleConnections)
 	}
 	for _, r := range w.a.Routes() {
 		w.mux.Handle(r.Pattern, r.Handler)

@@ -24,15 +24,19 @@ type carrierKind struct {
 	doc   string
 	url   string
 	needs []string
+	files bool // files of a reply are sent, or named in the body of a callback
 	make  func() carrier
 }
+
+// unnamed begins the ID of what a service took without naming it.
+const unnamed = "sent:"
 
 // viaCallback is the way of sending that is no service's.
 const viaCallback = "callback"
 
 var carriers = map[string]carrierKind{
-	viaCallback:  {doc: "a secret of Standard Webhooks signs what is sent", needs: []string{"secret"}, make: func() carrier { return callback{} }},
-	"telegram":   {doc: "the token of the bot", url: "https://api.telegram.org", needs: []string{"token"}, make: func() carrier { return telegramBot{} }},
+	viaCallback:  {doc: "a secret of Standard Webhooks signs what is sent", needs: []string{"secret"}, files: true, make: func() carrier { return callback{} }},
+	"telegram":   {doc: "the token of the bot", url: "https://api.telegram.org", needs: []string{"token"}, files: true, make: func() carrier { return telegramBot{} }},
 	"whatsapp":   {doc: "an access token with whatsapp_business_messaging", url: "https://graph.facebook.com/v21.0", needs: []string{"token"}, make: func() carrier { return whatsappCloud{} }},
 	"twilio-sms": {doc: "user is the account SID, token the auth token", url: "https://api.twilio.com/2010-04-01", needs: []string{"token", "user"}, make: func() carrier { return twilioSMS{} }},
 	"intercom":   {doc: "an access token; sender is the ID of the admin who answers", url: "https://api.intercom.io", needs: []string{"token", "sender"}, make: func() carrier { return intercomReply{} }},
@@ -44,11 +48,15 @@ var carriers = map[string]carrierKind{
 func carrierNames() []string { return slices.Sorted(maps.Keys(carriers)) }
 
 // Send is part of [channels.Sender]. A long reply may take several messages; one
-// that failed in between is sent again from its beginning.
+// that failed in between is sent again from its beginning. One with files is
+// refused for good, before anything is sent, when the service is not given files.
 func (t *talker) Send(ctx context.Context, r *desk.Reply) (desk.Proof, error) {
 	var to address
 	if err := json.Unmarshal(r.Thread.Address, &to); err != nil || to.Thread == "" {
 		return desk.Proof{}, desk.Permanent(errors.New("chat: the reply has no address"))
+	}
+	if len(r.Message.Attachments) > 0 && !t.settings.giveFiles {
+		return desk.Proof{}, desk.Permanent(errors.New("chat: this service is not given files; send the text alone, or a link to the file"))
 	}
 	if err := t.pace.turn(ctx, t.settings.Send.Every, t.Now); err != nil {
 		return desk.Proof{}, err
@@ -58,7 +66,7 @@ func (t *talker) Send(ctx context.Context, r *desk.Reply) (desk.Proof, error) {
 		return desk.Proof{}, err
 	}
 	if id == "" {
-		id = "sent:" + string(r.Message.ID)
+		id = unnamed + string(r.Message.ID)
 	}
 	return desk.Proof{ExternalID: name(t.Source.Name, id), At: t.Now()}, nil
 }

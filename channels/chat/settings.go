@@ -38,6 +38,8 @@ type settings struct {
 
 	preset preset
 	carry  carrier
+	// giveFiles: the carrier knows what to do with the files of a reply.
+	giveFiles bool
 }
 
 // attachments bound the files of a message.
@@ -176,7 +178,7 @@ func (s *settings) checkSend() error {
 			return desk.Invalidf("send.secret", "must be base64 of at least 16 bytes after whsec_")
 		}
 	}
-	s.carry = made.make()
+	s.carry, s.giveFiles = made.make(), made.files
 	return nil
 }
 

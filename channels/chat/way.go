@@ -2,6 +2,7 @@ package chat
 
 import (
 	"errors"
+	"fmt"
 	"net/mail"
 	"strings"
 	"time"
@@ -62,7 +63,7 @@ func (p *way) walk(body any, limit int) ([]spot, error) {
 			default:
 				for _, e := range list {
 					if len(next) >= limit {
-						return nil, broken("there are more than %d messages in it", limit)
+						return nil, &malformed{fmt.Sprintf("there are more than %d messages in it", limit), refusedMany}
 					}
 					up := x.up
 					if x.item != nil && len(p.steps) > 1 {

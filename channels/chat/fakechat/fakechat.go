@@ -60,6 +60,8 @@ type Sent struct {
 	Key      string // webhook-id of a callback
 	Files    map[string][]byte
 	Callback map[string]any
+	Edited   bool // Text is not the first
+	Removed  bool
 }
 
 // Fault is how the service answers instead.

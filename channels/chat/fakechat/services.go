@@ -98,6 +98,9 @@ func (f *Fake) bot(w http.ResponseWriter, r *http.Request) {
 	}
 	var s Sent
 	switch r.PathValue("method") {
+	case "editMessageText", "deleteMessage":
+		f.revise(w, r)
+		return
 	case "sendMessage":
 		var in struct {
 			ChatID   string `json:"chat_id"`
@@ -112,11 +115,7 @@ func (f *Fake) bot(w http.ResponseWriter, r *http.Request) {
 			refuse(w, http.StatusBadRequest, "Bad Request: message text is empty")
 			return
 		}
-		if n := utf8.RuneCountInString(tag.ReplaceAllString(in.Text, "")); n > 4096 {
-			refuse(w, http.StatusBadRequest, "Bad Request: message is too long")
-			return
-		}
-		if why := entities(in.Text); in.Mode == "HTML" && why != "" {
+		if why := unfit(in.Text, in.Mode); why != "" {
 			refuse(w, http.StatusBadRequest, "Bad Request: "+why)
 			return
 		}
@@ -152,6 +151,65 @@ func (f *Fake) bot(w http.ResponseWriter, r *http.Request) {
 	s = f.took(s)
 	n, _ := strconv.Atoi(s.ID)
 	tell(w, http.StatusOK, map[string]any{"ok": true, "result": map[string]any{"message_id": n}})
+}
+
+// unfit says why Telegram would not take a text, or "".
+func unfit(text, mode string) string {
+	if utf8.RuneCountInString(tag.ReplaceAllString(text, "")) > 4096 {
+		return "message is too long"
+	}
+	if mode == "HTML" {
+		return entities(text)
+	}
+	return ""
+}
+
+// revise is editMessageText and deleteMessage of what the bot sent.
+func (f *Fake) revise(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		ChatID string `json:"chat_id"`
+		ID     int64  `json:"message_id"`
+		Text   string `json:"text"`
+		Mode   string `json:"parse_mode"`
+	}
+	if json.NewDecoder(r.Body).Decode(&in) != nil || in.ChatID == "" || in.ID == 0 {
+		refuse(w, http.StatusBadRequest, "Bad Request: message identifier is not specified")
+		return
+	}
+	remove := r.PathValue("method") == "deleteMessage"
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var s *Sent
+	for i := range f.sent {
+		if x := &f.sent[i]; x.Via == "telegram" && x.To == in.ChatID && x.ID == strconv.FormatInt(in.ID, 10) && !x.Removed {
+			s = x
+		}
+	}
+	why := ""
+	switch {
+	case s == nil && remove:
+		why = "message to delete not found"
+	case s == nil:
+		why = "message to edit not found"
+	case remove:
+		s.Removed = true
+		tell(w, http.StatusOK, map[string]any{"ok": true, "result": true})
+		return
+	case in.Text == "":
+		why = "message text is empty"
+	case s.Files != nil:
+		why = "there is no text in the message to edit"
+	case in.Text == s.Text:
+		why = "message is not modified: specified new message content and reply markup are exactly the same as a current content and reply markup of the message"
+	default:
+		why = unfit(in.Text, in.Mode)
+	}
+	if why != "" {
+		refuse(w, http.StatusBadRequest, "Bad Request: "+why)
+		return
+	}
+	s.Text, s.Edited = in.Text, true
+	tell(w, http.StatusOK, map[string]any{"ok": true, "result": map[string]any{"message_id": in.ID}})
 }
 
 func (f *Fake) getFile(w http.ResponseWriter, r *http.Request) {

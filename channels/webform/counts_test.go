@@ -54,7 +54,7 @@ func TestCounts(t *testing.T) {
 		"other site":     {plain(good(aged(minute)), "Origin", "https://evil.example"), "refused: origin"},
 		"large":          {raw("application/x-www-form-urlencoded", "message="+strings.Repeat("x", 10<<20)), "refused: too large"},
 		"many":           {raw("application/x-www-form-urlencoded", strings.Repeat("a=b&", 10_000)), "refused: too large"},
-		"cut off":        {raw("multipart/form-data; boundary=x", "--x\r\n"), "refused: malformed"},
+		"cut off":        {raw("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\nabc"), "refused: malformed"},
 		"bad escapes":    {raw("application/x-www-form-urlencoded", "name=%zz"), "refused: malformed"},
 		"bad JSON":       {raw("application/json", `{"token":`), "refused: malformed"},
 		"plain text":     {raw("text/plain", "hello"), "refused: malformed"},

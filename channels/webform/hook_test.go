@@ -3,6 +3,7 @@ package webform
 import (
 	"encoding/json"
 	"io"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -50,7 +51,7 @@ func TestSubmission(t *testing.T) {
 	// The page says thank you, and how far it is.
 	code, header, body := h.get(at)
 	id := string(h.receipts[d.Source+" "+d.ExternalID+" "+d.Fingerprint])
-	for _, part := range []string{"Thank you", "We have your message.", id, "being processed", "mailto:help@example.com?subject=Contact%20us%20%28" + id + "%29", "2026-03-02 09:30 UTC"} {
+	for _, part := range []string{"Thank you", "We have your message.", id, "being processed", "mailto:help@example.com?subject=Contact%20us%20" + url.PathEscape(desk.ReceiptToken(h.a.Secret, desk.ReceiptID(id))), "2026-03-02 09:30 UTC"} {
 		if !strings.Contains(body, part) {
 			t.Errorf("the receipt lacks %q:\n%s", part, body)
 		}

@@ -51,3 +51,29 @@ func fetched(t *testing.T, resp *http.Response) string {
 	}
 	return string(b)
 }
+
+// What the doors refuse is counted, by source and reason.
+func TestRefusalsAreCounted(t *testing.T) {
+	s := openStreet(t)
+	s.run()
+	for _, path := range []string{"/hooks/slack/acme-slack/events", "/hooks/msteams/teams/messages", "/hooks/chat/telegram", "/forms/site/contact.json"} {
+		resp, err := http.Post(s.url+path, "application/json", strings.NewReader(`{"a":1}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fetched(t, resp)
+		if resp.StatusCode < 400 || resp.StatusCode > 499 {
+			t.Errorf("%s: %s", path, resp.Status)
+		}
+	}
+	resp, err := http.Get(s.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics := fetched(t, resp)
+	for _, source := range []string{"acme-slack", "teams", "telegram", "site"} {
+		if !regexp.MustCompile(`switchboard_source_events_total\{source="` + source + `",what="[^"]+"\} [1-9]`).MatchString(metrics) {
+			t.Errorf("nothing is counted for %s", source)
+		}
+	}
+}

@@ -374,6 +374,9 @@ func (c *telegramSide) remove() bool { return false } // Telegram does not tell
 
 func (c *telegramSide) has() (out []standing) {
 	for _, s := range c.chat.Sent() {
+		if s.Removed {
+			continue
+		}
 		out = append(out, standing{s.Via == "telegram" && s.To == "31337" && s.Answers == "11", s.Text})
 	}
 	return out

@@ -37,7 +37,7 @@ func TestDoors(t *testing.T) {
 	}{
 		{"slack", "acme-slack", newSlackSide, "We are *on it*: see <https://status.desk.example/a|the page> &amp; wait", true},
 		{"teams", "teams", newTeamsSide, `<p>We are <strong>on it</strong>: see <a href="https://status.desk.example/a">the page</a> &amp; wait</p>`, true},
-		{"telegram", "telegram", newTelegramSide, `We are <b>on it</b>: see <a href="https://status.desk.example/a">the page</a> &amp; wait`, false},
+		{"telegram", "telegram", newTelegramSide, `We are <b>on it</b>: see <a href="https://status.desk.example/a">the page</a> &amp; wait`, true},
 		{"form", "site", newFormSide, "We are on it: see the page <https://status.desk.example/a> & wait", false},
 		{"email", "support", newMailSide, "We are on it: see the page <https://status.desk.example/a> & wait", false},
 	} {

@@ -173,7 +173,7 @@ func candidates(ctx context.Context, p *Pass, keys []string, owners map[string]d
 	if ok {
 		add(byGroup)
 	}
-	if n, ok := subjectNumber(p.Draft.Subject); ok && p.Draft.Ask == nil {
+	if n, ok := subjectNumber(p.Draft.Subject); ok && p.Draft.Channel == desk.Email {
 		t, err := p.Books.TicketByNumber(ctx, n)
 		if err != nil && !errors.Is(err, desk.ErrNotFound) {
 			return nil, err

@@ -3,7 +3,6 @@ package msteams
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -101,7 +100,7 @@ func draftFrom(a *activity, o origin) *desk.Draft {
 		}
 	}
 	if act == "" {
-		d.Subject = subject(d.Text)
+		d.Subject = markup.Title(d.Text)
 	}
 	d.Thread = a.thread(d)
 	if o.window > 0 && act == "" && a.Conversation.Type != typeChannel && base != "" {
@@ -118,32 +117,6 @@ func draftFrom(a *activity, o origin) *desk.Draft {
 	d.Auto = a.auto(o.source)
 	d.Fingerprint = a.fingerprint(d)
 	return d
-}
-
-// maxSubject bounds the subject made of a message, in characters.
-const maxSubject = 200
-
-// numbered matches what could be read as the number of a ticket.
-var numbered = regexp.MustCompile(`#\s*\d`)
-
-// subject is the first line of a text that says something, as plain text: what a
-// ticket is titled by. It is empty when that line names a number ("case #7"): in
-// a subject that would ask for the ticket of that number, in a chat it does not.
-func subject(text string) string {
-	for line := range strings.Lines(text) {
-		line = strings.Join(strings.Fields(markup.ToPlain(line)), " ")
-		if line == "" {
-			continue
-		}
-		if numbered.MatchString(line) {
-			return ""
-		}
-		if r := []rune(line); len(r) > maxSubject {
-			line = strings.TrimSpace(string(r[:maxSubject]))
-		}
-		return line
-	}
-	return ""
 }
 
 // externalID is how a message of Teams is known to us.

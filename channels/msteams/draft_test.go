@@ -118,19 +118,3 @@ func FuzzActivity(f *testing.F) {
 		}
 	})
 }
-
-// TestSubject: a ticket is titled in plain words, and no message asks for the
-// ticket of a number by naming it.
-func TestSubject(t *testing.T) {
-	for text, want := range map[string]string{
-		"The printer is **dead**\n\nsince *noon*": "The printer is dead",
-		"\n\n# Help\nnow":                         "Help",
-		"":                                        "",
-		"Ticket #12 is not done":                  "",
-		strings.Repeat("ü", 300):                  strings.Repeat("ü", 200),
-	} {
-		if got := subject(text); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
-	}
-}

@@ -76,7 +76,7 @@ func draftFrom(d decision, o origin) *desk.Draft {
 		x.Window = d.rule.window
 	}
 	if d.verdict == toTicket {
-		x.Subject = subject(x.Text)
+		x.Subject = markup.Title(x.Text)
 	}
 	if d.rule.team != "" || o.staff {
 		x.Ask = &desk.Ask{TeamID: d.rule.team}
@@ -165,32 +165,6 @@ func text(m *message, o origin) string {
 		}
 	}
 	return desk.Clean(strings.Join(append(out, o.links...), "\n\n"))
-}
-
-// maxSubject bounds the subject made of a message, in characters.
-const maxSubject = 200
-
-// numbered matches what could be read as the number of a ticket.
-var numbered = regexp.MustCompile(`#\s*\d`)
-
-// subject is the first line of a text that says something, as plain text: what a
-// ticket is titled by. It is empty when that line names a number ("case #7"): in
-// a subject that would ask for the ticket of that number, in a chat it does not.
-func subject(text string) string {
-	for line := range strings.Lines(text) {
-		line = strings.Join(strings.Fields(markup.ToPlain(line)), " ")
-		if line == "" {
-			continue
-		}
-		if numbered.MatchString(line) {
-			return ""
-		}
-		if r := []rune(line); len(r) > maxSubject {
-			line = strings.TrimSpace(string(r[:maxSubject]))
-		}
-		return line
-	}
-	return ""
 }
 
 // words are what an attachment adds: a forwarded message as a quote, an app's

@@ -75,22 +75,3 @@ func TestGoldenDrafts(t *testing.T) {
 		t.Errorf("%d events", n)
 	}
 }
-
-// TestSubject: a ticket is titled in plain words, and no message asks for the
-// ticket of a number by naming it.
-func TestSubject(t *testing.T) {
-	for text, want := range map[string]string{
-		"The printer is **dead**\n\nsince *noon*":    "The printer is dead",
-		"\n \n```\n[panic](https://example.com) `x`": "panic <https://example.com> x",
-		"":                       "",
-		"like [#12], once more":  "",
-		"Case # 12":              "",
-		"in #room-5":             "in #room-5",
-		strings.Repeat("ü", 300): strings.Repeat("ü", 200),
-		"**" + strings.Repeat("ab ", 100) + "x** and y": strings.TrimSpace(strings.Repeat("ab ", 67)[:200]),
-	} {
-		if got := subject(text); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
-	}
-}

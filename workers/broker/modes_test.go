@@ -13,6 +13,7 @@ import (
 
 	"switchboard/workers/broker"
 	"switchboard/workers/broker/brokertest"
+	"switchboard/workers/broker/program/programtest"
 )
 
 // TestMain looks for goroutines left behind. After failed dials go-redis leaves
@@ -37,6 +38,8 @@ func open(t *testing.T, o broker.Options) *broker.Broker {
 
 // spawned is a redis-server that the broker runs itself.
 func spawned(t testing.TB) broker.Options {
+	t.Helper()
+	programtest.Need(t, "redis-server", "redis-server")
 	return broker.Options{Mode: broker.Spawn, Dir: folder(t)}
 }
 

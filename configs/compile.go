@@ -42,6 +42,7 @@ type compiler struct {
 func (c *Config) compile(r *report) *desk.Policy {
 	k := &compiler{report: r, c: c, p: desk.NewPolicy()}
 	k.settings()
+	k.operators()
 	k.words()
 	k.hours()
 	k.people()

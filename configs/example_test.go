@@ -27,7 +27,8 @@ func example(t *testing.T) *Config {
 	t.Helper()
 	c, err := Load("example.yaml", env("SUPPORT_MAIL_PASSWORD", "s3cret", "FIELD_MAIL_PASSWORD", "s3cret2",
 		"SLACK_SIGNING_SECRET", "s3cret3", "SLACK_BOT_TOKEN", "xoxb-1", "TEAMS_APP_PASSWORD", "s3cret4", "FORM_CAPTCHA_SECRET", "s3cret5",
-		"SHOP_HOOK_SECRET", "s3cret6", "SHOP_CALLBACK_SECRET", "s3cret7"))
+		"SHOP_HOOK_SECRET", "s3cret6", "SHOP_CALLBACK_SECRET", "s3cret7",
+		"ADA_PASSWORD_HASH", "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ type Config struct {
 	Limits    Limits         `yaml:"limits"`
 	Intake    Intake         `yaml:"intake"`
 	Delivery  Delivery       `yaml:"delivery"`
+	Operators Operators      `yaml:"operators"`
 	Threading desk.Threading `yaml:"threading"`
 
 	Statuses      desk.Statuses            `yaml:"statuses"`

@@ -106,10 +106,13 @@ func (a *adapters) sender(source string) channels.Sender {
 	return s
 }
 
-// mount puts the hooks' routes beside the API.
-func (a *adapters) mount(rest http.Handler) (http.Handler, error) {
+// mount puts the hooks' routes beside the API, and then what others add.
+func (a *adapters) mount(rest http.Handler, add ...func(*http.ServeMux)) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/", rest)
+	for _, fn := range add {
+		fn(mux)
+	}
 	var err error
 	for _, hook := range a.hooks() {
 		for _, route := range hook.Routes() {

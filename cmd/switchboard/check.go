@@ -34,7 +34,7 @@ func (c *checkCmd) Validate() error {
 func (c *checkCmd) Run(s streams) error {
 	cfg, err := configs.Inspect(c.File, s.env)
 	if cfg != nil {
-		err = errors.Join(err, checkBlocks(cfg))
+		err = errors.Join(err, checkBlocks(cfg), checkOperators(cfg))
 	}
 	if err != nil {
 		return report(err, s)

@@ -43,7 +43,12 @@ func TestExample(t *testing.T) {
 // TestExampleSpoilt: what is wrong with a source's settings is found through
 // its kind, a line each, with its place.
 func TestExampleSpoilt(t *testing.T) {
-	c, err := configs.Load(exampleFile, func(string) (string, bool) { return "", true })
+	c, err := configs.Load(exampleFile, func(name string) (string, bool) {
+		if name == "ADA_PASSWORD_HASH" { // not a channel's: the loader itself refuses an empty one
+			return "x", true
+		}
+		return "", true
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

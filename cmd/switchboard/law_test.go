@@ -29,6 +29,7 @@ store:                  pipeline/desk
 
 channels:               pipeline/desk
 channels/api:           channels pipeline/desk
+channels/inbox/gate:
 channels/markup:
 channels/chat:          channels channels/email/letter channels/markup pipeline/desk
 channels/chat/fakechat:

@@ -26,19 +26,20 @@ var version = "dev"
 
 // commands is the command line.
 type commands struct {
-	Serve   serveCmd   `cmd:"" help:"Everything in one process: HTTP, mailboxes and workers, on embedded parts unless the config says otherwise."`
-	Demo    demoCmd    `cmd:"" help:"serve plus self-made traffic on loopback: watch tickets appear."`
-	Web     webCmd     `cmd:"" help:"The HTTP role: the REST API, webhooks and forms. Any number of them."`
-	Listen  listenCmd  `cmd:"" help:"The mailbox role. Any number of them; each mailbox is held by one at a time."`
-	Work    workCmd    `cmd:"" help:"The worker role. Any number of them."`
-	Migrate migrateCmd `cmd:"" help:"Bring the database schema up to date and exit."`
-	Check   checkCmd   `cmd:"" help:"Validate a config file offline and say what is wrong, with line and column."`
-	Keys    keysCmd    `cmd:"" help:"Create, list and revoke API keys."`
-	Parse   parseCmd   `cmd:"" help:"Read a mail on stdin and print its draft as JSON."`
-	Explain explainCmd `cmd:"" help:"Say why a message or ticket is what it is and where it is."`
-	Inspect inspectCmd `cmd:"" help:"Read a Slack event on stdin and say why it does or does not become a ticket."`
-	Replay  replayCmd  `cmd:"" help:"Run failed, held or dropped messages through the line again."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Serve    serveCmd    `cmd:"" help:"Everything in one process: HTTP, mailboxes and workers, on embedded parts unless the config says otherwise."`
+	Demo     demoCmd     `cmd:"" help:"serve plus self-made traffic on loopback: watch tickets appear."`
+	Web      webCmd      `cmd:"" help:"The HTTP role: the REST API, webhooks and forms. Any number of them."`
+	Listen   listenCmd   `cmd:"" help:"The mailbox role. Any number of them; each mailbox is held by one at a time."`
+	Work     workCmd     `cmd:"" help:"The worker role. Any number of them."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the database schema up to date and exit."`
+	Check    checkCmd    `cmd:"" help:"Validate a config file offline and say what is wrong, with line and column."`
+	Keys     keysCmd     `cmd:"" help:"Create, list and revoke API keys."`
+	Password passwordCmd `cmd:"" help:"Make the hash of an operator's password, for the config."`
+	Parse    parseCmd    `cmd:"" help:"Read a mail on stdin and print its draft as JSON."`
+	Explain  explainCmd  `cmd:"" help:"Say why a message or ticket is what it is and where it is."`
+	Inspect  inspectCmd  `cmd:"" help:"Read a Slack event on stdin and say why it does or does not become a ticket."`
+	Replay   replayCmd   `cmd:"" help:"Run failed, held or dropped messages through the line again."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // streams are a command's standard streams, so that tests can hold them.

@@ -106,8 +106,12 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 		Ready:   h.ready,
 		Metrics: promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}), Registerer: h.registry,
 	})
+	var monitor *monitor
 	if err == nil {
-		handler, err = opened.mount(handler)
+		if monitor, err = h.openMonitor(public); err == nil {
+			defer monitor.close()
+			handler, err = opened.mount(handler, monitor.mount)
+		}
 	}
 	if err != nil {
 		l.Close()

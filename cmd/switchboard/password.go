@@ -1,0 +1,74 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"switchboard/channels/inbox/gate"
+	"switchboard/configs"
+	"switchboard/pipeline/desk"
+)
+
+// passwordCmd makes the hash that stands for an operator's password in the
+// config.
+type passwordCmd struct{}
+
+// Run reads the password from a terminal, twice and without showing it, or as
+// the first line of standard input.
+func (passwordCmd) Run(s streams) error {
+	password, err := readPassword(s)
+	if err != nil {
+		return err
+	}
+	hash, err := gate.Hash(password)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.out, hash)
+	return err
+}
+
+func readPassword(s streams) (string, error) {
+	if f, ok := s.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		ask := func(what string) (string, error) {
+			fmt.Fprint(s.err, what)
+			b, err := term.ReadPassword(int(f.Fd()))
+			fmt.Fprintln(s.err)
+			return string(b), err
+		}
+		first, err := ask("Password: ")
+		if err != nil {
+			return "", fmt.Errorf("password: %w", err)
+		}
+		second, err := ask("Once more: ")
+		if err != nil {
+			return "", fmt.Errorf("password: %w", err)
+		}
+		if first != second {
+			return "", errors.New("password: the two are not the same")
+		}
+		return first, nil
+	}
+	line, err := bufio.NewReader(io.LimitReader(s.in, 64<<10)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("password: %w", err)
+	}
+	return strings.TrimRight(line, "\r\n"), nil
+}
+
+// checkOperators says which operators' passwords are no hashes.
+func checkOperators(c *configs.Config) error {
+	var errs []error
+	for i, o := range c.Operators.Accounts {
+		if err := gate.CheckHash(o.Password.Reveal()); err != nil {
+			errs = append(errs, desk.Invalidf(fmt.Sprintf("operators.accounts[%d].password", i), "%v", err))
+		}
+	}
+	return errors.Join(errs...)
+}

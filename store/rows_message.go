@@ -42,6 +42,7 @@ type messageRow struct {
 	Revisions   int
 	Follow      bool
 	SendAfter   *time.Time
+	Trace       string
 }
 
 func (messageRow) TableName() string { return "messages" }
@@ -55,7 +56,7 @@ func newMessageRow(m *desk.Message) (messageRow, error) {
 		HTMLDigest: m.HTML.Digest, HTMLSize: m.HTML.Size, RawDigest: m.Raw.Digest, RawSize: m.Raw.Size,
 		Attachments: p.pack(m.Attachments), Mentions: p.pack(m.Mentions), Damage: p.pack(m.Damage), Auto: p.pack(m.Auto),
 		SendState: string(m.Send), SendError: desk.Clean(m.SendError), SentAt: microp(m.SentAt), CreatedAt: micro(m.CreatedAt),
-		EditedAt: microp(m.EditedAt), DeletedAt: microp(m.DeletedAt),
+		EditedAt: microp(m.EditedAt), DeletedAt: microp(m.DeletedAt), Trace: m.Trace,
 	}
 	return row, p.err
 }
@@ -68,7 +69,7 @@ func (r *messageRow) desk() (desk.Message, error) {
 		ExternalID: r.ExternalID, Fingerprint: r.Fingerprint, Subject: r.Subject, Text: r.Body,
 		HTML: desk.BlobRef{Digest: r.HTMLDigest, Size: r.HTMLSize}, Raw: desk.BlobRef{Digest: r.RawDigest, Size: r.RawSize},
 		Send: desk.SendState(r.SendState), SendError: r.SendError, SentAt: timeOf(r.SentAt), CreatedAt: r.CreatedAt.UTC(),
-		EditedAt: timeOf(r.EditedAt), DeletedAt: timeOf(r.DeletedAt),
+		EditedAt: timeOf(r.EditedAt), DeletedAt: timeOf(r.DeletedAt), Trace: r.Trace,
 	}
 	u.unpack(r.Author, &m.Author)
 	u.unpack(r.Sender, &m.From)

@@ -96,6 +96,7 @@ func (a *attempt) restrained() string {
 // send hands the reply to the sender. A sender that panics may have sent.
 func (a *attempt) send(ctx context.Context, s Sender) (proof desk.Proof, err error) {
 	defer guard(&err)
+	defer a.d.metrics.sendTook(a.out.Source, time.Now())
 	return s.Send(ctx, &a.out.Reply)
 }
 

@@ -12,8 +12,9 @@ import (
 // Breach marks clocks that are past due, so that a missed promise is an event
 // on its ticket and not only a red number on a page.
 type Breach struct {
-	Books BreachBooks
-	Log   *slog.Logger
+	Books   BreachBooks
+	Log     *slog.Logger
+	Metrics *Metrics // nil: nothing is counted
 }
 
 // BreachBooks is what the breach job needs from the store.
@@ -35,9 +36,16 @@ func (b *Breach) Once(ctx context.Context, now time.Time) error {
 		return err
 	}
 	for _, id := range ids {
-		_, err := b.Books.Change(ctx, id, 0, func(t *desk.Ticket) ([]desk.Event, error) { return t.Breach(now), nil })
+		var events []desk.Event // of the last run: a transaction may run again
+		_, err := b.Books.Change(ctx, id, 0, func(t *desk.Ticket) ([]desk.Event, error) {
+			events = t.Breach(now)
+			return events, nil
+		})
 		if err != nil && !errors.Is(err, desk.ErrNotFound) {
 			return err
+		}
+		if err == nil {
+			b.Metrics.breached(events)
 		}
 		b.Log.Info("SLA breached", "ticket", id)
 	}

@@ -107,7 +107,7 @@ func (d *Dispatch) send(ids []desk.ReceiptID) {
 			d.log.Warn("could not queue; the sweep will", "count", n, "error", err)
 		}
 		cancel()
-		d.metrics.group("task", n)
+		d.metrics.group(borderTask, n)
 		ids = ids[n:]
 	}
 }

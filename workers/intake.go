@@ -21,6 +21,7 @@ type Intake struct {
 	view     Viewer
 	policy   func() *desk.Policy
 	line     *pipeline.Line
+	clocked  *pipeline.Line // the same, measured stage by stage
 	dispatch *Dispatch
 	metrics  *Metrics
 	now      func() time.Time
@@ -49,6 +50,7 @@ type Parts struct {
 func NewIntake(p Parts) *Intake {
 	i := &Intake{books: p.Books, view: p.View, policy: p.Policy, line: p.Line, dispatch: p.Dispatch,
 		metrics: p.Metrics, now: p.Now, log: p.Log, set: p.Settings}
+	i.clocked = clocked(p.Line, p.Metrics)
 	i.accepting = newGroup(1, i.set.LedgerGroup, i.set.Pending, i.set.LedgerWait, i.acceptGroup)
 	i.filing = newGroup(i.set.FileLanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
 	return i
@@ -78,6 +80,7 @@ func (i *Intake) Submit(ctx context.Context, cursor *desk.Cursor, drafts ...*des
 func (i *Intake) accept(ctx context.Context, cursor *desk.Cursor, drafts []*desk.Draft) ([]desk.ReceiptID, error) {
 	if n := i.inHand.Add(int64(len(drafts))); n > int64(i.set.Pending) && n > int64(len(drafts)) {
 		i.inHand.Add(-int64(len(drafts)))
+		i.metrics.shed(drafts)
 		return nil, fmt.Errorf("workers: more than limits.pending messages in hand: %w", desk.ErrBusy)
 	}
 	defer i.inHand.Add(-int64(len(drafts)))
@@ -92,7 +95,10 @@ func (i *Intake) accept(ctx context.Context, cursor *desk.Cursor, drafts []*desk
 	var ids []desk.ReceiptID
 	var err error
 	if cursor != nil || len(drafts) == 0 {
+		i.metrics.group(borderLedger, len(receipts))
+		start := time.Now()
 		ids, err = i.books.Accept(ctx, cursor, receipts)
+		i.metrics.commit(borderLedger, start)
 	} else {
 		var w written
 		w, err = i.accepting.do(ctx, receipts, len(receipts))
@@ -129,8 +135,10 @@ func (i *Intake) acceptGroup(ctx context.Context, groups [][]desk.Receipt) ([]wr
 	for _, g := range groups {
 		all = append(all, g...)
 	}
-	i.metrics.group("ledger", len(all))
+	i.metrics.group(borderLedger, len(all))
+	start := time.Now()
 	ids, err := i.books.Accept(ctx, nil, all)
+	i.metrics.commit(borderLedger, start)
 	out := make([]written, 0, len(groups))
 	switch {
 	case err == nil:

@@ -71,14 +71,18 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt) (again []desk.R
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	var down error // the books did not answer: no message's fault
-	for _, r := range open {
+	for n, r := range open {
 		if r.Draft == nil {
 			i.fail(ctx, r, desk.Permanent(errors.New("the stored draft cannot be read")))
 			continue
 		}
 		pass := pipeline.NewPass(r, policy, books, i.now())
+		line := i.line
+		if n%watchEvery == 0 {
+			line = i.clocked
+		}
 		start := time.Now()
-		switch err := i.line.Run(ctx, pass); {
+		switch err := line.Run(ctx, pass); {
 		case errors.Is(err, desk.ErrUnavailable):
 			wait.Wait()
 			return nil, 0, err
@@ -146,6 +150,7 @@ func (i *Intake) fail(ctx context.Context, r desk.Receipt, cause error) {
 		i.log.Error("could not record trouble", "receipt", r.ID, "error", err, "cause", cause)
 		return
 	}
+	i.metrics.trouble(r.Source)
 	i.log.Warn("trouble with a message", "receipt", r.ID, "source", r.Source, "state", state, "error", cause)
 	if state == desk.Failed {
 		i.metrics.settled(r, desk.Failed, i.now())
@@ -155,8 +160,10 @@ func (i *Intake) fail(ctx context.Context, r desk.Receipt, cause error) {
 // fileGroup saves one filing group in one transaction. When the transaction
 // fails it is tried again in halves, down to the bad one alone.
 func (i *Intake) fileGroup(ctx context.Context, filings []*desk.Filing) ([]desk.FilingResult, error) {
-	i.metrics.group("filing", len(filings))
+	i.metrics.group(borderFiling, len(filings))
+	start := time.Now()
 	results, err := i.books.File(ctx, filings)
+	i.metrics.commit(borderFiling, start)
 	if err == nil {
 		return results, nil
 	}

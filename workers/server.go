@@ -45,7 +45,7 @@ func NewServer(intake *Intake, redis asynq.RedisConnOpt, books ServerBooks, now 
 	lag := newLag(set.SweepAfter, now())
 	return &Server{intake: intake, redis: redis, now: now, log: log, set: set, lag: lag, jobs: []Job{
 		&Sweep{Books: books, Intake: intake, Log: log, Set: set, Behind: lag.behind},
-		&Breach{Books: books, Log: log},
+		&Breach{Books: books, Log: log, Metrics: intake.metrics},
 	}}
 }
 

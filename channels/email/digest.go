@@ -120,6 +120,7 @@ func (f *folder) submit(ctx context.Context, batch []*mail, drafts []*desk.Draft
 		return ours{fmt.Errorf("submit up to uid %d: %d receipts for %d mails", last, len(receipts), len(drafts))}
 	}
 	f.last = last
+	f.a.reading.message(f.name, f.a.Now())
 	f.from = max(f.from, batch[len(batch)-1].uid)
 	if f.a.settings.MoveTo != "" {
 		for i, m := range batch {

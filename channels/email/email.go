@@ -76,6 +76,7 @@ type adapter struct {
 	settings settings
 	pace     pace
 	parser   parser
+	reading  *progress
 }
 
 func open(c channels.Config) (*adapter, error) {
@@ -93,7 +94,7 @@ func open(c channels.Config) (*adapter, error) {
 	if _, _, address := cutAddress(s.User); address && len(c.Source.Addresses) == 0 {
 		c.Source.Addresses = []string{s.User} // at least this one is ours
 	}
-	return &adapter{Config: c, settings: s, pace: defaultPace(),
+	return &adapter{Config: c, settings: s, pace: defaultPace(), reading: newProgress(s.Folders, c.Now()),
 		parser: parser{source: c.Source, secret: c.Secret, blobs: c.Blobs, limits: letter.Limits{
 			Depth: c.Limits.Depth, Parts: c.Limits.Parts, HeaderBytes: c.Limits.HeaderBytes, TextBytes: c.Limits.TextBytes,
 			PartBytes: s.MaxMessageBytes}, attachments: c.Limits.Attachments}}, nil

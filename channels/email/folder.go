@@ -86,6 +86,7 @@ func (f *folder) run(ctx context.Context) error {
 			}
 			f.backoff.reset()
 		})
+		f.a.reading.ended(f.name, err, f.a.Now())
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -119,6 +120,9 @@ func (f *folder) session(ctx context.Context, working func()) error {
 			return fmt.Errorf("email: folder %s: %w", f.name, err)
 		}
 		if first {
+			f.a.reading.connected(f.name, f.a.Now())
+		}
+		if first {
 			if err := f.reconcile(ctx, s); err != nil {
 				return fmt.Errorf("email: %w", err)
 			}
@@ -133,6 +137,7 @@ func (f *folder) session(ctx context.Context, working func()) error {
 				}
 				f.busy, fresh = found || fresh, false
 				working()
+				f.a.reading.caughtUp(f.name, f.a.Now())
 			}
 			if err := f.clear(ctx, s); err != nil {
 				return fmt.Errorf("email: %w", err)

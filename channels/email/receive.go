@@ -16,7 +16,9 @@ func (a *adapter) Run(ctx context.Context) error {
 		if err != nil {
 			return nil
 		}
+		a.reading.hold(true, a.Now())
 		err = a.hold(ctx, token)
+		a.reading.hold(false, a.Now())
 		a.release(ctx)
 		if ctx.Err() != nil {
 			return nil

@@ -67,6 +67,9 @@ type Draft struct {
 	Ask *Ask `json:"ask,omitempty"`
 	// Damage says in plain words what was broken and how it was read anyway.
 	Damage []string `json:"damage,omitempty"`
+	// Trace is the trace the message belongs to, as a traceparent (W3C Trace
+	// Context). It is no part of what was said, and empty when nothing is traced.
+	Trace string `json:"trace,omitempty"`
 }
 
 // Conversation is the key in whose order messages are filed: the group, else

@@ -60,6 +60,9 @@ type Message struct {
 	// erase.
 	EditedAt  time.Time `json:"editedAt,omitzero"`
 	DeletedAt time.Time `json:"deletedAt,omitzero"`
+	// Trace is the trace an outbound message belongs to, as a traceparent (W3C
+	// Trace Context); empty when nothing is traced.
+	Trace string `json:"-"`
 }
 
 // LogValue shows IDs and sizes, never what it says.

@@ -133,6 +133,9 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"parents make no circle", noCircles},
 			{"of links that would make a circle at once one fails", circleRace},
 		}},
+		{"the house feels its pulse", []promise{
+			{"what waits is counted by state", pulse},
+		}},
 		{"the house keeps its keys", []promise{
 			{"a key lives until it is revoked", keyLife},
 			{"a setting is made once by many at once", settingRace},

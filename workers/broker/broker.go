@@ -100,6 +100,7 @@ type Broker struct {
 	about   string
 	local   *local // nil when somebody else runs the server
 	client  redis.UniversalClient
+	made    *clients
 	log     *slog.Logger
 	close   sync.Once
 	closed  error
@@ -127,7 +128,7 @@ func Open(ctx context.Context, options Options, log *slog.Logger) (*Broker, erro
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{remote: options, log: log, passed: options.vouched}
+	b := &Broker{remote: options, log: log, passed: options.vouched, made: &clients{}}
 	switch options.Mode {
 	case Auto:
 		b.local, err = openLocal(ctx, options, log)
@@ -146,7 +147,7 @@ func Open(ctx context.Context, options Options, log *slog.Logger) (*Broker, erro
 	} else {
 		b.about = describe(b.remote)
 	}
-	b.client = newClient(b.remote)
+	b.client = b.made.keep(newClient(b.remote))
 	if err := b.openCheck(ctx); err != nil {
 		_ = b.Close()
 		return nil, err
@@ -173,7 +174,7 @@ func (b *Broker) openCheck(ctx context.Context) error {
 // AsynqOpt returns the connection to give to asynq's clients, servers,
 // inspectors and schedulers. Each of them gets a client of its own, which it
 // closes itself.
-func (b *Broker) AsynqOpt() asynq.RedisConnOpt { return connOpt{b.remote} }
+func (b *Broker) AsynqOpt() asynq.RedisConnOpt { return connOpt{b.remote, b.made} }
 
 // Client returns the shared client, for
 // asynq.NewClientFromRedisClient, rate limits and health checks. Nobody but

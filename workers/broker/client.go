@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
@@ -12,10 +13,45 @@ import (
 
 // connOpt is asynq's way to make a client. asynq's own options cannot switch
 // off maintenance notifications or honour a context's deadline, ours do.
-type connOpt struct{ options Options }
+type connOpt struct {
+	options Options
+	made    *clients
+}
 
 // MakeRedisClient returns a new redis.UniversalClient.
-func (c connOpt) MakeRedisClient() any { return newClient(c.options) }
+func (c connOpt) MakeRedisClient() any { return c.made.keep(newClient(c.options)) }
+
+// clients are all that were made of one broker, for their pools to be counted.
+type clients struct {
+	mu  sync.Mutex
+	all []redis.UniversalClient
+}
+
+func (c *clients) keep(client redis.UniversalClient) redis.UniversalClient {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.all = append(c.all, client)
+	return client
+}
+
+// Pool adds up the connection pools of the shared client and of every client
+// that asynq was given. A few clients live as long as the process; what was
+// closed counts no connections any more.
+func (b *Broker) Pool() redis.PoolStats {
+	b.made.mu.Lock()
+	defer b.made.mu.Unlock()
+	var sum redis.PoolStats
+	for _, c := range b.made.all {
+		p := c.PoolStats()
+		sum.Hits += p.Hits
+		sum.Misses += p.Misses
+		sum.Timeouts += p.Timeouts
+		sum.TotalConns += p.TotalConns
+		sum.IdleConns += p.IdleConns
+		sum.StaleConns += p.StaleConns
+	}
+	return sum
+}
 
 // newClient makes a client; it connects at first use. Maintenance
 // notifications are a handshake only Redis Enterprise answers, and proxies

@@ -30,7 +30,7 @@ func (h *house) sources() (*adapters, error) {
 	h.opening.Lock()
 	defer h.opening.Unlock()
 	if h.opened == nil {
-		a, err := h.openSources()
+		a, err := h.openSources(h.intake)
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +39,8 @@ func (h *house) sources() (*adapters, error) {
 	return h.opened, nil
 }
 
-func (h *house) openSources() (*adapters, error) {
+// openSources opens the sources of the config; they hand what they take to sink.
+func (h *house) openSources(sink channels.Sink) (*adapters, error) {
 	c := h.config.Config()
 	a := &adapters{opened: map[string]channels.Adapter{}, teams: map[string]desk.TeamID{}}
 	for _, src := range c.Sources {
@@ -52,7 +53,7 @@ func (h *house) openSources() (*adapters, error) {
 		}
 		source := c.Policy().Sources[src.Name]
 		adapter, err := kind.Open(channels.Config{
-			Source: source, Block: src.Block, Sink: h.intake, Blobs: h.blobs, Mailboxes: h.store, Desk: h,
+			Source: source, Block: src.Block, Sink: sink, Blobs: h.blobs, Mailboxes: h.store, Desk: h,
 			Secret: h.secret, Holder: h.holder, Limits: channelLimits(c.Limits), Log: h.log, Now: h.now,
 		})
 		if err != nil {

@@ -29,7 +29,7 @@ func (c *inspectCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	defer h.store.Close()
-	sources, err := h.openSources()
+	sources, err := h.openSources(h.intake)
 	if err != nil {
 		return err
 	}

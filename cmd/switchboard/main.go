@@ -39,6 +39,7 @@ type commands struct {
 	Explain  explainCmd  `cmd:"" help:"Say why a message or ticket is what it is and where it is."`
 	Inspect  inspectCmd  `cmd:"" help:"Read a Slack event on stdin and say why it does or does not become a ticket."`
 	Replay   replayCmd   `cmd:"" help:"Run failed, held or dropped messages through the line again."`
+	Bench    benchCmd    `cmd:"" help:"Measure this machine and this version: ingest, import, floods; private databases, bounded loads."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

@@ -122,7 +122,7 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 		up(l.Addr().String())
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return h.serveHTTP(ctx, l, handler) })
+	g.Go(func() error { return h.serveHTTP(ctx, l, h.withPprof(handler)) })
 	for _, hook := range opened.hooks() {
 		g.Go(func() error { return hook.Run(ctx) })
 	}
@@ -209,7 +209,7 @@ func (h *house) withOps(ctx context.Context, addr string, part func(context.Cont
 			fmt.Fprintln(w, "ready")
 		})
 		mux.Handle("GET /metrics", promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}))
-		g.Go(func() error { return h.serveHTTP(ctx, l, mux) })
+		g.Go(func() error { return h.serveHTTP(ctx, l, h.withPprof(mux)) })
 	}
 	return g.Wait()
 }

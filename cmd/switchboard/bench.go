@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"golang.org/x/term"
+
+	"switchboard/cmd/switchboard/bench"
+	"switchboard/pipeline/desk"
+)
+
+// benchCmd measures: each load runs the product as processes of its own on
+// private databases, bounded in count and time.
+type benchCmd struct {
+	Ingest  benchIngestCmd  `cmd:"" help:"Webhooks and API calls to tickets: rates, latencies, CPU; beside asynq's no-op and group size 1."`
+	Doorman benchDoormanCmd `cmd:"" hidden:"" help:"Part of ingest: doors that answer without a ledger."`
+}
+
+// benchPlace are the flags all loads share.
+type benchPlace struct {
+	Database string        `help:"PostgreSQL to use, superuser; a private one is started by default." placeholder:"URL"`
+	Redis    string        `help:"Redis to use; it is flushed again and again. A private one is started by default." placeholder:"URL"`
+	Embedded bool          `help:"One process on SQLite and an in-process Redis."`
+	Limit    time.Duration `help:"The whole run ends by then." default:"15m"`
+	JSON     string        `name:"json" help:"Also write the report as JSON." placeholder:"FILE"`
+}
+
+func (p *benchPlace) common(s streams) (bench.Common, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return bench.Common{}, err
+	}
+	c := bench.Common{Program: self, Version: version, Database: p.Database, Redis: p.Redis, Embedded: p.Embedded, Limit: p.Limit, Screen: s.err}
+	if f, ok := s.err.(*os.File); ok {
+		c.Bar = term.IsTerminal(int(f.Fd()))
+	}
+	if (p.Database != "" || p.Redis != "") && p.Embedded {
+		return c, errors.New("bench: --embedded brings its own database and Redis")
+	}
+	return c, nil
+}
+
+// finish prints a report and writes it where it was asked for.
+func (p *benchPlace) finish(s streams, r *bench.Report, err error) error {
+	if err != nil {
+		return err
+	}
+	if p.JSON != "" {
+		if err := r.Write(p.JSON); err != nil {
+			return err
+		}
+	}
+	return r.Print(s.out)
+}
+
+type benchIngestCmd struct {
+	benchPlace
+	Count      int               `help:"Messages of a saturated reading." default:"20000"`
+	Rounds     int               `help:"How often everything is measured; figures are medians." default:"3"`
+	Conns      int               `help:"Connections of the generator." default:"64"`
+	Half       time.Duration     `help:"Length of the reading at half load." default:"5s"`
+	API        int               `name:"api" help:"Tickets created over the REST API in a round; 0 for none." default:"2000"`
+	Roles      []string          `help:"Processes of the product: web and work, any number of them, or serve." default:"web,work"`
+	Intake     map[string]string `help:"Settings of the config's section intake to try, as fileLanes=4." placeholder:"KEY=VALUE"`
+	Only       []string          `help:"Readings to take: noop, full, half, api, single, doors. All by default; half and api need full." placeholder:"READING"`
+	CPUProfile string            `name:"cpuprofile" help:"Folder for CPU profiles of the roles under full load." placeholder:"DIR"`
+}
+
+// Validate runs before Run; what it refuses is a wrong command line.
+func (c *benchIngestCmd) Validate() error {
+	switch {
+	case c.Count < 1 || c.Count > 10_000_000:
+		return errors.New("--count must be between 1 and 10000000")
+	case c.Rounds < 1 || c.Rounds > 1000:
+		return errors.New("--rounds must be between 1 and 1000")
+	case c.Conns < 1 || c.Conns > 10_000:
+		return errors.New("--conns must be between 1 and 10000")
+	case c.API < 0 || c.Half <= 0 || c.Limit <= 0:
+		return errors.New("--api, --half and --limit must not be negative")
+	}
+	for _, r := range c.Roles {
+		if r != "web" && r != "work" && r != "serve" {
+			return fmt.Errorf("--roles: there is no role %q to load; there are web, work and serve", r)
+		}
+	}
+	return nil
+}
+
+func (c *benchIngestCmd) Run(ctx context.Context, s streams) error {
+	common, err := c.common(s)
+	if err != nil {
+		return err
+	}
+	if c.CPUProfile != "" {
+		if c.CPUProfile, err = filepath.Abs(c.CPUProfile); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(c.CPUProfile, 0o755); err != nil {
+			return err
+		}
+	}
+	r, err := bench.Ingest(ctx, bench.IngestOptions{Common: common, Count: c.Count, Rounds: c.Rounds, Conns: c.Conns, Half: c.Half, API: c.API,
+		Roles: c.Roles, Intake: c.Intake, Only: c.Only, Profiles: c.CPUProfile})
+	return c.finish(s, r, err)
+}
+
+// benchDoormanCmd answers at the doors of the config's chat sources and puts
+// each message into Redis as a task, without a ledger: what an ack costs when
+// nothing is promised. Only the benchmark runs it; nobody takes the tasks.
+type benchDoormanCmd struct {
+	place
+	Addr string `help:"Where to listen for HTTP." required:"" placeholder:"HOST:PORT"`
+}
+
+func (c *benchDoormanCmd) Run(ctx context.Context, s streams) error {
+	return role(ctx, c.place, s, nil, func(ctx context.Context, h *house) error {
+		opened, err := h.openSources(forgetful{h.client})
+		if err != nil {
+			return err
+		}
+		rest := http.NewServeMux()
+		rest.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+		handler, err := opened.mount(rest)
+		if err != nil {
+			return err
+		}
+		l, err := net.Listen("tcp", c.Addr)
+		if err != nil {
+			return err
+		}
+		return h.serveHTTP(ctx, l, handler)
+	})
+}
+
+// forgetful is a sink that promises nothing.
+type forgetful struct{ client *asynq.Client }
+
+// Submit puts each draft into Redis, whole.
+func (f forgetful) Submit(ctx context.Context, _ *desk.Cursor, drafts ...*desk.Draft) ([]desk.ReceiptID, error) {
+	ids := make([]desk.ReceiptID, len(drafts))
+	for i, d := range drafts {
+		if d.Source == "" || d.ExternalID == "" {
+			return nil, desk.Permanent(errors.New("bench: draft without source or external ID"))
+		}
+		payload, err := json.Marshal(d)
+		if err != nil {
+			return nil, err
+		}
+		ids[i] = desk.NewID[desk.ReceiptID](time.Now())
+		task := asynq.NewTask("bench:draft", payload)
+		if _, err := f.client.EnqueueContext(ctx, task, asynq.Queue("bench"), asynq.MaxRetry(10), asynq.Timeout(2*time.Minute)); err != nil {
+			return nil, fmt.Errorf("bench: enqueue: %w: %w", err, desk.ErrUnavailable)
+		}
+	}
+	return ids, nil
+}

@@ -1,0 +1,9 @@
+//go:build !linux
+
+package bench
+
+func readUsage(pid int, family bool) (usage, error) { return usage{}, ErrNoProc }
+
+func loadAverage() string { return "?" }
+
+func hardware() (cpu string, memory int64) { return "", 0 }

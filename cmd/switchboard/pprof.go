@@ -1,0 +1,23 @@
+package main
+
+import (
+	"net/http"
+	"net/http/pprof"
+)
+
+// withPprof puts Go's profiles beside what a role answers, when server.pprof
+// says so (net/http/pprof). They tell much and cost much: nobody else should
+// reach them.
+func (h *house) withPprof(rest http.Handler) http.Handler {
+	if !h.config.Config().Server.Pprof {
+		return rest
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", rest)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}

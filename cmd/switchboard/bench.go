@@ -22,6 +22,7 @@ import (
 // private databases, bounded in count and time.
 type benchCmd struct {
 	Ingest  benchIngestCmd  `cmd:"" help:"Webhooks and API calls to tickets: rates, latencies, CPU; beside asynq's no-op and group size 1."`
+	Flood   benchFloodCmd   `cmd:"" help:"One source is flooded: how long does a single message in another take?"`
 	Doorman benchDoormanCmd `cmd:"" hidden:"" help:"Part of ingest: doors that answer without a ledger."`
 }
 
@@ -87,12 +88,7 @@ func (c *benchIngestCmd) Validate() error {
 	case c.API < 0 || c.Half <= 0 || c.Limit <= 0:
 		return errors.New("--api, --half and --limit must not be negative")
 	}
-	for _, r := range c.Roles {
-		if r != "web" && r != "work" && r != "serve" {
-			return fmt.Errorf("--roles: there is no role %q to load; there are web, work and serve", r)
-		}
-	}
-	return nil
+	return loadRoles(c.Roles)
 }
 
 func (c *benchIngestCmd) Run(ctx context.Context, s streams) error {
@@ -111,6 +107,44 @@ func (c *benchIngestCmd) Run(ctx context.Context, s streams) error {
 	r, err := bench.Ingest(ctx, bench.IngestOptions{Common: common, Count: c.Count, Rounds: c.Rounds, Conns: c.Conns, Half: c.Half, API: c.API,
 		Roles: c.Roles, Intake: c.Intake, Only: c.Only, Profiles: c.CPUProfile})
 	return c.finish(s, r, err)
+}
+
+type benchFloodCmd struct {
+	benchPlace
+	Count  int               `help:"Messages of the flood." default:"100000"`
+	Every  time.Duration     `help:"How often a single message comes in another source." default:"2s"`
+	Calm   int               `help:"Single messages measured before the flood." default:"3"`
+	Conns  int               `help:"Connections of the flood." default:"64"`
+	Roles  []string          `help:"Processes of the product: web and work, any number of them, or serve." default:"web,work"`
+	Intake map[string]string `help:"Settings of the config's section intake to try, as fileLanes=4." placeholder:"KEY=VALUE"`
+	Behind bool              `help:"Let the flood pile up before the workers begin."`
+}
+
+// Validate runs before Run; what it refuses is a wrong command line.
+func (c *benchFloodCmd) Validate() error {
+	if c.Count < 1 || c.Count > 10_000_000 || c.Conns < 1 || c.Conns > 10_000 || c.Calm < 0 || c.Every <= 0 || c.Limit <= 0 {
+		return errors.New("--count must be between 1 and 10000000, --conns between 1 and 10000, --every and --limit positive")
+	}
+	return loadRoles(c.Roles)
+}
+
+func (c *benchFloodCmd) Run(ctx context.Context, s streams) error {
+	common, err := c.common(s)
+	if err != nil {
+		return err
+	}
+	r, err := bench.Flood(ctx, bench.FloodOptions{Common: common, Count: c.Count, Every: c.Every, Calm: c.Calm, Conns: c.Conns, Roles: c.Roles, Intake: c.Intake, Behind: c.Behind})
+	return c.finish(s, r, err)
+}
+
+// loadRoles refuses roles that cannot be put under load.
+func loadRoles(roles []string) error {
+	for _, r := range roles {
+		if r != "web" && r != "work" && r != "serve" {
+			return fmt.Errorf("--roles: there is no role %q to load; there are web, work and serve", r)
+		}
+	}
+	return nil
 }
 
 // benchDoormanCmd answers at the doors of the config's chat sources and puts

@@ -23,6 +23,7 @@ func defaults() *Config {
 		Server:   Server{Addr: "127.0.0.1:8080", ReadTimeout: 30 * time.Second, ShutdownTimeout: 20 * time.Second},
 		Database: Database{MaxConns: 12},
 		Redis:    Redis{Mode: "auto"},
+		Blobs:    Blobs{KeepBytes: 64 * KB},
 		Log:      Log{Level: "info", Format: "text"},
 		Limits: Limits{
 			BodyBytes: MB, MessageBytes: 50 * MB, TextBytes: MB, Attachments: 500,

@@ -2,10 +2,9 @@ package store
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
-
-	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
+	"strings"
 
 	"switchboard/pipeline/desk"
 )
@@ -191,29 +190,20 @@ func (p *people) commit(e *entry, v verdict) {
 
 // customerSaved writes back a customer's record. An external ID, once known,
 // stays until another is given.
-var customerSaved = clause.OnConflict{
-	Columns: []clause.Column{{Name: "id"}},
-	DoUpdates: append(clause.AssignmentColumns([]string{"name", "email", "phone", "account_id", "service_level", "vip", "language",
-		"time_zone", "preferences", "updated_at"}), clause.Assignment{Column: clause.Column{Name: "external_id"},
-		Value: gorm.Expr("COALESCE(excluded.external_id, customers.external_id)")}),
-}
+var customerSaved = saved(`name email phone account_id service_level vip language time_zone preferences updated_at`,
+	"external_id = COALESCE(excluded.external_id, customers.external_id)")
 
 // customerFilled completes a record that is there: only what is empty is
 // written, so that nobody's change is undone by what the line read before it.
-var customerFilled = clause.OnConflict{
-	Columns: []clause.Column{{Name: "id"}},
-	DoUpdates: append(filled("name", "email", "phone", "account_id", "service_level", "language", "time_zone", "preferences"),
-		clause.Assignment{Column: clause.Column{Name: "external_id"}, Value: gorm.Expr("COALESCE(customers.external_id, excluded.external_id)")},
-		clause.Assignment{Column: clause.Column{Name: "updated_at"}, Value: gorm.Expr("excluded.updated_at")}),
-}
+var customerFilled = saved("updated_at", filled("name", "email", "phone", "account_id", "service_level", "language", "time_zone", "preferences")+
+	"external_id = COALESCE(customers.external_id, excluded.external_id)")
 
-func filled(columns ...string) clause.Set {
-	var set clause.Set
+func filled(columns ...string) string {
+	var set strings.Builder
 	for _, c := range columns {
-		set = append(set, clause.Assignment{Column: clause.Column{Name: c},
-			Value: gorm.Expr("CASE WHEN customers." + c + " = '' THEN excluded." + c + " ELSE customers." + c + " END")})
+		fmt.Fprintf(&set, "%[1]s = CASE WHEN customers.%[1]s = '' THEN excluded.%[1]s ELSE customers.%[1]s END, ", c)
 	}
-	return set
+	return set.String()
 }
 
 // writePeople writes companies, changed customers, new customers and handles,

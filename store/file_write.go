@@ -204,7 +204,7 @@ func appendEvents(rows []eventRow, events []desk.Event) ([]eventRow, error) {
 // insertEvents inserts events, which are always new: their tickets are locked.
 func insertEvents(tx *gorm.DB, rows []eventRow) error {
 	slices.SortFunc(rows, func(a, b eventRow) int { return cmp.Or(cmp.Compare(a.TicketID, b.TicketID), cmp.Compare(a.Seq, b.Seq)) })
-	_, err := insert(tx, rows)
+	_, err := insert(tx, rows, "")
 	return err
 }
 

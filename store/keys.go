@@ -13,11 +13,11 @@ import (
 // AddKey keeps an API key. A name that a key in force has already, or a hash
 // that is known, is desk.ErrConflict.
 func (s *Store) AddKey(ctx context.Context, k desk.Key) error {
-	res := s.w.WithContext(ctx).Clauses(doNothing).Create(&[]keyRow{newKeyRow(&k)})
-	if res.Error == nil && res.RowsAffected == 0 {
-		res.Error = fmt.Errorf("name or key is taken: %w", desk.ErrConflict)
+	n, err := insert(s.w.WithContext(ctx), []keyRow{newKeyRow(&k)}, doNothing)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("name or key is taken: %w", desk.ErrConflict)
 	}
-	return failed("add key", res.Error)
+	return failed("add key", err)
 }
 
 // Keys returns all keys, revoked ones too, oldest first.

@@ -55,6 +55,9 @@ func (s *Store) Accept(ctx context.Context, cursor *desk.Cursor, rs []desk.Recei
 				return err
 			}
 		}
+		if err := s.keep(tx, fresh(rs, first, had)); err != nil {
+			return err
+		}
 		if cursor != nil {
 			return moveCursor(tx, cursor)
 		}
@@ -63,8 +66,8 @@ func (s *Store) Accept(ctx context.Context, cursor *desk.Cursor, rs []desk.Recei
 	if err != nil {
 		return nil, failed("accept", err)
 	}
-	for i, r := range rs {
-		m := message{r.Source, key(r.ExternalID), key(r.Fingerprint)}
+	for i := range rs {
+		m := messageOf(&rs[i])
 		id := first[m]
 		if old, ok := had[m]; ok {
 			id = old
@@ -77,6 +80,20 @@ func (s *Store) Accept(ctx context.Context, cursor *desk.Cursor, rs []desk.Recei
 // message is what makes a message one message: where, which ID, what content.
 // where is the source in the ledger and the scope among a ticket's messages.
 type message struct{ where, externalID, fingerprint string }
+
+func messageOf(r *desk.Receipt) message {
+	return message{r.Source, key(r.ExternalID), key(r.Fingerprint)}
+}
+
+// fresh are the receipts whose rows are new: the first of each message the
+// ledger did not have.
+func fresh(rs []desk.Receipt, first, had map[message]string) []desk.Receipt {
+	return slices.DeleteFunc(slices.Clone(rs), func(r desk.Receipt) bool {
+		m := messageOf(&r)
+		old, known := had[m]
+		return first[m] != string(r.ID) || known && old != string(r.ID)
+	})
+}
 
 func compareMessages(a, b message) int {
 	return cmp.Or(cmp.Compare(a.where, b.where), cmp.Compare(a.externalID, b.externalID), cmp.Compare(a.fingerprint, b.fingerprint))

@@ -19,12 +19,12 @@ import (
 // SQLite says "SCAN ledger" for that and adds "USING INDEX" when the order of an
 // index is followed, which a LIMIT ends; PostgreSQL says "Seq Scan on ledger".
 var wholeTable = map[string]*regexp.Regexp{
-	SQLite:   regexp.MustCompile(`(?m)^SCAN (ledger|threads|tickets|messages|events|accounts|customers|identities|teams|turns|links|api_keys|revisions|message_groups)$`),
+	SQLite:   regexp.MustCompile(`(?m)^SCAN (ledger|threads|tickets|messages|events|accounts|customers|identities|teams|turns|links|api_keys|revisions|message_groups|kept)$`),
 	Postgres: regexp.MustCompile(`Seq Scan on \w+`),
 }
 
 // indexes are those that hot statements need; the others only keep keys unique.
-var indexes = strings.Fields(`ledger_message ledger_seen ledger_waiting ledger_ahead ledger_unfiled tickets_number tickets_status tickets_team
+var indexes = strings.Fields(`ledger_external ledger_waiting ledger_ahead ledger_unfiled tickets_number tickets_status tickets_team
 	tickets_agent tickets_customer tickets_due messages_unique messages_ticket messages_sending events_ticket accounts_domain customers_external
 	identities_customer links_to api_keys_hash messages_following customers_merged messages_failed`)
 
@@ -151,7 +151,7 @@ func everythingHot(t *testing.T, s *Store) {
 			id := fmt.Sprint(max(round, 1), "-", i) // the second round brings what is there
 			d := &desk.Draft{Source: "mail", Channel: desk.Email, Scope: "EMAIL", ExternalID: id, Fingerprint: "f", From: desk.Party{Handle: id + "@example.com"},
 				Thread: desk.Thread{Key: "thread", Address: []byte(`{}`)}, References: []string{"parent"}, ReceivedAt: now,
-				Group: "group", Window: time.Minute, Target: "target", Profile: &desk.Profile{Email: "p@example.com", EmailVerified: true},
+				Kept: []desk.Kept{desk.Keep([]byte(id))}, Group: "group", Window: time.Minute, Target: "target", Profile: &desk.Profile{Email: "p@example.com", EmailVerified: true},
 				Ask: &desk.Ask{CustomerID: "crm", TeamID: "team"}}
 			drafts, rs = append(drafts, d), append(rs, desk.NewReceipt(d, now))
 		}
@@ -228,6 +228,8 @@ func everythingHot(t *testing.T, s *Store) {
 	_, err = s.DueClocks(ctx, now, 10)
 	must(err)
 	_, err = s.Pulse(ctx)
+	must(err)
+	_, _, err = s.Kept(ctx, desk.Keep(nil).Ref.Digest)
 	must(err)
 	for _, f := range []desk.ReceiptFilter{{}, {State: desk.Failed}, {Newest: true}, {State: desk.Held, Newest: true}, {IDs: []desk.ReceiptID{"x"}}} {
 		_, err = s.ReceiptList(ctx, f)

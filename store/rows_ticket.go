@@ -2,10 +2,7 @@ package store
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
-
-	"gorm.io/gorm/clause"
 
 	"switchboard/pipeline/desk"
 )
@@ -58,13 +55,10 @@ func (ticketRow) TableName() string { return "tickets" }
 
 // ticketSaved writes back rows that are locked: one statement for many, found
 // by their ID. The columns that never change are left out.
-var ticketSaved = clause.OnConflict{
-	Columns: []clause.Column{{Name: "id"}},
-	DoUpdates: clause.AssignmentColumns(strings.Fields(`title description status priority type tags due_date
-		customer_id team_id agent_id assigned_by escalation handling custom participants clocks next_due_at
-		previous_status first_response_at resolved_at closed_at reopen_count message_count last_customer_at
-		last_agent_at merged_into event_count thread_source thread_key thread_address updated_at deleted_at version`)),
-}
+var ticketSaved = saved(`title description status priority type tags due_date
+	customer_id team_id agent_id assigned_by escalation handling custom participants clocks next_due_at
+	previous_status first_response_at resolved_at closed_at reopen_count message_count last_customer_at
+	last_agent_at merged_into event_count thread_source thread_key thread_address updated_at deleted_at version`, "")
 
 // newTicketRow leaves the thread columns empty: they are not the ticket's own.
 func newTicketRow(t *desk.Ticket) (ticketRow, error) {

@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"math/bits"
-	"reflect"
 	"time"
 
 	"gorm.io/gorm"
@@ -15,52 +13,6 @@ import (
 
 	"switchboard/pipeline/desk"
 )
-
-// insertMax is the most rows one statement inserts; insertParams is the most
-// parameters it has on SQLite, whose driver looks for each of them among all.
-const (
-	insertMax    = 128
-	insertParams = 512
-)
-
-// doNothing leaves a row that is there already alone; the caller compares the
-// number of rows.
-var doNothing = clause.OnConflict{DoNothing: true}
-
-// insert inserts rows in statements whose lengths are powers of two, so that a
-// table has eight statement texts and the caches stay warm, and returns how
-// many went in.
-func insert[T any](tx *gorm.DB, rows []T, oc ...clause.Expression) (n int64, err error) {
-	most := insertMax
-	if tx.Name() == SQLite {
-		most = powerOfTwo(max(insertParams/reflect.TypeFor[T]().NumField(), 1))
-	}
-	for len(rows) > 0 {
-		k := min(powerOfTwo(len(rows)), most)
-		part := rows[:k]
-		res := tx.Clauses(oc...).Create(&part)
-		if res.Error != nil {
-			return n, res.Error
-		}
-		n += res.RowsAffected
-		rows = rows[k:]
-	}
-	return n, nil
-}
-
-// powerOfTwo is the greatest power of two that is not above n, which is at
-// least 1.
-func powerOfTwo(n int) int { return 1 << (bits.Len(uint(n)) - 1) }
-
-// insertNew inserts rows that must all be new, and ends the transaction with
-// errAgain when somebody else made one of them meanwhile.
-func insertNew[T any](tx *gorm.DB, rows []T) error {
-	n, err := insert(tx, rows, doNothing)
-	if err == nil && n != int64(len(rows)) {
-		err = errAgain
-	}
-	return err
-}
 
 // in is the condition that col is one of values. It has one parameter whatever
 // their number, so that there are two statements at most: a single value lets an

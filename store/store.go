@@ -13,7 +13,7 @@
 //   - Uniqueness is kept by indexes, not by looking first: a receipt by source,
 //     external ID and fingerprint; a conversation key by scope; a message by
 //     scope, external ID and fingerprint; an event by ticket and number.
-//   - Rows are locked in one order: ledger, existing tickets, accounts,
+//   - Rows are locked in one order: ledger, kept bytes, existing tickets, accounts,
 //     customers, identities, teams, threads, turns, new tickets, messages,
 //     events, links; and sorted within each. So nothing deadlocks.
 //   - Every time that comes back is in UTC with microseconds; so is what is

@@ -122,7 +122,7 @@ func (a *adapter) submit(w http.ResponseWriter, ctx context.Context, body []byte
 	out := answer{}
 	var drafts []*desk.Draft
 	var err error
-	var raw desk.BlobRef
+	var raw desk.Kept
 	ctx, cancel := context.WithTimeout(ctx, a.settings.Attachments.Timeout+10*time.Second)
 	defer cancel()
 	for i := range found {
@@ -130,8 +130,8 @@ func (a *adapter) submit(w http.ResponseWriter, ctx context.Context, body []byte
 			out.Ignored = append(out.Ignored, found[i].Ignore)
 			continue
 		}
-		if raw.IsZero() {
-			if raw, err = a.Blobs.Put(ctx, bytes.NewReader(body)); err != nil {
+		if raw.Ref.IsZero() {
+			if raw, err = a.keep(ctx, body); err != nil {
 				a.later(w, fmt.Errorf("chat: keep the request: %w", err))
 				return
 			}
@@ -140,10 +140,13 @@ func (a *adapter) submit(w http.ResponseWriter, ctx context.Context, body []byte
 		if len(found) > 1 {
 			part = fmt.Sprintf("/%d", i+1)
 		}
-		d, err := a.draft(ctx, &found[i], raw, part)
+		d, err := a.draft(ctx, &found[i], raw.Ref, part)
 		if err != nil {
 			a.later(w, err)
 			return
+		}
+		if raw.Bytes != nil {
+			d.Kept = append(d.Kept, raw)
 		}
 		out.Accepted++
 		if !slices.ContainsFunc(drafts, func(x *desk.Draft) bool { return x.ExternalID == d.ExternalID && x.Fingerprint == d.Fingerprint }) {
@@ -167,6 +170,16 @@ func (a *adapter) submit(w http.ResponseWriter, ctx context.Context, body []byte
 		return
 	}
 	say(w, http.StatusOK, out)
+}
+
+// keep sees to it that the request is on disk when its messages are accepted: a
+// small one goes with them, a large one into a blob before.
+func (a *adapter) keep(ctx context.Context, body []byte) (desk.Kept, error) {
+	if int64(len(body)) <= a.Limits.KeepBytes {
+		return desk.Keep(body), nil
+	}
+	ref, err := a.Blobs.Put(ctx, bytes.NewReader(body))
+	return desk.Kept{Ref: ref}, err
 }
 
 // draft collects what belongs to a message and makes its draft.

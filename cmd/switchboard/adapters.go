@@ -54,7 +54,7 @@ func (h *house) openSources(sink channels.Sink) (*adapters, error) {
 		source := c.Policy().Sources[src.Name]
 		adapter, err := kind.Open(channels.Config{
 			Source: source, Block: src.Block, Sink: sink, Blobs: h.blobs, Mailboxes: h.store, Desk: h,
-			Secret: h.secret, Holder: h.holder, Limits: channelLimits(c.Limits), Log: h.log, Now: h.now,
+			Secret: h.secret, Holder: h.holder, Limits: channelLimits(c), Log: h.log, Now: h.now,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", src.Name, err)

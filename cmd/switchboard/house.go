@@ -115,7 +115,7 @@ func books(ctx context.Context, p place, s streams) (*house, error) {
 	if dir == "" {
 		dir = filepath.Join(p.Data, "blobs")
 	}
-	if h.blobs, err = blob.Open(dir, blob.Options{MaxBytes: maxBlob}); err != nil {
+	if h.blobs, err = blob.Open(dir, blob.Options{MaxBytes: maxBlob, Elsewhere: h.store.Kept}); err != nil {
 		h.store.Close()
 		return nil, err
 	}
@@ -233,9 +233,10 @@ func delivery(c *configs.Config) workers.DeliverySettings {
 }
 
 // channelLimits translates the config's limits for the adapters.
-func channelLimits(l configs.Limits) channels.Limits {
+func channelLimits(c *configs.Config) channels.Limits {
+	l := c.Limits
 	return channels.Limits{MessageBytes: int64(l.MessageBytes), TextBytes: int64(l.TextBytes), HeaderBytes: int64(l.HeaderBytes),
-		Parts: l.PartsPerMail, Depth: l.PartDepth, Attachments: l.Attachments}
+		Parts: l.PartsPerMail, Depth: l.PartDepth, Attachments: l.Attachments, KeepBytes: int64(c.Blobs.KeepBytes)}
 }
 
 // logger is the log on stderr.

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
 )
@@ -42,4 +43,17 @@ type Attachment struct {
 // LogValue keeps file names out of logs.
 func (a Attachment) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("type", a.ContentType), slog.Int64("size", a.Blob.Size))
+}
+
+// Kept are bytes small enough to be written with the ledger row that needs them,
+// in its own transaction, instead of into a blob before it.
+type Kept struct {
+	Ref   BlobRef
+	Bytes []byte
+}
+
+// Keep returns bytes with the reference that names them.
+func Keep(b []byte) Kept {
+	sum := sha256.Sum256(b)
+	return Kept{BlobRef{Digest: hex.EncodeToString(sum[:]), Size: int64(len(b))}, b}
 }

@@ -10,7 +10,8 @@ import (
 )
 
 // Draft is one incoming message, normalised by its channel and not yet filed.
-// It holds text but never bytes: the raw message, HTML and files are blobs.
+// It holds text but no bytes: the raw message, HTML and files are blobs, or
+// small and Kept.
 // Every string in it is clean (see [Clean]).
 type Draft struct {
 	Source  string  `json:"source"` // name of the configured source
@@ -65,6 +66,9 @@ type Draft struct {
 	// Ask is what the sender, authenticated, wants on the ticket: the API's
 	// fields. Nil where the channel has no such thing.
 	Ask *Ask `json:"ask,omitempty"`
+	// Kept are bytes that references of this draft name and that are to be written
+	// with its ledger row. They are no part of the draft's own record.
+	Kept []Kept `json:"-"`
 	// Damage says in plain words what was broken and how it was read anyway.
 	Damage []string `json:"damage,omitempty"`
 	// Trace is the trace the message belongs to, as a traceparent (W3C Trace

@@ -17,6 +17,7 @@
 package blob
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -39,6 +40,9 @@ const DefaultMax = 100 << 20
 // Options says how blobs are kept; the zero value is useful.
 type Options struct {
 	MaxBytes int64 // the most bytes a blob may have; 0 means DefaultMax
+	// Elsewhere is asked for what is not in the folder: bytes small enough to be
+	// kept in the books. Nil: nowhere.
+	Elsewhere func(ctx context.Context, digest string) ([]byte, bool, error)
 }
 
 // leftover is the age from which a temporary file is rubbish: no Put takes as
@@ -53,6 +57,7 @@ const tempDir = "tmp"
 type Blobs struct {
 	root *os.Root
 	max  int64
+	away func(ctx context.Context, digest string) ([]byte, bool, error)
 	// safe holds the folders whose own names this process has seen on disk.
 	safe sync.Map
 }
@@ -67,7 +72,7 @@ func Open(dir string, o Options) (*Blobs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("blob: open: %w", err)
 	}
-	b := &Blobs{root: root, max: o.MaxBytes}
+	b := &Blobs{root: root, max: o.MaxBytes, away: o.Elsewhere}
 	if b.max <= 0 {
 		b.max = DefaultMax
 	}
@@ -167,6 +172,15 @@ func (b *Blobs) Open(ctx context.Context, ref desk.BlobRef) (io.ReadCloser, erro
 		return nil, fmt.Errorf("blob: open: not a digest: %w", desk.ErrNotFound)
 	}
 	f, err := b.root.Open(path(ref.Digest))
+	if errors.Is(err, fs.ErrNotExist) && b.away != nil {
+		kept, ok, err := b.away(ctx, ref.Digest)
+		if err != nil {
+			return nil, fmt.Errorf("blob: open: %w", err)
+		}
+		if ok {
+			return io.NopCloser(bytes.NewReader(kept)), nil
+		}
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("blob: open: %w", desk.ErrNotFound)
 	}

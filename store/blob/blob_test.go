@@ -211,3 +211,38 @@ func TestOldLeftoversAreRemovedOnOpen(t *testing.T) {
 		t.Errorf("files: %v", got)
 	}
 }
+
+// What is not in the folder may be kept elsewhere; what is in it comes first.
+func TestElsewhere(t *testing.T) {
+	small := desk.Keep([]byte("small"))
+	var down error
+	b, _ := open(t, blob.Options{Elsewhere: func(_ context.Context, digest string) ([]byte, bool, error) {
+		return small.Bytes, digest == small.Ref.Digest, down
+	}})
+	read := func(ref desk.BlobRef) (string, error) {
+		r, err := b.Open(t.Context(), ref)
+		if err != nil {
+			return "", err
+		}
+		defer r.Close()
+		got, err := io.ReadAll(r)
+		return string(got), err
+	}
+	if got, err := read(small.Ref); got != "small" || err != nil {
+		t.Errorf("elsewhere: %q, %v", got, err)
+	}
+	if _, err := read(desk.Keep([]byte("nowhere")).Ref); !errors.Is(err, desk.ErrNotFound) {
+		t.Errorf("nowhere: %v", err)
+	}
+	down = errors.New("the books are away")
+	if _, err := read(small.Ref); !errors.Is(err, down) {
+		t.Errorf("away: %v", err)
+	}
+	file, err := b.Put(t.Context(), strings.NewReader("in a file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := read(file); got != "in a file" || err != nil {
+		t.Errorf("a file: %q, %v", got, err)
+	}
+}

@@ -127,3 +127,48 @@ func newestReceipt(h *house) {
 		h.Fatal(ok, err)
 	}
 }
+
+func keptOnce(h *house) {
+	raw, other := desk.Keep([]byte("{\"a\": \"\x00\xff\"}")), desk.Keep(nil)
+	a, b, c := h.draft("a"), h.draft("b"), h.draft("a")
+	a.Raw, a.Kept = raw.Ref, []desk.Kept{raw, raw}
+	b.Raw, b.Kept = raw.Ref, []desk.Kept{raw, other}
+	repeat := desk.Keep([]byte("the same message in other bytes"))
+	c.Kept = []desk.Kept{repeat}
+	h.accept(a, b, c)
+	h.accept(c)
+	for _, k := range []desk.Kept{raw, other} {
+		got, ok, err := h.s.Kept(h.ctx, k.Ref.Digest)
+		h.must(err)
+		if !ok || string(got) != string(k.Bytes) {
+			h.Errorf("kept %q, %v, want %q", got, ok, k.Bytes)
+		}
+	}
+	for _, digest := range []string{repeat.Ref.Digest, "", "no digest"} {
+		if got, ok, err := h.s.Kept(h.ctx, digest); ok || err != nil {
+			h.Errorf("%s: kept %q, %v; nobody needs it", digest, got, err)
+		}
+	}
+}
+
+func keptRace(h *house) {
+	h.atOnce(8, func(i int) error {
+		for round := range 5 {
+			var rs []desk.Receipt
+			for j := range 10 { // the same bytes by other messages, in another order each
+				d := h.draft(string(rune('a'+i)) + string(rune('a'+round)) + string(rune('a'+j)))
+				d.Kept = []desk.Kept{desk.Keep([]byte{byte((i*3 + j*7) % 10)}), desk.Keep([]byte{byte((i*7 + j*3) % 10)})}
+				rs = append(rs, desk.NewReceipt(d, h.now))
+			}
+			if _, err := h.s.Accept(h.ctx, nil, rs); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for j := range 10 {
+		_, ok, err := h.s.Kept(h.ctx, desk.Keep([]byte{byte(j)}).Ref.Digest)
+		h.must(err)
+		h.equal("kept", ok, true)
+	}
+}

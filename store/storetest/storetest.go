@@ -27,6 +27,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"a reused ID with other content is another message", reusedID},
 			{"an external ID of any length is accepted", longExternalID},
 			{"the newest receipt of an external ID is found", newestReceipt},
+			{"what a draft brings along is kept with its receipt, once", keptOnce},
+			{"what drafts bring along does not deadlock", keptRace},
 		}},
 		{"one process reads a mailbox", []promise{
 			{"a lease has one holder until it ends", leaseHasOneHolder},

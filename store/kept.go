@@ -1,0 +1,66 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"slices"
+
+	"gorm.io/gorm"
+
+	"switchboard/pipeline/desk"
+)
+
+// keptRow is a small raw request, named by its SHA-256. It is written with the
+// ledger row that needs it: no flush of its own, and never one without the other.
+type keptRow struct {
+	Digest []byte `gorm:"primaryKey"`
+	Bytes  []byte
+}
+
+func (keptRow) TableName() string { return "kept" }
+
+// keptRows are what the drafts of receipts bring along, each once, sorted.
+func keptRows(rs []desk.Receipt) ([]keptRow, error) {
+	var rows []keptRow
+	for i := range rs {
+		if rs[i].Draft == nil {
+			continue
+		}
+		for _, k := range rs[i].Draft.Kept {
+			digest, err := hex.DecodeString(k.Ref.Digest)
+			if err != nil {
+				return nil, desk.Permanent(err)
+			}
+			rows = append(rows, keptRow{digest, k.Bytes})
+		}
+	}
+	slices.SortFunc(rows, func(a, b keptRow) int { return bytes.Compare(a.Digest, b.Digest) })
+	return slices.CompactFunc(rows, func(a, b keptRow) bool { return bytes.Equal(a.Digest, b.Digest) }), nil
+}
+
+// keep writes what the receipts bring along. What is there already stays.
+func (s *Store) keep(tx *gorm.DB, rs []desk.Receipt) error {
+	rows, err := keptRows(rs)
+	if err == nil {
+		_, err = insert(tx, rows, doNothing)
+	}
+	return err
+}
+
+// Kept returns the bytes a draft brought along ([desk.Draft.Kept]) by their
+// SHA-256 in hex, and false when there are none.
+func (s *Store) Kept(ctx context.Context, digest string) ([]byte, bool, error) {
+	raw, err := hex.DecodeString(digest)
+	if err != nil {
+		return nil, false, nil
+	}
+	var rows []keptRow
+	if err := s.read(ctx).Where("digest = ?", raw).Find(&rows).Error; err != nil {
+		return nil, false, failed("kept", err)
+	}
+	if len(rows) == 0 {
+		return nil, false, nil
+	}
+	return rows[0].Bytes, true, nil
+}

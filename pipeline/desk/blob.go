@@ -52,8 +52,11 @@ type Kept struct {
 	Bytes []byte
 }
 
-// Keep returns bytes with the reference that names them.
+// Keep returns bytes, never nil, with the reference that names them.
 func Keep(b []byte) Kept {
+	if b == nil {
+		b = []byte{}
+	}
 	sum := sha256.Sum256(b)
 	return Kept{BlobRef{Digest: hex.EncodeToString(sum[:]), Size: int64(len(b))}, b}
 }

@@ -46,6 +46,7 @@ func defaults() *Config {
 			Accounts: []Operator{}, Session: 12 * time.Hour, PerAddress: Rate{Rate: 0.2, Burst: 10}, PerName: Rate{Rate: 0.2, Burst: 20},
 			TrustedProxies: []string{},
 		},
+		Health:        Health{Every: 2 * time.Second, Timeout: 2 * time.Second},
 		Threading:     desk.DefaultThreading(),
 		Statuses:      desk.DefaultStatuses(),
 		Types:         desk.DefaultTypes(),

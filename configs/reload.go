@@ -66,6 +66,7 @@ func NeedsRestart(before, after *Config) []string {
 	note("log", before.Log == after.Log)
 	note("limits", before.Limits == after.Limits)
 	note("intake", before.Intake == after.Intake)
+	note("health", before.Health == after.Health)
 	note("delivery", before.Delivery == after.Delivery)
 	note("sources", slices.EqualFunc(before.Sources, after.Sources, func(a, b Source) bool {
 		return a.Name == b.Name && a.Channel == b.Channel && a.Separate == b.Separate &&

@@ -22,6 +22,7 @@ type Config struct {
 	Intake    Intake         `yaml:"intake"`
 	Delivery  Delivery       `yaml:"delivery"`
 	Operators Operators      `yaml:"operators"`
+	Health    Health         `yaml:"health"`
 	Threading desk.Threading `yaml:"threading"`
 
 	Statuses      desk.Statuses            `yaml:"statuses"`
@@ -135,6 +136,12 @@ type Delivery struct {
 	SweepAgain  time.Duration `yaml:"sweepAgain" min:"100ms"`
 	AutoPerDay  int           `yaml:"autoPerDay" min:"0" max:"1000"`
 	Concurrency int           `yaml:"concurrency" min:"1" max:"1000"`
+}
+
+// Health is how what we depend on is watched.
+type Health struct {
+	Every   time.Duration `yaml:"every" min:"100ms" max:"10m"`
+	Timeout time.Duration `yaml:"timeout" min:"100ms" max:"1m"`
 }
 
 // Calendar is when somebody is there.

@@ -38,7 +38,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"switchboard/pipeline/desk"
 )
@@ -64,12 +63,10 @@ type Options struct {
 	// Deliver hands messages to be sent, or whose sent words changed, to the
 	// workers; it must not block. Nil leaves them to the workers' sweep.
 	Deliver func(ids ...desk.MessageID)
-	// Ready checks what serving depends on: a name and nil, or what is wrong.
-	Ready func(ctx context.Context) map[string]error
+	// Ready reports on what serving depends on; nil: it depends on nothing.
+	Ready func(ctx context.Context) Health
 	// Metrics answers GET /metrics; nil leaves the route out.
 	Metrics http.Handler
-	// Registerer takes the request metrics; nil measures nothing.
-	Registerer prometheus.Registerer
 }
 
 // Limits are the named limits of the interface. A zero field takes the default
@@ -145,7 +142,7 @@ func New(o Options) (http.Handler, error) {
 	if err := s.serveOpenAPI(mux); err != nil {
 		return nil, fmt.Errorf("api: describe: %w", err)
 	}
-	return s.outer(mux)
+	return s.outer(mux), nil
 }
 
 var libraryOnce sync.Once

@@ -1,27 +1,19 @@
 package api
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"switchboard/pipeline/desk"
 )
 
 // outer wraps the routes: a panic is a logged 500, an unknown path or method a
-// problem, every request counted and in the debug log by its route, never by
-// its path or key.
-func (s *server) outer(mux *http.ServeMux) (http.Handler, error) {
-	m, err := newMeter(s.Registerer)
-	if err != nil {
-		return nil, err
-	}
+// problem, every request in the debug log by its route, never by its path or
+// key.
+func (s *server) outer(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
@@ -38,10 +30,8 @@ func (s *server) outer(mux *http.ServeMux) (http.Handler, error) {
 					writeProblem(rec, newProblem(http.StatusInternalServerError, "something broke on our side; it was logged"))
 				}
 			}
-			took := time.Since(start)
-			m.observe(route, rec.status, took)
 			s.Log.LogAttrs(r.Context(), slog.LevelDebug, "api", slog.String("route", route), slog.String("request", id),
-				slog.Int("status", rec.status), slog.Duration("took", took))
+				slog.Int("status", rec.status), slog.Duration("took", time.Since(start)))
 		}()
 		handler, pattern := mux.Handler(r)
 		if pattern == "" {
@@ -50,7 +40,7 @@ func (s *server) outer(mux *http.ServeMux) (http.Handler, error) {
 		}
 		route = pattern
 		mux.ServeHTTP(rec, r)
-	}), nil
+	})
 }
 
 // refuse answers a path or method nobody registered: it asks the router which
@@ -98,34 +88,3 @@ func (r *recorder) Write(b []byte) (int, error) {
 
 // Unwrap lets http.ResponseController reach the connection.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
-
-// meter measures requests; a nil meter measures nothing.
-type meter struct{ took *prometheus.HistogramVec }
-
-func newMeter(reg prometheus.Registerer) (*meter, error) {
-	if reg == nil {
-		return nil, nil
-	}
-	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "switchboard_api_request_seconds", Help: "Time to answer API requests, by route and status.",
-		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
-	}, []string{"route", "status"})
-	if err := reg.Register(h); err != nil {
-		var there prometheus.AlreadyRegisteredError
-		if !errors.As(err, &there) {
-			return nil, fmt.Errorf("api: metrics: %w", err)
-		}
-		old, ok := there.ExistingCollector.(*prometheus.HistogramVec)
-		if !ok {
-			return nil, fmt.Errorf("api: metrics: %w", err)
-		}
-		h = old
-	}
-	return &meter{h}, nil
-}
-
-func (m *meter) observe(route string, status int, took time.Duration) {
-	if m != nil {
-		m.took.WithLabelValues(route, strconv.Itoa(status)).Observe(took.Seconds())
-	}
-}

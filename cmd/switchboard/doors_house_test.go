@@ -80,8 +80,8 @@ func (s *street) run() {
 }
 
 // until asks until cond says nothing is missing any more.
-func (s *street) until(cond func() (missing string)) {
-	s.t.Helper()
+func (l *lived) until(cond func() (missing string)) {
+	l.t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -91,7 +91,7 @@ func (s *street) until(cond func() (missing string)) {
 			return
 		}
 		if time.Now().After(deadline) {
-			s.t.Fatal(missing)
+			l.t.Fatal(missing)
 		}
 		<-tick.C
 	}

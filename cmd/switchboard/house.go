@@ -72,6 +72,9 @@ type house struct {
 	intake   *workers.Intake
 	registry *prometheus.Registry
 	metrics  *workers.Metrics
+	reloads  *prometheus.CounterVec // by result
+	meter    *meter
+	watchman *watchman
 	settings workers.Settings
 	delivery workers.DeliverySettings
 	secret   []byte
@@ -82,6 +85,7 @@ type house struct {
 	opening sync.Mutex
 	holder  string    // names this process for the leases of mailboxes
 	opened  *adapters // nil until a role asks for them
+	reads   bool      // this process reads the mailboxes
 }
 
 // maxBlob bounds any blob, whatever an adapter's own limits are: a mail too large
@@ -166,7 +170,9 @@ func (h *house) open(ctx context.Context) error {
 	}
 	h.registry = prometheus.NewRegistry()
 	h.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	h.metrics = workers.NewMetrics(h.registry)
+	if err := h.measure(c); err != nil {
+		return err
+	}
 	h.settings, h.delivery = settings(c), delivery(c)
 	h.client = asynq.NewClient(h.broker.AsynqOpt())
 	h.dispatch = workers.NewDispatch(h.client, h.metrics, h.log, h.settings)
@@ -174,6 +180,7 @@ func (h *house) open(ctx context.Context) error {
 		Books: h.store, View: h.view, Policy: h.policy, Line: &pipeline.Line{Stages: pipeline.Standard()},
 		Dispatch: h.dispatch, Metrics: h.metrics, Now: h.now, Log: h.log, Settings: h.settings,
 	})
+	h.watchman.start()
 	h.log.Info("open", "database", h.store.Dialect(), "queue", h.broker.Describe(), "version", version)
 	return nil
 }
@@ -181,6 +188,9 @@ func (h *house) open(ctx context.Context) error {
 // close ends what open began, in the reverse order. Everything taken is
 // written first.
 func (h *house) close() {
+	if h.watchman != nil {
+		h.watchman.end()
+	}
 	if h.intake != nil {
 		h.intake.Stop()
 	}
@@ -206,11 +216,24 @@ func (h *house) view(ctx context.Context, drafts []*desk.Draft) (pipeline.Books,
 // names opens what knows customers and teams by name, for the API.
 func (h *house) names(ctx context.Context) (api.Names, error) { return h.store.View(ctx, nil) }
 
-// ready checks what serving depends on.
-func (h *house) ready(ctx context.Context) map[string]error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	return map[string]error{"database": h.store.Ping(ctx), "queue": h.broker.Ping(ctx)}
+// measure registers everything that is measured; docs/metrics.md lists it.
+func (h *house) measure(c *configs.Config) (err error) {
+	h.metrics = workers.NewMetrics(h.registry)
+	for name := range c.Policy().Sources {
+		h.metrics.Known(name)
+	}
+	h.reloads = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "switchboard_config_reloads_total",
+		Help: "Times the config was read again, by result: taken, or refused because of an error in it."}, []string{"result"})
+	h.reloads.WithLabelValues("taken")
+	h.reloads.WithLabelValues("refused")
+	if err := h.registry.Register(h.reloads); err != nil {
+		return err
+	}
+	if h.meter, err = newMeter(h.registry); err != nil {
+		return err
+	}
+	h.watchman = h.watch()
+	return h.registry.Register(newGauges(h))
 }
 
 // settings translates the config's intake section.

@@ -48,11 +48,13 @@ func (h *house) reload(check configCheck) {
 		err = h.config.Reload()
 	}
 	if err != nil {
+		h.reloads.WithLabelValues("refused").Inc()
 		for _, line := range problems(err) {
 			h.log.Error("the config was not reloaded; the old one stays", "problem", line)
 		}
 		return
 	}
+	h.reloads.WithLabelValues("taken").Inc()
 	if parts := configs.NeedsRestart(before, h.config.Config()); len(parts) > 0 {
 		h.log.Warn("some of the new config waits for a restart", "parts", parts)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
@@ -34,7 +33,7 @@ type listenCmd struct {
 
 func (c *listenCmd) Run(ctx context.Context, s streams) error {
 	return role(ctx, c.place, s, checkBlocks, func(ctx context.Context, h *house) error {
-		return h.withOps(ctx, c.Ops, h.runMailboxes)
+		return h.withOps(ctx, c.Ops, h.readyFor(needsOfListen, true), h.runMailboxes)
 	})
 }
 
@@ -46,7 +45,7 @@ type workCmd struct {
 
 func (c *workCmd) Run(ctx context.Context, s streams) error {
 	return role(ctx, c.place, s, nil, func(ctx context.Context, h *house) error {
-		return h.withOps(ctx, c.Ops, h.runWorkers)
+		return h.withOps(ctx, c.Ops, h.readyFor(needsOfWork, false), h.runWorkers)
 	})
 }
 
@@ -103,8 +102,8 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 			Rate: c.Limits.RequestsPerKey.Rate, Burst: c.Limits.RequestsPerKey.Burst, FileTimeout: c.Intake.FileTimeout},
 		Sends:   func(ctx context.Context, t *desk.Ticket) bool { return h.sends(ctx, opened, t) },
 		Deliver: h.dispatch.Deliver,
-		Ready:   h.ready,
-		Metrics: promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}), Registerer: h.registry,
+		Ready:   h.readyFor(needsOfWeb, false),
+		Metrics: promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}),
 	})
 	var monitor *monitor
 	if err == nil {
@@ -122,7 +121,7 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 		up(l.Addr().String())
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return h.serveHTTP(ctx, l, h.withPprof(handler)) })
+	g.Go(func() error { return h.serveHTTP(ctx, l, h.meter.measure(h.withPprof(handler))) })
 	for _, hook := range opened.hooks() {
 		g.Go(func() error { return hook.Run(ctx) })
 	}
@@ -158,6 +157,9 @@ func (h *house) runMailboxes(ctx context.Context) error {
 		return err
 	}
 	list := opened.mailboxes()
+	h.opening.Lock()
+	h.reads = true
+	h.opening.Unlock()
 	h.log.Info("mailboxes", "sources", len(list))
 	return runAll(ctx, list)
 }
@@ -184,7 +186,7 @@ func (h *house) runWorkers(ctx context.Context) error {
 
 // withOps runs a part and, when addr is given, answers health and metrics
 // beside it.
-func (h *house) withOps(ctx context.Context, addr string, part func(context.Context) error) error {
+func (h *house) withOps(ctx context.Context, addr string, ready func(context.Context) api.Health, part func(context.Context) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return part(ctx) })
 	if addr != "" {
@@ -194,22 +196,9 @@ func (h *house) withOps(ctx context.Context, addr string, part func(context.Cont
 		}
 		h.log.Info("health", "addr", l.Addr().String())
 		mux := http.NewServeMux()
-		mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-		mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-			var wrong []string
-			for name, err := range h.ready(r.Context()) {
-				if err != nil {
-					wrong = append(wrong, name+": "+err.Error())
-				}
-			}
-			if len(wrong) > 0 {
-				http.Error(w, strings.Join(wrong, "\n"), http.StatusServiceUnavailable)
-				return
-			}
-			fmt.Fprintln(w, "ready")
-		})
+		api.RouteHealth(mux, ready)
 		mux.Handle("GET /metrics", promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}))
-		g.Go(func() error { return h.serveHTTP(ctx, l, h.withPprof(mux)) })
+		g.Go(func() error { return h.serveHTTP(ctx, l, h.meter.measure(h.withPprof(mux))) })
 	}
 	return g.Wait()
 }

@@ -127,11 +127,12 @@ func (s *Source) decodeNode(d *decoder, n *node, f field) {
 		Name      string      `yaml:"name"`
 		Channel   string      `yaml:"channel"`
 		Separate  bool        `yaml:"separate"`
+		Queue     string      `yaml:"queue" words:"normal,urgent,bulk"`
 		Team      desk.TeamID `yaml:"team"`
 		Addresses []string    `yaml:"addresses"`
 	}{}
 	d.structure(&own, reflect.ValueOf(&plain).Elem(), field{key: "a source"})
-	s.Name, s.Separate, s.Team, s.Addresses = plain.Name, plain.Separate, plain.Team, plain.Addresses
+	s.Name, s.Separate, s.Team, s.Queue, s.Addresses = plain.Name, plain.Separate, plain.Team, plain.Queue, plain.Addresses
 	if e := own.entry("channel"); e != nil && plain.Channel != "" {
 		c, ok := channelNamed(plain.Channel)
 		if !ok {

@@ -28,6 +28,7 @@ func defaults() *Config {
 		Limits: Limits{
 			BodyBytes: MB, MessageBytes: 50 * MB, TextBytes: MB, Attachments: 500,
 			PartsPerMail: 500, PartDepth: 20, HeaderBytes: 256 * KB, Pending: 20000,
+			PendingPerSource: 10000, PendingBytes: 256 * MB,
 			RequestsPerKey: Rate{Rate: 50, Burst: 100},
 		},
 		Intake: Intake{
@@ -35,7 +36,8 @@ func defaults() *Config {
 			TaskGroup: 128, TaskWait: 5 * time.Millisecond,
 			FileGroup: 128, FileWait: 3 * time.Millisecond, FileLanes: 2,
 			CheckInterval: 10 * time.Millisecond, Concurrency: 32, Attempts: 5,
-			SweepEvery: 2 * time.Second, SweepAfter: 5 * time.Second, SweepAgain: 60 * time.Second,
+			BulkAfter: 1000, BulkConcurrency: 8, UrgentWeight: 4,
+			SweepEvery: time.Second, SweepAfter: 3 * time.Second, SweepAgain: 60 * time.Second,
 			FileTimeout: 10 * time.Second, DrainTimeout: 20 * time.Second,
 		},
 		Delivery: Delivery{

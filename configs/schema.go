@@ -87,14 +87,18 @@ type Log struct {
 
 // Limits bound what strangers can make us hold.
 type Limits struct {
-	BodyBytes      Size `yaml:"bodyBytes" min:"1KB" max:"1GB"`
-	MessageBytes   Size `yaml:"messageBytes" min:"1KB" max:"4GB"`
-	TextBytes      Size `yaml:"textBytes" min:"1KB" max:"64MB"`
-	Attachments    int  `yaml:"attachments" min:"0" max:"10000"`
-	PartsPerMail   int  `yaml:"partsPerMail" min:"1" max:"100000"`
-	PartDepth      int  `yaml:"partDepth" min:"1" max:"1000"`
-	HeaderBytes    Size `yaml:"headerBytes" min:"1KB" max:"64MB"`
-	Pending        int  `yaml:"pending" min:"1"`
+	BodyBytes    Size `yaml:"bodyBytes" min:"1KB" max:"1GB"`
+	MessageBytes Size `yaml:"messageBytes" min:"1KB" max:"4GB"`
+	TextBytes    Size `yaml:"textBytes" min:"1KB" max:"64MB"`
+	Attachments  int  `yaml:"attachments" min:"0" max:"10000"`
+	PartsPerMail int  `yaml:"partsPerMail" min:"1" max:"100000"`
+	PartDepth    int  `yaml:"partDepth" min:"1" max:"1000"`
+	HeaderBytes  Size `yaml:"headerBytes" min:"1KB" max:"64MB"`
+	Pending      int  `yaml:"pending" min:"1"`
+
+	PendingPerSource int  `yaml:"pendingPerSource" min:"1"`
+	PendingBytes     Size `yaml:"pendingBytes" min:"1MB"`
+
 	RequestsPerKey Rate `yaml:"requestsPerKey"`
 }
 
@@ -117,11 +121,17 @@ type Intake struct {
 	CheckInterval time.Duration `yaml:"checkInterval" min:"1ms" max:"10s"`
 	Concurrency   int           `yaml:"concurrency" min:"1" max:"10000"`
 	Attempts      int           `yaml:"attempts" min:"1" max:"1000"`
-	SweepEvery    time.Duration `yaml:"sweepEvery" min:"100ms"`
-	SweepAfter    time.Duration `yaml:"sweepAfter" min:"100ms"`
-	SweepAgain    time.Duration `yaml:"sweepAgain" min:"100ms"`
-	FileTimeout   time.Duration `yaml:"fileTimeout" min:"100ms"`
-	DrainTimeout  time.Duration `yaml:"drainTimeout" min:"100ms"`
+
+	BulkAfter       int           `yaml:"bulkAfter" min:"0" max:"1000000"`
+	BulkConcurrency int           `yaml:"bulkConcurrency" min:"1" max:"10000"`
+	UrgentWeight    int           `yaml:"urgentWeight" min:"1" max:"100"`
+	ShedAfter       time.Duration `yaml:"shedAfter" min:"0s"`
+
+	SweepEvery   time.Duration `yaml:"sweepEvery" min:"100ms"`
+	SweepAfter   time.Duration `yaml:"sweepAfter" min:"100ms"`
+	SweepAgain   time.Duration `yaml:"sweepAgain" min:"100ms"`
+	FileTimeout  time.Duration `yaml:"fileTimeout" min:"100ms"`
+	DrainTimeout time.Duration `yaml:"drainTimeout" min:"100ms"`
 }
 
 // Delivery tunes the way back: how answers are tried, and for how long.
@@ -224,6 +234,7 @@ type Source struct {
 	Channel   desk.Channel `yaml:"channel"`
 	Separate  bool         `yaml:"separate"`
 	Team      desk.TeamID  `yaml:"team"`
+	Queue     string       `yaml:"queue" words:"normal,urgent,bulk"` // empty: normal
 	Addresses []string     `yaml:"addresses"`
 	Block     Block        `yaml:"-"`
 }

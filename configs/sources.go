@@ -34,7 +34,7 @@ func (k *compiler) sources() {
 		refer(k, p.of("team"), "team", s.Team, k.teams)
 		k.addresses(p.of("addresses"), s, owners)
 		if s.Name != "" {
-			k.p.Sources[s.Name] = desk.Source{Name: s.Name, Channel: s.Channel, Separate: s.Separate, Team: s.Team, Addresses: s.Addresses}
+			k.p.Sources[s.Name] = desk.Source{Name: s.Name, Channel: s.Channel, Separate: s.Separate, Team: s.Team, Queue: s.Queue, Addresses: s.Addresses}
 		}
 	}
 	if _, ok := k.p.Sources[apiSource]; !ok {

@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -14,39 +12,6 @@ import (
 // What becomes of receipts besides being filed: swept, in trouble, failed,
 // opened again. The states in SQL are literals where a partial index depends on
 // them.
-
-// Stale claims up to limit receipts that were accepted before an instant, are
-// not settled and were not claimed since sweptBefore, and returns them oldest
-// first. They are marked as claimed at now in the same statement, so that
-// several processes that sweep at once get different ones.
-func (s *Store) Stale(ctx context.Context, before, sweptBefore, now time.Time, limit int) ([]desk.ReceiptID, error) {
-	lock := ""
-	if s.dialect == Postgres {
-		lock = "FOR UPDATE SKIP LOCKED"
-	}
-	var rows []receiptRow
-	err := s.write(ctx, func(tx *gorm.DB) error {
-		rows = nil
-		return tx.Raw(`UPDATE ledger SET swept_at = ? WHERE id IN (
-			SELECT id FROM ledger WHERE state = 'accepted' AND accepted_at < ? AND (swept_at IS NULL OR swept_at < ?)
-			ORDER BY accepted_at, id LIMIT ? `+lock+`) RETURNING id, accepted_at`,
-			micro(now), micro(before), micro(sweptBefore), limit).Scan(&rows).Error
-	})
-	if err != nil {
-		return nil, failed("stale", err)
-	}
-	slices.SortFunc(rows, func(a, b receiptRow) int {
-		if c := a.AcceptedAt.Compare(b.AcceptedAt); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
-	ids := make([]desk.ReceiptID, len(rows))
-	for i, r := range rows {
-		ids[i] = desk.ReceiptID(r.ID)
-	}
-	return ids, nil
-}
 
 // Trouble counts one more failed attempt to file a receipt and keeps why. The
 // attempt number most (or above) ends it as failed. It returns where the receipt
@@ -181,15 +146,4 @@ func (s *Store) Counts(ctx context.Context) (map[desk.State]int64, error) {
 		out[desk.Filed] = all
 	}
 	return out, nil
-}
-
-// OldestAccepted returns when the oldest receipt that is not settled was
-// accepted, and false when all are settled.
-func (s *Store) OldestAccepted(ctx context.Context) (time.Time, bool, error) {
-	var rows []receiptRow
-	err := s.read(ctx).Select("accepted_at").Where("state = 'accepted'").Order("accepted_at").Limit(1).Find(&rows).Error
-	if err != nil || len(rows) == 0 {
-		return time.Time{}, false, failed("oldest", err)
-	}
-	return rows[0].AcceptedAt.UTC(), true, nil
 }

@@ -24,7 +24,7 @@ var wholeTable = map[string]*regexp.Regexp{
 }
 
 // indexes are those that hot statements need; the others only keep keys unique.
-var indexes = strings.Fields(`ledger_external ledger_waiting ledger_ahead ledger_unfiled tickets_number tickets_status tickets_team
+var indexes = strings.Fields(`ledger_external ledger_backlog ledger_ahead ledger_unfiled tickets_number tickets_status tickets_team
 	tickets_agent tickets_customer tickets_due messages_unique messages_ticket messages_sending events_ticket accounts_domain customers_external
 	identities_customer links_to api_keys_hash messages_following customers_merged messages_failed`)
 
@@ -221,8 +221,13 @@ func everythingHot(t *testing.T, s *Store) {
 		_, _, err = s.Tickets(ctx, f)
 		must(err)
 	}
-	_, err = s.Stale(ctx, now, now, now, 10)
+	_, err = s.Stale(ctx, "mail", now, now, now, 10)
 	must(err)
+	_, err = s.Waiting(ctx, 100)
+	must(err)
+	_, _, err = s.Attempt(ctx, []desk.ReceiptID{"x", "y"}, 5, "", now)
+	must(err)
+	must(s.Survived(ctx, []desk.ReceiptID{"x", "y"}))
 	_, err = s.Unsent(ctx, now, now, now, 10)
 	must(err)
 	_, err = s.DueClocks(ctx, now, 10)

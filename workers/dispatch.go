@@ -18,10 +18,12 @@ const (
 	taskProcess = "intake:process"
 )
 
-// task is the payload of taskProcess: receipt IDs, and when it was due.
+// task is the payload of taskProcess: receipt IDs, when it was due, and how many
+// workers died with it in their hands.
 type task struct {
 	Receipts []desk.ReceiptID `json:"receipts"`
 	Due      time.Time        `json:"due,omitzero"`
+	Deaths   int              `json:"deaths,omitempty"`
 }
 
 // Dispatch groups receipt IDs into tasks and queues them. It never blocks and
@@ -32,7 +34,7 @@ type Dispatch struct {
 	metrics *Metrics
 	log     *slog.Logger
 	set     Settings
-	ids     chan []desk.ReceiptID
+	ids     map[Class]chan []desk.ReceiptID // each forms tasks of its own
 	done    sync.WaitGroup
 	mu      sync.RWMutex
 	stopped bool
@@ -41,8 +43,12 @@ type Dispatch struct {
 
 // NewDispatch starts a dispatcher. Stop it to flush.
 func NewDispatch(client *asynq.Client, metrics *Metrics, log *slog.Logger, set Settings) *Dispatch {
-	d := &Dispatch{client: client, metrics: metrics, log: log, set: set, ids: make(chan []desk.ReceiptID, set.Pending), out: make(chan outgoing, set.Pending)}
-	d.done.Go(d.run)
+	d := &Dispatch{client: client, metrics: metrics, log: log, set: set, ids: map[Class]chan []desk.ReceiptID{}, out: make(chan outgoing, set.Pending)}
+	for _, class := range classes() {
+		ids := make(chan []desk.ReceiptID, set.Pending)
+		d.ids[class] = ids
+		d.done.Go(func() { d.run(class, ids) })
+	}
 	d.done.Go(d.runOut)
 	return d
 }
@@ -52,40 +58,42 @@ func (d *Dispatch) Stop() {
 	d.mu.Lock()
 	if !d.stopped {
 		d.stopped = true
-		close(d.ids)
+		for _, ids := range d.ids {
+			close(ids)
+		}
 		close(d.out)
 	}
 	d.mu.Unlock()
 	d.done.Wait()
 }
 
-// Queue hands receipts to the workers.
-func (d *Dispatch) Queue(ids ...desk.ReceiptID) {
+// Queue hands receipts to the workers of a class.
+func (d *Dispatch) Queue(class Class, ids ...desk.ReceiptID) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.stopped || len(ids) == 0 {
 		return
 	}
 	select {
-	case d.ids <- ids:
+	case d.ids[class] <- ids:
 	default:
 		d.metrics.forgotten(len(ids))
 	}
 }
 
-func (d *Dispatch) run() {
-	for first := range d.ids {
-		d.send(d.gather(first))
+func (d *Dispatch) run(class Class, in <-chan []desk.ReceiptID) {
+	for first := range in {
+		d.send(class, d.gather(in, first))
 	}
 }
 
-func (d *Dispatch) gather(ids []desk.ReceiptID) []desk.ReceiptID {
+func (d *Dispatch) gather(in <-chan []desk.ReceiptID, ids []desk.ReceiptID) []desk.ReceiptID {
 	ids = append([]desk.ReceiptID(nil), ids...)
 	timer := time.NewTimer(d.set.TaskWait)
 	defer timer.Stop()
 	for len(ids) < d.set.TaskGroup {
 		select {
-		case more, ok := <-d.ids:
+		case more, ok := <-in:
 			if !ok {
 				return ids
 			}
@@ -98,11 +106,11 @@ func (d *Dispatch) gather(ids []desk.ReceiptID) []desk.ReceiptID {
 }
 
 // send queues IDs in tasks of at most the group size.
-func (d *Dispatch) send(ids []desk.ReceiptID) {
+func (d *Dispatch) send(class Class, ids []desk.ReceiptID) {
 	for len(ids) > 0 {
 		n := min(len(ids), d.set.TaskGroup)
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		if err := d.enqueue(ctx, 0, ids[:n]); err != nil {
+		if err := d.enqueue(ctx, class, 0, task{Receipts: ids[:n]}); err != nil {
 			d.metrics.forgotten(n)
 			d.log.Warn("could not queue; the sweep will", "count", n, "error", err)
 		}
@@ -113,19 +121,20 @@ func (d *Dispatch) send(ids []desk.ReceiptID) {
 }
 
 // Later queues receipts to be run after a while.
-func (d *Dispatch) Later(ctx context.Context, wait time.Duration, ids []desk.ReceiptID) {
-	if err := d.enqueue(ctx, wait, ids); err != nil {
+func (d *Dispatch) Later(ctx context.Context, class Class, wait time.Duration, ids []desk.ReceiptID) {
+	if err := d.enqueue(ctx, class, wait, task{Receipts: ids}); err != nil {
 		d.metrics.forgotten(len(ids))
 		d.log.Warn("could not queue for later; the sweep will", "count", len(ids), "error", err)
 	}
 }
 
-func (d *Dispatch) enqueue(ctx context.Context, wait time.Duration, ids []desk.ReceiptID) error {
-	payload, err := json.Marshal(task{ids, time.Now().Add(wait)})
+func (d *Dispatch) enqueue(ctx context.Context, class Class, wait time.Duration, t task) error {
+	t.Due = time.Now().Add(wait)
+	payload, err := json.Marshal(t)
 	if err != nil {
 		return err
 	}
-	opts := []asynq.Option{asynq.Queue(queueIntake), asynq.MaxRetry(10), asynq.Timeout(2 * time.Minute)}
+	opts := []asynq.Option{asynq.Queue(class.queue()), asynq.MaxRetry(10), asynq.Timeout(2 * time.Minute)}
 	if wait > 0 {
 		opts = append(opts, asynq.ProcessIn(wait))
 	}

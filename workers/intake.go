@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"switchboard/pipeline"
@@ -30,7 +29,8 @@ type Intake struct {
 
 	accepting *group[[]desk.Receipt, written]
 	filing    *group[*desk.Filing, desk.FilingResult]
-	inHand    atomic.Int64
+	hold      *hold
+	pressure  *Pressure
 }
 
 // Parts are what an Intake is made of.
@@ -40,6 +40,7 @@ type Parts struct {
 	Policy   func() *desk.Policy
 	Line     *pipeline.Line
 	Dispatch *Dispatch // nil: nothing is queued, sweeps and FileNow do the work
+	Pressure *Pressure // nil: no source is ever too much
 	Metrics  *Metrics
 	Now      func() time.Time
 	Log      *slog.Logger
@@ -49,7 +50,8 @@ type Parts struct {
 // NewIntake starts an intake. Stop it to flush its groups.
 func NewIntake(p Parts) *Intake {
 	i := &Intake{books: p.Books, view: p.View, policy: p.Policy, line: p.Line, dispatch: p.Dispatch,
-		metrics: p.Metrics, now: p.Now, log: p.Log, set: p.Settings}
+		metrics: p.Metrics, now: p.Now, log: p.Log, set: p.Settings,
+		hold: &hold{set: p.Settings}, pressure: p.Pressure}
 	i.clocked = clocked(p.Line, p.Metrics)
 	i.accepting = newGroup(1, i.set.LedgerGroup, i.set.Pending, i.set.LedgerWait, i.acceptGroup)
 	i.filing = newGroup(i.set.FileLanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
@@ -70,7 +72,14 @@ func (i *Intake) Submit(ctx context.Context, cursor *desk.Cursor, drafts ...*des
 		return nil, err
 	}
 	if i.dispatch != nil {
-		i.dispatch.Queue(ids...)
+		for first := 0; first < len(ids); { // as a rule they are all of one source
+			last := first + 1
+			for last < len(ids) && drafts[last].Source == drafts[first].Source {
+				last++
+			}
+			i.dispatch.Queue(i.pressure.Class(drafts[first].Source), ids[first:last]...)
+			first = last
+		}
 	}
 	return ids, nil
 }
@@ -78,12 +87,11 @@ func (i *Intake) Submit(ctx context.Context, cursor *desk.Cursor, drafts ...*des
 // accept writes the ledger rows: alone in a transaction with the cursor when
 // there is one, else in a group with what others bring.
 func (i *Intake) accept(ctx context.Context, cursor *desk.Cursor, drafts []*desk.Draft) ([]desk.ReceiptID, error) {
-	if n := i.inHand.Add(int64(len(drafts))); n > int64(i.set.Pending) && n > int64(len(drafts)) {
-		i.inHand.Add(-int64(len(drafts)))
-		i.metrics.shed(drafts)
-		return nil, fmt.Errorf("workers: more than limits.pending messages in hand: %w", desk.ErrBusy)
+	leave, err := i.enter(drafts)
+	if err != nil {
+		return nil, err
 	}
-	defer i.inHand.Add(-int64(len(drafts)))
+	defer leave()
 	now := i.now()
 	receipts := make([]desk.Receipt, len(drafts))
 	for n, d := range drafts {
@@ -93,7 +101,6 @@ func (i *Intake) accept(ctx context.Context, cursor *desk.Cursor, drafts []*desk
 		receipts[n] = desk.NewReceipt(d, now)
 	}
 	var ids []desk.ReceiptID
-	var err error
 	if cursor != nil || len(drafts) == 0 {
 		i.metrics.group(borderLedger, len(receipts))
 		start := time.Now()
@@ -109,6 +116,9 @@ func (i *Intake) accept(ctx context.Context, cursor *desk.Cursor, drafts []*desk
 	}
 	for n, r := range receipts {
 		i.metrics.accepted(r.Source, ids[n] != r.ID)
+		if ids[n] == r.ID {
+			i.pressure.accepted(r.Source, 1)
+		}
 	}
 	return ids, nil
 }

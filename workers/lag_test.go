@@ -36,7 +36,11 @@ func TestLag(t *testing.T) {
 // claims records what the sweep asks of the books.
 type claims struct{ sweptBefore time.Time }
 
-func (c *claims) Stale(_ context.Context, _, sweptBefore, _ time.Time, _ int) ([]desk.ReceiptID, error) {
+func (c *claims) Waiting(context.Context, int) ([]desk.Backlog, error) {
+	return []desk.Backlog{{Source: "mail", Count: 1}}, nil
+}
+
+func (c *claims) Stale(_ context.Context, _ string, _, sweptBefore, _ time.Time, _ int) ([]desk.ReceiptID, error) {
 	c.sweptBefore = sweptBefore
 	return nil, nil
 }
@@ -47,15 +51,15 @@ func TestSweepAgainDependsOnTheQueue(t *testing.T) {
 	now := time.Now()
 	set := DefaultSettings()
 	for name, c := range map[string]struct {
-		behind func(time.Time) bool
+		behind func(Class, time.Time) bool
 		want   time.Duration
 	}{
 		"unknown": {nil, set.SweepAgain},
-		"long":    {func(time.Time) bool { return true }, set.SweepAgain},
-		"short":   {func(time.Time) bool { return false }, 2 * set.SweepAfter},
+		"long":    {func(Class, time.Time) bool { return true }, set.SweepAgain},
+		"short":   {func(Class, time.Time) bool { return false }, 2 * set.SweepAfter},
 	} {
 		var asked claims
-		sweep := Sweep{Books: &asked, Log: slog.New(slog.DiscardHandler), Set: set, Behind: c.behind}
+		sweep := Sweep{Books: &asked, Intake: &Intake{}, Log: slog.New(slog.DiscardHandler), Set: set, Behind: c.behind}
 		if err := sweep.Once(t.Context(), now); err != nil {
 			t.Fatal(err)
 		}

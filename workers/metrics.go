@@ -32,6 +32,7 @@ type Metrics struct {
 	Sent      *prometheus.CounterVec   // answers tried, by source and what came of it
 	SendTook  *prometheus.HistogramVec // seconds of one try, by source
 	Breaches  *prometheus.CounterVec   // promises missed, by clock
+	strainMetrics
 
 	sources sync.Map // source name -> *sourceMetrics
 	borders map[string]borderMetrics
@@ -104,6 +105,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for _, metric := range []desk.Metric{desk.FirstResponse, desk.NextResponse, desk.Resolution} {
 		m.Breaches.WithLabelValues(string(metric))
 	}
+	m.strainMetrics = newStrainMetrics(reg)
 	return m
 }
 

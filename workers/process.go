@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -45,11 +46,14 @@ func (i *Intake) Process(ctx context.Context, ids []desk.ReceiptID) error {
 		}
 	}
 	if len(open) > 0 && i.dispatch != nil {
-		var later []desk.ReceiptID
+		later := map[Class][]desk.ReceiptID{}
 		for _, r := range open {
-			later = append(later, r.ID)
+			class := i.pressure.Class(r.Source)
+			later[class] = append(later[class], r.ID)
 		}
-		i.dispatch.Later(ctx, retryAfter, later)
+		for class, ids := range later {
+			i.dispatch.Later(ctx, class, retryAfter, ids)
+		}
 	}
 	return nil
 }
@@ -151,10 +155,12 @@ func (i *Intake) fail(ctx context.Context, r desk.Receipt, cause error) {
 		return
 	}
 	i.metrics.trouble(r.Source)
-	i.log.Warn("trouble with a message", "receipt", r.ID, "source", r.Source, "state", state, "error", cause)
 	if state == desk.Failed {
+		i.log.Error("a message failed; it waits for a person", "receipt", r.ID, "source", r.Source, "state", state, "error", cause)
 		i.metrics.settled(r, desk.Failed, i.now())
+		return
 	}
+	i.log.Warn("trouble with a message", "receipt", r.ID, "source", r.Source, "state", state, "error", cause)
 }
 
 // fileGroup saves one filing group in one transaction. When the transaction
@@ -162,7 +168,7 @@ func (i *Intake) fail(ctx context.Context, r desk.Receipt, cause error) {
 func (i *Intake) fileGroup(ctx context.Context, filings []*desk.Filing) ([]desk.FilingResult, error) {
 	i.metrics.group(borderFiling, len(filings))
 	start := time.Now()
-	results, err := i.books.File(ctx, filings)
+	results, err := i.file(ctx, filings)
 	i.metrics.commit(borderFiling, start)
 	if err == nil {
 		return results, nil
@@ -175,4 +181,15 @@ func (i *Intake) fileGroup(ctx context.Context, filings []*desk.Filing) ([]desk.
 	left, _ := i.fileGroup(ctx, filings[:half])
 	right, _ := i.fileGroup(ctx, filings[half:])
 	return append(left, right...), nil
+}
+
+// file is one transaction. A panic is the trouble of what it was about, found in
+// halves like any other.
+func (i *Intake) file(ctx context.Context, filings []*desk.Filing) (results []desk.FilingResult, err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("workers: file: panic: %v\n%s", x, debug.Stack())
+		}
+	}()
+	return i.books.File(ctx, filings)
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
+
+	"switchboard/pipeline/desk"
 )
 
 // Job is background work done every so often. A failing run is logged and tried
@@ -29,7 +31,10 @@ type Server struct {
 	now    func() time.Time
 	log    *slog.Logger
 	set    Settings
-	lag    *lag
+	lags   map[Class]*lag
+	// suspects are what a dead worker had in its hands, hands what this one has.
+	suspects *suspects
+	hands    *hands
 	// delivery carries answers out; nil: this server only takes in.
 	delivery *Delivery
 }
@@ -38,16 +43,25 @@ type Server struct {
 type ServerBooks interface {
 	SweepBooks
 	BreachBooks
+	SuspectBooks
 }
 
 // NewServer makes a server. Its jobs are listed here, in plain sight.
 func NewServer(intake *Intake, redis asynq.RedisConnOpt, books ServerBooks, now func() time.Time, log *slog.Logger, set Settings) *Server {
-	lag := newLag(set.SweepAfter, now())
-	return &Server{intake: intake, redis: redis, now: now, log: log, set: set, lag: lag, jobs: []Job{
-		&Sweep{Books: books, Intake: intake, Log: log, Set: set, Behind: lag.behind},
+	s := &Server{intake: intake, redis: redis, now: now, log: log, set: set, lags: map[Class]*lag{}}
+	for _, class := range classes() {
+		s.lags[class] = newLag(set.SweepAfter, now())
+	}
+	s.suspects = newSuspects(intake, books)
+	s.jobs = []Job{
+		&Sweep{Books: books, Intake: intake, Log: log, Set: set, Behind: s.behind},
 		&Breach{Books: books, Log: log, Metrics: intake.metrics},
-	}}
+	}
+	return s
 }
+
+// behind reports whether a class's queue is long.
+func (s *Server) behind(class Class, now time.Time) bool { return s.lags[class].behind(now) }
 
 // Carry makes the server bring answers out too. Call it before Run.
 func (s *Server) Carry(d *Delivery) {
@@ -60,40 +74,68 @@ func (s *Server) Carry(d *Delivery) {
 func (s *Server) Run(ctx context.Context) error {
 	mux := asynq.NewServeMux()
 	mux.HandleFunc(taskProcess, s.process)
-	srv := s.asynq(queueIntake, s.set.Concurrency, s.set.CheckEvery)
-	if err := srv.Start(mux); err != nil {
+	var err error
+	if s.hands, err = newHands(s.redis, s.recovered, s.log); err != nil {
 		return fmt.Errorf("workers: start: %w", err)
+	}
+	defer s.hands.close()
+	var running []*asynq.Server
+	stop := func() {
+		var all sync.WaitGroup
+		for _, srv := range running {
+			all.Go(srv.Shutdown)
+		}
+		all.Wait()
+	}
+	start := func(mux *asynq.ServeMux, concurrency int, every time.Duration, queues map[string]int) error {
+		srv := s.asynq(queues, concurrency, every)
+		if err := srv.Start(mux); err != nil {
+			stop()
+			return fmt.Errorf("workers: start: %w", err)
+		}
+		running = append(running, srv)
+		return nil
+	}
+	if err := start(mux, s.set.Concurrency, s.set.CheckEvery, map[string]int{Urgent.queue(): max(s.set.UrgentWeight, 1), Normal.queue(): 1}); err != nil {
+		return err
+	}
+	// A flood has few workers of its own: what else comes in finds free ones, and
+	// never more than their groups before it.
+	if err := start(mux, max(s.set.BulkConcurrency, 1), s.set.CheckEvery, map[string]int{Bulk.queue(): 1}); err != nil {
+		return err
+	}
+	if err := start(mux, suspectGroups, max(s.set.CheckEvery, 50*time.Millisecond), map[string]int{suspect.queue(): 1}); err != nil {
+		return err
 	}
 	// Answers have a server of their own: a slow other side must not keep
 	// messages from coming in.
-	var out *asynq.Server
 	if s.delivery != nil {
 		mux := asynq.NewServeMux()
 		mux.HandleFunc(taskDeliver, s.deliver)
-		out = s.asynq(queueDeliver, s.delivery.set.Concurrency, max(s.set.CheckEvery, 50*time.Millisecond))
-		if err := out.Start(mux); err != nil {
-			srv.Shutdown()
-			return fmt.Errorf("workers: start: %w", err)
+		every := max(s.set.CheckEvery, 50*time.Millisecond)
+		if err := start(mux, s.delivery.set.Concurrency, every, map[string]int{queueDeliver: 1}); err != nil {
+			return err
 		}
 	}
 	var jobs sync.WaitGroup
+	// The hands are shown until the last task is done.
+	working, rest := context.WithCancel(context.WithoutCancel(ctx))
+	jobs.Go(func() { s.hands.run(working) })
 	for _, j := range s.jobs {
 		jobs.Go(func() { s.tick(ctx, j) })
 	}
 	<-ctx.Done()
-	if out != nil {
-		jobs.Go(out.Shutdown)
-	}
-	srv.Shutdown()
+	stop()
+	rest()
 	jobs.Wait()
 	return nil
 }
 
-// asynq is a server for one queue.
-func (s *Server) asynq(queue string, concurrency int, every time.Duration) *asynq.Server {
+// asynq is a server for some queues, with their weights.
+func (s *Server) asynq(queues map[string]int, concurrency int, every time.Duration) *asynq.Server {
 	return asynq.NewServer(s.redis, asynq.Config{
 		Concurrency:       concurrency,
-		Queues:            map[string]int{queue: 1},
+		Queues:            queues,
 		TaskCheckInterval: every,
 		// asynq looks for tasks whose time has come every 5 s by default; a reply
 		// that waits for its parent must not wait so long.
@@ -116,8 +158,36 @@ func (s *Server) process(ctx context.Context, t *asynq.Task) error {
 	if err := json.Unmarshal(t.Payload(), &p); err != nil {
 		return fmt.Errorf("workers: unreadable task: %w: %w", err, asynq.SkipRetry)
 	}
-	s.lag.took(p.Due, s.now())
+	queue, _ := asynq.GetQueueName(ctx)
+	s.lags[classOf(queue)].took(p.Due, s.now())
+	id, _ := asynq.GetTaskID(ctx)
+	if again, _ := asynq.GetRetryCount(ctx); again > 0 && s.hands.handedOn(ctx, id) {
+		return nil // asynq brings back what went to another worker long ago
+	}
+	defer s.hands.took(id)()
+	if p.Deaths > 0 {
+		return s.suspects.process(ctx, p, func() { s.hands.begun(ctx, id) })
+	}
 	return s.intake.Process(ctx, p.Receipts)
+}
+
+// recovered queues again, for workers of its own, a task whose worker died; begun
+// says that the worker had begun it. What ends workers is found by taking such
+// tasks apart.
+func (s *Server) recovered(ctx context.Context, p task, begun bool) error {
+	s.intake.metrics.recovered(len(p.Receipts))
+	s.log.Warn("a worker died with receipts in its hands; they are queued again", "count", len(p.Receipts), "deaths", p.Deaths+1)
+	if p.Deaths > 0 && begun && len(p.Receipts) > 1 {
+		var errs []error
+		for _, id := range p.Receipts {
+			errs = append(errs, s.intake.requeue(ctx, task{Receipts: []desk.ReceiptID{id}, Deaths: p.Deaths + 1}))
+		}
+		return errors.Join(errs...)
+	}
+	if p.Deaths == 0 || begun {
+		p.Deaths++
+	}
+	return s.intake.requeue(ctx, p)
 }
 
 func (s *Server) deliver(ctx context.Context, t *asynq.Task) error {

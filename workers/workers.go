@@ -60,6 +60,13 @@ type Settings struct {
 	SweepAfter  time.Duration // accepted rows older than this are queued again
 	SweepAgain  time.Duration // and not again before this while the queue is behind
 	DrainFor    time.Duration // how long SIGTERM waits for running tasks
+
+	PendingPerSource int           // of Pending, most of one source; 0: no such limit
+	PendingBytes     int64         // most bytes of messages in this process's hands; 0: no such limit
+	BulkAfter        int           // a source with so many messages waiting goes to the bulk queue; 0: never
+	BulkConcurrency  int           // tasks of the bulk queue handled at the same time
+	UrgentWeight     int           // urgent tasks taken up for each normal one, when both wait
+	ShedAfter        time.Duration // a source that is behind for longer is refused at its door; 0: never
 }
 
 // DefaultSettings returns the sizes that won on the reference machine.
@@ -69,7 +76,8 @@ func DefaultSettings() Settings {
 		TaskGroup: 128, TaskWait: 5 * time.Millisecond,
 		FileGroup: 128, FileWait: 3 * time.Millisecond, FileLanes: 2,
 		Pending: 20000, Concurrency: 32, CheckEvery: 10 * time.Millisecond, Attempts: 5,
-		SweepEvery: 2 * time.Second, SweepAfter: 5 * time.Second, SweepAgain: time.Minute,
-		DrainFor: 20 * time.Second,
+		SweepEvery: time.Second, SweepAfter: 3 * time.Second, SweepAgain: time.Minute,
+		DrainFor:         20 * time.Second,
+		PendingPerSource: 10000, PendingBytes: 256 << 20, BulkAfter: 1000, BulkConcurrency: 8, UrgentWeight: 4,
 	}
 }

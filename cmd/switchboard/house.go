@@ -69,6 +69,7 @@ type house struct {
 	joined   bool // the queue is run by another process of this data folder
 	client   *asynq.Client
 	dispatch *workers.Dispatch
+	pressure *workers.Pressure
 	intake   *workers.Intake
 	registry *prometheus.Registry
 	metrics  *workers.Metrics
@@ -77,6 +78,7 @@ type house struct {
 	watchman *watchman
 	settings workers.Settings
 	delivery workers.DeliverySettings
+	unwatch  func() // ends the look at what waits
 	secret   []byte
 	log      *slog.Logger
 	env      configs.Lookup
@@ -176,11 +178,13 @@ func (h *house) open(ctx context.Context) error {
 	h.settings, h.delivery = settings(c), delivery(c)
 	h.client = asynq.NewClient(h.broker.AsynqOpt())
 	h.dispatch = workers.NewDispatch(h.client, h.metrics, h.log, h.settings)
+	h.pressure = workers.NewPressure(h.store, h.class, h.metrics, h.now, h.log, h.settings)
 	h.intake = workers.NewIntake(workers.Parts{
 		Books: h.store, View: h.view, Policy: h.policy, Line: &pipeline.Line{Stages: pipeline.Standard()},
-		Dispatch: h.dispatch, Metrics: h.metrics, Now: h.now, Log: h.log, Settings: h.settings,
+		Dispatch: h.dispatch, Pressure: h.pressure, Metrics: h.metrics, Now: h.now, Log: h.log, Settings: h.settings,
 	})
 	h.watchman.start()
+	h.feel()
 	h.log.Info("open", "database", h.store.Dialect(), "queue", h.broker.Describe(), "version", version)
 	return nil
 }
@@ -190,6 +194,9 @@ func (h *house) open(ctx context.Context) error {
 func (h *house) close() {
 	if h.watchman != nil {
 		h.watchman.end()
+	}
+	if h.unwatch != nil {
+		h.unwatch()
 	}
 	if h.intake != nil {
 		h.intake.Stop()
@@ -204,6 +211,25 @@ func (h *house) close() {
 		h.broker.Close()
 	}
 	h.store.Close()
+}
+
+// class is the queue the config gives a source.
+func (h *house) class(source string) workers.Class {
+	if q := h.policy().Sources[source].Queue; q != "" {
+		return workers.Class(q)
+	}
+	return workers.Normal
+}
+
+// feel keeps what is known of the backlog fresh until the house is closed.
+func (h *house) feel() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.pressure.Run(ctx)
+	}()
+	h.unwatch = func() { cancel(); <-done }
 }
 
 func (h *house) policy() *desk.Policy { return h.config.Config().Policy() }
@@ -244,6 +270,8 @@ func settings(c *configs.Config) workers.Settings {
 		FileGroup: i.FileGroup, FileWait: i.FileWait, FileLanes: i.FileLanes, Pending: c.Limits.Pending,
 		Concurrency: i.Concurrency, CheckEvery: i.CheckInterval, Attempts: i.Attempts,
 		SweepEvery: i.SweepEvery, SweepAfter: i.SweepAfter, SweepAgain: i.SweepAgain, DrainFor: i.DrainTimeout,
+		PendingPerSource: c.Limits.PendingPerSource, PendingBytes: int64(c.Limits.PendingBytes),
+		BulkAfter: i.BulkAfter, BulkConcurrency: i.BulkConcurrency, UrgentWeight: i.UrgentWeight, ShedAfter: i.ShedAfter,
 	}
 }
 

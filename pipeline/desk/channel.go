@@ -42,6 +42,9 @@ type Source struct {
 	Separate bool `json:"separate,omitempty" yaml:"separate"`
 	// Team is where tickets of this source go when no route says otherwise.
 	Team TeamID `json:"team,omitempty" yaml:"team"`
+	// Queue is which workers take up its messages: normal (also when empty),
+	// urgent or bulk.
+	Queue string `json:"queue,omitempty" yaml:"queue"`
 	// Addresses are our own handles on this source, for example the mailbox's
 	// mail addresses; a message from one of them is our own.
 	Addresses []string `json:"addresses,omitempty" yaml:"addresses"`

@@ -63,6 +63,13 @@ type Note struct {
 	Data  map[string]any `json:"data,omitempty"`
 }
 
+// Backlog is what of a source is accepted and not settled.
+type Backlog struct {
+	Source string
+	Count  int       // up to what was asked for
+	Oldest time.Time // when the oldest of them was accepted
+}
+
 // Seen is an earlier receipt with the same scope and external ID.
 type Seen struct {
 	Receipt     ReceiptID

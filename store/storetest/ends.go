@@ -19,7 +19,7 @@ func staleOnce(h *house) {
 	want = append(want[:1], want[2])
 	sweep := func(before, sweptBefore, now time.Time, limit int) []desk.ReceiptID {
 		h.Helper()
-		ids, err := h.s.Stale(h.ctx, before, sweptBefore, now, limit)
+		ids, err := h.s.Stale(h.ctx, h.draft("").Source, before, sweptBefore, now, limit)
 		h.must(err)
 		return ids
 	}
@@ -42,7 +42,7 @@ func staleRace(h *house) {
 	var mu sync.Mutex
 	got := map[desk.ReceiptID]int{}
 	h.atOnce(5, func(int) error {
-		ids, err := h.s.Stale(h.ctx, later, later, later, 30)
+		ids, err := h.s.Stale(h.ctx, h.draft("").Source, later, later, later, 30)
 		mu.Lock()
 		defer mu.Unlock()
 		for _, id := range ids {
@@ -55,7 +55,7 @@ func staleRace(h *house) {
 			h.Errorf("%s was claimed %d times", id, n)
 		}
 	}
-	rest, err := h.s.Stale(h.ctx, later, later, later, 1000)
+	rest, err := h.s.Stale(h.ctx, h.draft("").Source, later, later, later, 1000)
 	h.must(err)
 	h.equal("claimed in all", len(got)+len(rest), 100)
 }

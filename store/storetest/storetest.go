@@ -41,6 +41,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"no receipt is forgotten", []promise{
 			{"stale receipts are claimed once, oldest first", staleOnce},
 			{"stale receipts go to one of many sweepers", staleRace},
+			{"what waits, source by source", waiting},
+			{"attempts are counted before they are made", attempts},
 			{"trouble counts up to failed", troubleCounts},
 			{"a receipt that failed can be opened again", reopened},
 			{"receipts are listed, counted and aged", receiptBooks},

@@ -1,0 +1,279 @@
+package workers
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+)
+
+// hands finds out what a dead worker held. Every worker shows, several times a
+// second, which tasks it has in hand; asynq keeps a list of all tasks that
+// anybody took up. What is on that list and in nobody's hands was a dead
+// worker's: asynq itself would wait for its lease to end and then up to a minute
+// more. Nothing is written for a task that runs as it should.
+//
+// It may be wrong: a worker that is paused, or cut off from Redis, counts as dead.
+// Its tasks are then run twice, which changes nothing.
+//
+// One worker of the fleet looks at a time. All of it lives in Redis: when Redis is
+// flushed or dead, the sweep finds the receipts, only later.
+type hands struct {
+	id        string
+	client    redis.UniversalClient
+	inspector *asynq.Inspector
+	recover   func(ctx context.Context, t task, begun bool) error
+	log       *slog.Logger
+
+	mu    sync.Mutex
+	tasks map[string]bool
+
+	// Of the one goroutine that looks.
+	owner map[string]string    // who was last seen with a task
+	lost  map[string]time.Time // since when a task was seen in nobody's hands
+}
+
+const (
+	handsEvery = 300 * time.Millisecond  // how often hands are shown and looked at
+	handsGone  = 1200 * time.Millisecond // who shows none for so long is dead
+	// handsGrace is how long a task may be in nobody's hands: between being
+	// taken up and being shown.
+	handsGrace = 900 * time.Millisecond
+	handsKeep  = 15 * time.Minute // how long it is known that a task was handed on
+
+	handsPrefix = "switchboard:{hands}:" // in a cluster all on one node
+)
+
+func newHands(opt asynq.RedisConnOpt, recover func(context.Context, task, bool) error, log *slog.Logger) (*hands, error) {
+	client, ok := opt.MakeRedisClient().(redis.UniversalClient)
+	if !ok {
+		return nil, fmt.Errorf("no Redis client from %T", opt)
+	}
+	return &hands{id: rand.Text(), client: client, inspector: asynq.NewInspectorFromRedisClient(client), recover: recover, log: log,
+		tasks: map[string]bool{}, owner: map[string]string{}, lost: map[string]time.Time{}}, nil
+}
+
+func (h *hands) close() { h.client.Close() }
+
+// took notes a task that is in hand until the returned function is called.
+func (h *hands) took(id string) (done func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tasks[id] = true
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.tasks, id)
+	}
+}
+
+// begun keeps, for a task of suspects, that it was begun.
+func (h *hands) begun(ctx context.Context, id string) {
+	if err := h.client.Set(ctx, handsPrefix+"begun:"+id, 1, handsKeep).Err(); err != nil {
+		h.log.Warn("could not keep that a task of suspects was begun", "task", id, "error", err)
+	}
+}
+
+// handedOn reports whether a task was given to another worker.
+func (h *hands) handedOn(ctx context.Context, id string) bool {
+	n, err := h.client.Exists(ctx, handsPrefix+"orphan:"+id).Result()
+	return err == nil && n > 0
+}
+
+// run shows this worker's hands, and looks at everybody's, until ctx is done.
+func (h *hands) run(ctx context.Context) {
+	ticker := time.NewTicker(handsEvery)
+	defer ticker.Stop()
+	failing := false
+	for {
+		call, cancel := context.WithTimeout(ctx, 5*time.Second)
+		err := h.show(call)
+		if err == nil {
+			err = h.look(call, time.Now())
+		}
+		cancel()
+		if err != nil && ctx.Err() == nil && !failing {
+			h.log.Warn("cannot see what workers have in hand", "error", err)
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			h.client.Del(call, handsPrefix+"of:"+h.id)
+			cancel()
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (h *hands) show(ctx context.Context) error {
+	h.mu.Lock()
+	list := make([]string, 0, len(h.tasks))
+	for id := range h.tasks {
+		list = append(list, id)
+	}
+	h.mu.Unlock()
+	b, err := json.Marshal(list)
+	if err != nil {
+		return err
+	}
+	_, err = h.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.Set(ctx, handsPrefix+"of:"+h.id, b, handsGone)
+		p.SAdd(ctx, handsPrefix+"workers", h.id)
+		return nil
+	})
+	return err
+}
+
+// elected reports whether this worker is the one that looks.
+func (h *hands) elected(ctx context.Context) (bool, error) {
+	key := handsPrefix + "looks"
+	won, err := h.client.SetNX(ctx, key, h.id, handsGone).Result()
+	if err != nil || won {
+		return won, err
+	}
+	who, err := h.client.Get(ctx, key).Result()
+	if errors.Is(err, redis.Nil) || err == nil && who != h.id {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, h.client.PExpire(ctx, key, handsGone).Err()
+}
+
+// look finds tasks in nobody's hands and has them queued again.
+func (h *hands) look(ctx context.Context, now time.Time) error {
+	if mine, err := h.elected(ctx); err != nil || !mine {
+		clear(h.owner)
+		clear(h.lost)
+		return err
+	}
+	active, err := h.active()
+	if err != nil {
+		return err
+	}
+	held, dead, err := h.everybody(ctx)
+	if err != nil {
+		return err
+	}
+	owner, lost := map[string]string{}, map[string]time.Time{}
+	for id, info := range active {
+		if who, ok := held[id]; ok {
+			owner[id] = who
+			continue
+		}
+		who, known := h.owner[id]
+		since, seen := h.lost[id]
+		if !seen {
+			since = now
+		}
+		if known && !dead[who] { // its worker lives and has just finished it, or is about to
+			known = false
+		}
+		if known || now.Sub(since) >= handsGrace {
+			if err := h.handOn(ctx, info); err != nil {
+				return err
+			}
+		}
+		lost[id] = since
+		if known {
+			owner[id] = who
+		}
+	}
+	h.owner, h.lost = owner, lost
+	return nil
+}
+
+// active are the tasks somebody took up, by ID.
+func (h *hands) active() (map[string]*asynq.TaskInfo, error) {
+	const page = 500
+	out := map[string]*asynq.TaskInfo{}
+	for _, class := range classes() {
+		for n := 1; ; n++ {
+			list, err := h.inspector.ListActiveTasks(class.queue(), asynq.PageSize(page), asynq.Page(n))
+			if errors.Is(err, asynq.ErrQueueNotFound) {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			for _, t := range list {
+				out[t.ID] = t
+			}
+			if len(list) < page {
+				break
+			}
+		}
+	}
+	return out, nil
+}
+
+// everybody tells which worker has which task in hand, and who died.
+func (h *hands) everybody(ctx context.Context) (held map[string]string, dead map[string]bool, err error) {
+	workers, err := h.client.SMembers(ctx, handsPrefix+"workers").Result()
+	if err != nil || len(workers) == 0 {
+		return nil, nil, err
+	}
+	keys := make([]string, len(workers))
+	for i, w := range workers {
+		keys[i] = handsPrefix + "of:" + w
+	}
+	shown, err := h.client.MGet(ctx, keys...).Result()
+	if err != nil {
+		return nil, nil, err
+	}
+	held, dead = map[string]string{}, map[string]bool{}
+	for i, v := range shown {
+		text, ok := v.(string)
+		if !ok {
+			dead[workers[i]] = true
+			continue
+		}
+		var list []string
+		if err := json.Unmarshal([]byte(text), &list); err != nil {
+			return nil, nil, fmt.Errorf("what worker %s shows: %w", workers[i], err)
+		}
+		for _, id := range list {
+			held[id] = workers[i]
+		}
+	}
+	for w := range dead {
+		known := false
+		for _, who := range h.owner {
+			known = known || who == w
+		}
+		if !known {
+			h.client.SRem(ctx, handsPrefix+"workers", w)
+		}
+	}
+	return held, dead, nil
+}
+
+// handOn queues a dead worker's task again, once.
+func (h *hands) handOn(ctx context.Context, info *asynq.TaskInfo) error {
+	first, err := h.client.SetNX(ctx, handsPrefix+"orphan:"+info.ID, h.id, handsKeep).Result()
+	if err != nil || !first {
+		return err
+	}
+	var t task
+	if err := json.Unmarshal(info.Payload, &t); err != nil {
+		return nil // asynq will find that nobody can read it
+	}
+	begun, err := h.client.Exists(ctx, handsPrefix+"begun:"+info.ID).Result()
+	if err == nil {
+		err = h.recover(ctx, t, begun > 0)
+	}
+	if err != nil { // so that the next look tries again
+		h.client.Del(ctx, handsPrefix+"orphan:"+info.ID)
+	}
+	return err
+}

@@ -1,0 +1,132 @@
+package workers
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"switchboard/pipeline/desk"
+)
+
+// hold counts what this process has in its hands and has not written yet, so
+// that memory stays bounded whatever comes in at once. One source never gets all
+// of it.
+type hold struct {
+	set      Settings
+	mu       sync.Mutex
+	messages int
+	bytes    int64
+	by       map[string]int
+}
+
+// Why something was refused, as the metric says it.
+const (
+	fullMessages = "pending"
+	fullSource   = "pendingPerSource"
+	fullBytes    = "pendingBytes"
+	lagging      = "shedAfter"
+)
+
+// refusal is desk.ErrBusy with the limit that was reached.
+type refusal struct{ limit string }
+
+func (r refusal) Error() string { return "limit " + r.limit + " is reached: " + desk.ErrBusy.Error() }
+func (r refusal) Unwrap() error { return desk.ErrBusy }
+
+// take takes n messages of a source, of so many bytes in all, or refuses them. A
+// hand that is empty takes anything: what is larger than a limit must get in some
+// time.
+func (h *hold) take(source string, n int, bytes int64) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.messages > 0 && h.messages+n > h.set.Pending:
+		return refusal{fullMessages}
+	case h.set.PendingPerSource > 0 && h.by[source] > 0 && h.by[source]+n > h.set.PendingPerSource:
+		return refusal{fullSource}
+	case h.set.PendingBytes > 0 && h.bytes > 0 && h.bytes+bytes > h.set.PendingBytes:
+		return refusal{fullBytes}
+	}
+	if h.by == nil {
+		h.by = map[string]int{}
+	}
+	h.messages += n
+	h.bytes += bytes
+	h.by[source] += n
+	return nil
+}
+
+func (h *hold) give(source string, n int, bytes int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.messages -= n
+	h.bytes -= bytes
+	if h.by[source] -= n; h.by[source] <= 0 {
+		delete(h.by, source)
+	}
+}
+
+// now is what is in hand.
+func (h *hold) now() (messages int, bytes int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.messages, h.bytes
+}
+
+// weigh is about how many bytes a draft takes in memory while it is written: its
+// words, and again as the row that is made of it.
+func weigh(d *desk.Draft) int64 {
+	n := len(d.Text) + len(d.Subject)
+	for k, v := range d.Headers {
+		n += len(k) + len(v)
+	}
+	for _, a := range d.Attachments {
+		n += 256 + len(a.Name)
+	}
+	return 2048 + 2*int64(n)
+}
+
+// enter takes drafts into hand, which are all of one source, and returns what
+// lets go of them.
+func (i *Intake) enter(drafts []*desk.Draft) (leave func(), err error) {
+	var source string
+	var bytes int64
+	for _, d := range drafts {
+		source = d.Source
+		bytes += weigh(d)
+	}
+	if _, shed := i.pressure.Shed(source); shed && len(drafts) > 0 {
+		err = refusal{lagging}
+	} else {
+		err = i.hold.take(source, len(drafts), bytes)
+	}
+	if err != nil {
+		i.refused(source, err)
+		i.metrics.shed(drafts)
+		return nil, fmt.Errorf("workers: accept: %w", err)
+	}
+	return func() { i.hold.give(source, len(drafts), bytes) }, nil
+}
+
+// Admit asks whether a door may read a request of so many bytes for a source,
+// before anything is done for it. The error wraps desk.ErrBusy; else call leave
+// when the request is answered.
+func (i *Intake) Admit(source string, bytes int64) (leave func(), err error) {
+	if _, shed := i.pressure.Shed(source); shed {
+		err = refusal{lagging}
+	} else {
+		err = i.hold.take(source, 0, bytes)
+	}
+	if err != nil {
+		i.refused(source, err)
+		return nil, fmt.Errorf("workers: admit: %w", err)
+	}
+	return func() { i.hold.give(source, 0, bytes) }, nil
+}
+
+func (i *Intake) refused(source string, err error) {
+	var r refusal
+	if errors.As(err, &r) {
+		i.metrics.refused(source, r.limit)
+	}
+}

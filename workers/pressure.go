@@ -1,0 +1,247 @@
+package workers
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"switchboard/pipeline/desk"
+)
+
+// Class is which of the intake's queues a message waits in. The classes have
+// workers of their own, so that what waits in one keeps nobody in another
+// waiting.
+type Class string
+
+// The classes. A source has the one its config names; while too much of it
+// waits, it has Bulk.
+const (
+	Urgent Class = "urgent" // taken up more often than Normal when both wait
+	Normal Class = "normal"
+	Bulk   Class = "bulk" // few workers, and all their time when nothing else waits
+
+	// suspect is for what a dead worker had in its hands; see [suspects].
+	suspect Class = "suspect"
+)
+
+// classes are all classes.
+func classes() []Class { return []Class{Urgent, Normal, Bulk, suspect} }
+
+// queue is the class's name in Redis.
+func (c Class) queue() string {
+	if c == Normal {
+		return queueIntake
+	}
+	return queueIntake + "-" + string(c)
+}
+
+// classOf is the class a queue is of.
+func classOf(queue string) Class {
+	for _, c := range classes() {
+		if c.queue() == queue {
+			return c
+		}
+	}
+	return Normal
+}
+
+// Pressure knows how much of each source is accepted and not settled. A source
+// with more than Settings.BulkAfter waiting goes to the bulk queue until half of
+// it is done, so that a flood in one mailbox, workspace or webhook does not stand
+// before the others; one whose oldest message has waited for more than
+// Settings.ShedAfter besides is refused at its door. It looks into the ledger
+// once a second, and counts in between what this process accepts. A nil
+// *Pressure finds everything at ease. It is safe for concurrent use.
+type Pressure struct {
+	books   PressureBooks
+	class   func(source string) Class
+	metrics *Metrics
+	now     func() time.Time
+	log     *slog.Logger
+	set     Settings
+
+	mu      sync.Mutex
+	strains map[string]*strain
+	calm    strain // of all sources that are not in bulk
+	looked  time.Time
+}
+
+// PressureBooks is what Pressure needs from the store.
+type PressureBooks interface {
+	// Waiting returns what is accepted and not settled by source, counted up to
+	// most.
+	Waiting(ctx context.Context, most int) ([]desk.Backlog, error)
+}
+
+// strain is how a source stands.
+type strain struct {
+	waiting int       // at the last look
+	oldest  time.Time // of them
+	since   int       // accepted here since
+	bulk    bool
+}
+
+// lookEvery is how often the ledger is asked, and lookValid how long what it said
+// may refuse anybody.
+const (
+	lookEvery = time.Second
+	lookValid = 10 * time.Second
+)
+
+// NewPressure makes a Pressure. class is what the config says of a source; nil:
+// all are normal. Run keeps it fresh.
+func NewPressure(books PressureBooks, class func(source string) Class, metrics *Metrics, now func() time.Time, log *slog.Logger, set Settings) *Pressure {
+	if class == nil {
+		class = func(string) Class { return Normal }
+	}
+	return &Pressure{books: books, class: class, metrics: metrics, now: now, log: log, set: set, strains: map[string]*strain{}}
+}
+
+// Run looks into the ledger every second until ctx is done.
+func (p *Pressure) Run(ctx context.Context) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		if err := p.Look(ctx); err != nil && ctx.Err() == nil {
+			p.log.Debug("could not see what waits", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// Look asks the ledger what waits.
+func (p *Pressure) Look(ctx context.Context) error {
+	p.mu.Lock()
+	before := map[string]int{}
+	for name, s := range p.strains {
+		before[name] = s.since
+	}
+	p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, lookValid)
+	defer cancel()
+	list, err := p.books.Waiting(ctx, max(p.set.BulkAfter, 1))
+	if err != nil {
+		return fmt.Errorf("workers: what waits: %w", err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.looked, p.calm = p.now(), strain{}
+	found := map[string]desk.Backlog{}
+	for _, b := range list {
+		found[b.Source] = b
+		if p.strains[b.Source] == nil {
+			p.strains[b.Source] = &strain{}
+		}
+	}
+	for name, s := range p.strains {
+		b := found[name]
+		s.waiting, s.oldest, s.since = b.Count, b.Oldest, s.since-before[name]
+		p.judge(name, s)
+		if s.waiting == 0 && s.since == 0 && !s.bulk {
+			delete(p.strains, name)
+			p.metrics.backlog(name, 0, 0, false)
+			continue
+		}
+		age := time.Duration(0)
+		if s.waiting > 0 {
+			age = p.looked.Sub(s.oldest)
+		}
+		p.metrics.backlog(name, s.waiting, age, s.bulk)
+		if !s.bulk && s.waiting > 0 {
+			if p.calm.waiting == 0 || s.oldest.Before(p.calm.oldest) {
+				p.calm.oldest = s.oldest
+			}
+			p.calm.waiting += s.waiting
+		}
+	}
+	return nil
+}
+
+// judge moves a source to bulk, or back when half of its backlog is done.
+func (p *Pressure) judge(name string, s *strain) {
+	if p.set.BulkAfter == 0 {
+		return
+	}
+	n, was := s.waiting+s.since, s.bulk
+	s.bulk = n >= p.set.BulkAfter || was && n > p.set.BulkAfter/2
+	if s.bulk != was {
+		p.log.Info("a source changed queues", "source", name, "bulk", s.bulk, "waiting", n)
+	}
+}
+
+// accepted counts messages of a source that are in the ledger now.
+func (p *Pressure) accepted(source string, n int) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.strains[source]
+	if s == nil {
+		s = &strain{}
+		p.strains[source] = s
+	}
+	s.since += n
+	p.judge(source, s)
+}
+
+// Class returns the class a source's messages are queued in now.
+func (p *Pressure) Class(source string) Class {
+	if p == nil {
+		return Normal
+	}
+	p.mu.Lock()
+	s := p.strains[source]
+	bulk := s != nil && s.bulk
+	p.mu.Unlock()
+	if bulk {
+		return Bulk
+	}
+	return p.class(source)
+}
+
+// Shed reports whether a source is so far behind that its door should say "try
+// again later", and for how long. Nothing that was accepted is ever shed.
+func (p *Pressure) Shed(source string) (wait time.Duration, shed bool) {
+	if p == nil || p.set.ShedAfter == 0 {
+		return 0, false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now()
+	if now.Sub(p.looked) > lookValid {
+		return 0, false
+	}
+	late := func(s *strain) bool {
+		return s.waiting >= max(p.set.BulkAfter, 1) && now.Sub(s.oldest) > p.set.ShedAfter
+	}
+	if s := p.strains[source]; s != nil && late(s) || late(&p.calm) {
+		return lookValid / 2, true
+	}
+	return 0, false
+}
+
+// Shedding lists the sources that are refused now, for whoever asks how we are.
+func (p *Pressure) Shedding() (out []string) {
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	names := make([]string, 0, len(p.strains))
+	for name := range p.strains {
+		names = append(names, name)
+	}
+	p.mu.Unlock()
+	for _, name := range names {
+		if _, shed := p.Shed(name); shed {
+			out = append(out, name)
+		}
+	}
+	return out
+}

@@ -39,6 +39,7 @@ type commands struct {
 	Explain  explainCmd  `cmd:"" help:"Say why a message or ticket is what it is and where it is."`
 	Inspect  inspectCmd  `cmd:"" help:"Read a Slack event on stdin and say why it does or does not become a ticket."`
 	Replay   replayCmd   `cmd:"" help:"Run failed, held or dropped messages through the line again."`
+	Audit    auditCmd    `cmd:"" help:"Check the books: nothing lost, nothing doubled. Exit code 1 when something is wrong."`
 	Bench    benchCmd    `cmd:"" help:"Measure this machine and this version: ingest, import, floods; private databases, bounded loads."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
@@ -54,6 +55,12 @@ type streams struct {
 // errSaid is an error whose words were already printed.
 var errSaid = errors.New("")
 
+// trouble is an error with exit code 2: the command could not find out what it
+// was asked.
+type trouble struct{ error }
+
+func (t trouble) Unwrap() error { return t.error }
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -61,7 +68,8 @@ func main() {
 }
 
 // run executes one command line and returns the exit code: 0 done, 1 failed, 2
-// the command line itself is wrong.
+// the command line itself is wrong or, for those that check something, they could
+// not.
 func run(ctx context.Context, args []string, s streams) int {
 	code := -1
 	parser, err := kong.New(&commands{},
@@ -87,6 +95,9 @@ func run(ctx context.Context, args []string, s streams) int {
 	if err := k.Run(); err != nil {
 		if !errors.Is(err, errSaid) {
 			fmt.Fprintln(s.err, "switchboard:", err)
+		}
+		if errors.As(err, new(trouble)) {
+			return 2
 		}
 		return 1
 	}

@@ -91,6 +91,7 @@ func (tr *trial) count() {
 	right := tr.countThreads(b)
 	tr.countCalls(b)
 	tr.countPeople(b)
+	audit := tr.audit()
 	slowest, at := tr.slowest(b)
 	created, accepted, tries := tr.answered()
 	line := fmt.Sprintf("trial %s: %d mails + %d calls (sent %d times: %d x 201, %d x 202) -> %d receipts: %d filed, %d dropped, %d duplicate, %d failed, %d held, %d open; "+
@@ -111,6 +112,7 @@ func (tr *trial) count() {
 		line += fmt.Sprintf("; the sweep queued %d again", n)
 	}
 	t.Logf("%s; slowest message %.1fs (%s); %.1fs in all; %s; seed %d", line, slowest.Seconds(), at, (tr.settled.Sub(tr.began) + tr.tookOver).Seconds(), tr.mailName, tr.seed)
+	t.Logf("trial %s: %s", tr.name, audit)
 }
 
 func (tr *trial) killed() string {

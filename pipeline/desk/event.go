@@ -25,10 +25,12 @@ const (
 	EventBreached       = "ticket:sla:breached"
 	EventHandling       = "ticket:time:logged"
 	EventMentioned      = "user:mentioned"
+	EventRetired        = "ticket:history:retired" // stands for all before it, which were kept long enough
 )
 
 // Event is one line of a ticket's history. Seq counts from 1 without gaps
-// within a ticket.
+// within a ticket; a history that was retired begins with one EventRetired, whose
+// Seq is that of the last event it stands for.
 type Event struct {
 	ID       EventID        `json:"id"`
 	TicketID TicketID       `json:"ticketId"`

@@ -48,3 +48,13 @@ func IsID(s string) bool {
 	_, err := ulid.ParseStrict(s)
 	return err == nil
 }
+
+// FirstID is what every ID made at an instant, or later, comes after or equals:
+// its first ten characters, which are the time.
+func FirstID[T ~string](at time.Time) T {
+	var id ulid.ULID
+	if err := id.SetTime(uint64(max(at.UnixMilli(), 0))); err != nil {
+		return T("7ZZZZZZZZZ")
+	}
+	return T(id.String()[:10])
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"switchboard/store"
+	"switchboard/store/blob"
+)
+
+var _ store.AuditBlobs = (*blob.Blobs)(nil)
+
+// auditCmd checks the books: beside a live fleet, or at the end of a trial.
+type auditCmd struct {
+	place
+	JSON         string        `name:"json" help:"Also write the result as JSON; - instead of the table." placeholder:"FILE"`
+	Acknowledged string        `help:"What senders were told yes for, a JSON object a line: receipt, or source and externalId; and optionally ticket, thread (one name, one ticket), state." placeholder:"FILE" type:"existingfile"`
+	Since        string        `help:"Only rows made since: an RFC 3339 time, a date, or a duration before now." placeholder:"TIME"`
+	Blobs        bool          `help:"Also compare the blobs with the rows that refer to them."`
+	Digest       bool          `help:"Also read every blob that is referred to; implies --blobs."`
+	Grace        time.Duration `help:"What is younger may still be on its way." default:"15m"`
+	Skew         time.Duration `help:"How much the clocks of the fleet may differ." default:"5s"`
+	Show         int           `help:"Examples shown of each check." default:"5"`
+	Batch        int           `help:"Rows read at once." default:"500" hidden:""`
+}
+
+// auditResult is what --json writes.
+type auditResult struct {
+	At       time.Time      `json:"at"`
+	Database string         `json:"database"`
+	Seconds  float64        `json:"seconds"`
+	Looked   int64          `json:"looked"`
+	Wrong    int64          `json:"wrong"`
+	Checks   []*store.Check `json:"checks"`
+}
+
+func (c *auditCmd) Run(ctx context.Context, s streams) error {
+	result, err := c.audit(ctx, s)
+	if err != nil {
+		return trouble{err}
+	}
+	if c.JSON != "-" {
+		c.print(s.out, result)
+	}
+	if err := c.write(s.out, result); err != nil {
+		return trouble{err}
+	}
+	if result.Wrong > 0 {
+		return errSaid
+	}
+	return nil
+}
+
+// audit looks, and changes nothing: not even the schema.
+func (c *auditCmd) audit(ctx context.Context, s streams) (*auditResult, error) {
+	h, err := books(ctx, c.place, s)
+	if err != nil {
+		return nil, err
+	}
+	defer h.store.Close()
+	pending, err := h.store.Pending(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if pending {
+		return nil, fmt.Errorf("audit: the schema is not this version's: run `switchboard migrate` first")
+	}
+	begun := h.now()
+	o := store.AuditOptions{Now: begun, Grace: c.Grace, Skew: c.Skew, Patience: delivery(h.config.Config()).Patience,
+		Show: c.Show, Batch: c.Batch, Digest: c.Digest}
+	if o.Since, err = moment(c.Since, begun); err != nil {
+		return nil, fmt.Errorf("--since: %w", err)
+	}
+	if c.Blobs || c.Digest {
+		o.Blobs = h.blobs
+	}
+	if c.Acknowledged != "" {
+		f, err := os.Open(c.Acknowledged)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		o.Acknowledged = f
+	}
+	checks, err := h.store.Audit(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	out := &auditResult{At: begun.UTC(), Database: h.store.Dialect(), Checks: checks, Seconds: time.Since(begun).Seconds()}
+	for _, check := range checks {
+		out.Looked += check.Looked
+		out.Wrong += check.Wrong
+	}
+	return out, nil
+}
+
+// print writes a line a check, and under it what is wrong.
+func (c *auditCmd) print(out io.Writer, r *auditResult) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, check := range r.Checks {
+		verdict := "ok"
+		if check.Wrong > 0 {
+			verdict = "WRONG"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d looked at\t%d wrong\t%s\n", verdict, check.Name, check.Looked, check.Wrong,
+			cmp.Or(check.Note, check.Doc))
+		for _, e := range check.Examples {
+			fmt.Fprintf(w, "\t  %s\t%s\n", e.ID, e.Why)
+		}
+	}
+	w.Flush()
+	fmt.Fprintf(out, "audit of %s: %d checks, %d looked at, %d wrong, %.1f s\n", r.Database, len(r.Checks), r.Looked, r.Wrong, r.Seconds)
+}
+
+// write writes the JSON, when it was asked for.
+func (c *auditCmd) write(out io.Writer, r *auditResult) error {
+	if c.JSON == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	text = append(text, '\n')
+	if c.JSON == "-" {
+		_, err = out.Write(text)
+		return err
+	}
+	return os.WriteFile(c.JSON, text, 0o600)
+}
+
+// moment reads a time as a person gives it: RFC 3339, a date (UTC), or a duration
+// before now. An empty one is the zero time.
+func moment(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	for _, form := range []string{time.RFC3339, time.DateOnly} {
+		if t, err := time.Parse(form, text); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time: write 2026-03-04T05:06:07Z, 2026-03-04 or 36h", text)
+}

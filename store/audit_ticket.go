@@ -1,0 +1,184 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"switchboard/pipeline/desk"
+)
+
+// ticketColumns are what the audit reads of a ticket.
+var ticketColumns = strings.Fields(`id number customer_id merged_into message_count event_count clocks next_due_at resolved_at closed_at
+	created_at updated_at deleted_at`)
+
+// tickets walks the tickets, deleted ones too.
+func (a *auditor) tickets() error {
+	return pages(a, a.tx.Select(ticketColumns), "id", a.since, ticketID, func(rows []ticketRow) error {
+		for _, look := range []func([]ticketRow) error{a.ticketMessages, a.ticketNumbers, a.ticketPeople, a.ticketClocks, a.ticketEvents} {
+			if err := look(rows); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (a *auditor) ticketMessages(rows []ticketRow) error {
+	c := a.check("ticket.messages", len(rows))
+	var counts []struct {
+		TicketID string
+		N        int
+	}
+	err := a.tx.Model(&messageRow{}).Select("ticket_id", "count(*) AS n").Where(a.s.in("ticket_id", valuesOf(rows, ticketID))).
+		Group("ticket_id").Find(&counts).Error
+	if err != nil {
+		return err
+	}
+	has := make(map[string]int, len(counts))
+	for _, n := range counts {
+		has[n.TicketID] = n.N
+	}
+	for _, t := range rows {
+		switch n := has[t.ID]; {
+		case n == 0 && t.MergedInto == "":
+			c.bad(t.ID, "ticket %d has no message", t.Number)
+		case n != t.MessageCount:
+			c.bad(t.ID, "ticket %d counts %d messages and has %d", t.Number, t.MessageCount, n)
+		}
+	}
+	return nil
+}
+
+func (a *auditor) ticketNumbers(rows []ticketRow) error {
+	c := a.check("ticket.number", len(rows))
+	numbers := make([]int64, len(rows))
+	for i, t := range rows {
+		if numbers[i] = t.Number; t.Number < 1 {
+			c.bad(t.ID, "number %d", t.Number)
+		}
+	}
+	var doubles []int64
+	err := a.tx.Model(&ticketRow{}).Where("number IN ?", numbers).Group("number").Having("count(*) > 1").Pluck("number", &doubles).Error
+	if err != nil {
+		return err
+	}
+	for _, t := range rows {
+		for _, n := range doubles {
+			if t.Number == n {
+				c.bad(t.ID, "number %d names another ticket too", n)
+			}
+		}
+	}
+	return nil
+}
+
+// numbers reports the numbers no ticket has. They are no fault: a transaction
+// that fails leaves one on PostgreSQL.
+func (a *auditor) numbers() error {
+	var ends struct{ Least, Most, N int64 }
+	err := a.tx.Model(&ticketRow{}).Select("COALESCE(min(number), 0) AS least", "COALESCE(max(number), 0) AS most", "count(*) AS n").Take(&ends).Error
+	if err == nil && ends.N > 0 {
+		a.check("ticket.number", 0).Note = fmt.Sprintf("%d to %d, %d not used", ends.Least, ends.Most, ends.Most-ends.Least+1-ends.N)
+	}
+	return err
+}
+
+func (a *auditor) ticketPeople(rows []ticketRow) error {
+	people, merged, times := a.check("ticket.people", 0), a.check("ticket.merged", 0), a.check("ticket.times", len(rows))
+	customers, err := byID(a, valuesOf(rows, func(t *ticketRow) string { return t.CustomerID }), customerID, "id")
+	if err != nil {
+		return err
+	}
+	into, err := a.ticketsOf(valuesOf(rows, func(t *ticketRow) string { return t.MergedInto }))
+	if err != nil {
+		return err
+	}
+	for _, t := range rows {
+		if t.CustomerID != "" {
+			people.Looked++
+			if customers[t.CustomerID] == nil {
+				people.bad(t.ID, "ticket %d is customer %s's, who is not there", t.Number, t.CustomerID)
+			}
+		}
+		if t.MergedInto != "" {
+			merged.Looked++
+			if t.MergedInto == t.ID || into[t.MergedInto] == nil {
+				merged.bad(t.ID, "ticket %d was merged into %q", t.Number, t.MergedInto)
+			}
+		}
+		made := t.CreatedAt.Add(-a.o.Skew)
+		before := func(at *time.Time) bool { return at != nil && at.Before(made) }
+		switch {
+		case t.UpdatedAt.Before(made):
+			times.bad(t.ID, "ticket %d was made at %s and changed at %s", t.Number, stamp(t.CreatedAt), stamp(t.UpdatedAt))
+		case before(t.ResolvedAt), before(t.ClosedAt), before(t.DeletedAt):
+			times.bad(t.ID, "ticket %d was made at %s, resolved at %s, closed at %s, deleted at %s", t.Number, stamp(t.CreatedAt),
+				stampp(t.ResolvedAt), stampp(t.ClosedAt), stampp(t.DeletedAt))
+		case t.ClosedAt != nil && t.ResolvedAt != nil && t.ClosedAt.Before(t.ResolvedAt.Add(-a.o.Skew)):
+			times.bad(t.ID, "ticket %d was resolved at %s and closed at %s", t.Number, stampp(t.ResolvedAt), stampp(t.ClosedAt))
+		}
+	}
+	return nil
+}
+
+// ticketEvents reads the histories of a page of tickets, one after the other.
+func (a *auditor) ticketEvents(rows []ticketRow) error {
+	gapless, times := a.check("event.gapless", len(rows)), a.check("event.times", 0)
+	of := make(map[string]*history, len(rows))
+	for _, t := range rows {
+		of[t.ID] = &history{earliest: t.CreatedAt.Add(-a.o.Skew), latest: t.UpdatedAt.Add(a.o.Skew)}
+	}
+	list, err := a.tx.Model(&eventRow{}).Select("ticket_id", "seq", "kind", "at").Where(a.s.in("ticket_id", valuesOf(rows, ticketID))).
+		Order("ticket_id, seq").Rows()
+	if err != nil {
+		return err
+	}
+	defer list.Close()
+	for list.Next() {
+		var e eventRow
+		if err := a.tx.ScanRows(list, &e); err != nil {
+			return err
+		}
+		times.Looked++
+		of[e.TicketID].add(&e)
+	}
+	if err := list.Err(); err != nil {
+		return err
+	}
+	for _, t := range rows {
+		h := of[t.ID]
+		if h.hole == "" && h.last != t.EventCount {
+			h.hole = fmt.Sprintf("counts %d events and ends with number %d", t.EventCount, h.last)
+		}
+		if h.hole != "" {
+			gapless.bad(t.ID, "ticket %d %s", t.Number, h.hole)
+		}
+		if h.outside != "" {
+			times.bad(t.ID, "ticket %d: %s", t.Number, h.outside)
+		}
+	}
+	return nil
+}
+
+// history is what was seen of one ticket's events, which come in order.
+type history struct {
+	earliest, latest time.Time
+	last             int
+	hole, outside    string
+}
+
+func (h *history) add(e *eventRow) {
+	switch {
+	case h.hole != "":
+	case h.last == 0 && e.Kind == desk.EventRetired: // stands for all up to it
+	case h.last == 0 && (e.Seq != 1 || e.Kind != desk.EventCreated):
+		h.hole = fmt.Sprintf("begins with event %d, %s", e.Seq, e.Kind)
+	case h.last != 0 && e.Seq != h.last+1:
+		h.hole = fmt.Sprintf("goes from event %d to %d", h.last, e.Seq)
+	}
+	if h.outside == "" && (e.At.Before(h.earliest) || e.At.After(h.latest)) {
+		h.outside = fmt.Sprintf("event %d, %s, at %s", e.Seq, e.Kind, stamp(e.At))
+	}
+	h.last = e.Seq
+}

@@ -1,0 +1,22 @@
+package store
+
+import "time"
+
+// retiredRow says how far retention came with one kind of row.
+type retiredRow struct {
+	Name    string `gorm:"primaryKey"`
+	Place   string // where the next batch begins
+	Highest string // the highest ID it took away so far
+	At      time.Time
+}
+
+func (retiredRow) TableName() string { return "retention" }
+
+// The kinds of row that retention takes away.
+const (
+	retiredDrafts    = "drafts"
+	retiredLedger    = "ledger"
+	retiredRaw       = "raw"
+	retiredEvents    = "events"
+	retiredRevisions = "revisions"
+)

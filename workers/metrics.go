@@ -135,6 +135,7 @@ func (m *Metrics) source(name string) *sourceMetrics {
 	for _, state := range finals {
 		s.settled[state] = m.Settled.WithLabelValues(name, string(state))
 	}
+	m.strainMetrics.know(name)
 	had, _ := m.sources.LoadOrStore(name, s)
 	return had.(*sourceMetrics)
 }

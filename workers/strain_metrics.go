@@ -33,6 +33,16 @@ func newStrainMetrics(reg prometheus.Registerer) strainMetrics {
 	return m
 }
 
+// know shows a source at ease until something else is known of it.
+func (m strainMetrics) know(source string) {
+	for _, limit := range []string{fullMessages, fullSource, fullBytes, lagging} {
+		m.Refused.WithLabelValues(source, limit)
+	}
+	for _, g := range []*prometheus.GaugeVec{m.Backlog, m.Waited, m.Bulk} {
+		g.WithLabelValues(source)
+	}
+}
+
 func (m *Metrics) refused(source, limit string) {
 	if m != nil {
 		m.Refused.WithLabelValues(source, limit).Inc()

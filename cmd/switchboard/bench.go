@@ -23,6 +23,8 @@ import (
 type benchCmd struct {
 	Ingest  benchIngestCmd  `cmd:"" help:"Webhooks and API calls to tickets: rates, latencies, CPU; beside asynq's no-op and group size 1."`
 	Flood   benchFloodCmd   `cmd:"" help:"One source is flooded: how long does a single message in another take?"`
+	IMAP    benchIMAPCmd    `cmd:"" name:"imap" help:"Import of a generated mailbox: mails a second, memory, threads made right."`
+	Mailbox benchMailboxCmd `cmd:"" hidden:"" help:"Part of imap: serves a folder of mails where there is no Dovecot."`
 	Doorman benchDoormanCmd `cmd:"" hidden:"" help:"Part of ingest: doors that answer without a ledger."`
 }
 
@@ -135,6 +137,48 @@ func (c *benchFloodCmd) Run(ctx context.Context, s streams) error {
 	}
 	r, err := bench.Flood(ctx, bench.FloodOptions{Common: common, Count: c.Count, Every: c.Every, Calm: c.Calm, Conns: c.Conns, Roles: c.Roles, Intake: c.Intake, Behind: c.Behind})
 	return c.finish(s, r, err)
+}
+
+type benchIMAPCmd struct {
+	benchPlace
+	Count   int    `help:"Mails in the mailbox." default:"1000"`
+	Rounds  int    `help:"How often it is imported; figures are medians." default:"3"`
+	Workers int    `help:"Number of work processes." default:"1"`
+	Shuffle bool   `help:"Deliver the mails in any order: answers come before what they answer."`
+	Seed    uint64 `help:"The same seed makes the same mails." default:"7"`
+	Peer    string `help:"Another importer to run in the same rounds (docs/performance.md says what it is given)." placeholder:"COMMAND"`
+}
+
+// Validate runs before Run; what it refuses is a wrong command line.
+func (c *benchIMAPCmd) Validate() error {
+	if c.Count < 1 || c.Count > 1_000_000 || c.Rounds < 1 || c.Rounds > 1000 || c.Workers < 1 || c.Workers > 64 || c.Limit <= 0 {
+		return errors.New("--count must be between 1 and 1000000, --rounds between 1 and 1000, --workers between 1 and 64, --limit positive")
+	}
+	return nil
+}
+
+func (c *benchIMAPCmd) Run(ctx context.Context, s streams) error {
+	common, err := c.common(s)
+	if err != nil {
+		return err
+	}
+	r, err := bench.IMAP(ctx, bench.IMAPOptions{Common: common, Count: c.Count, Rounds: c.Rounds, Workers: c.Workers, Shuffle: c.Shuffle, Seed: c.Seed, Peer: c.Peer})
+	return c.finish(s, r, err)
+}
+
+// benchMailboxCmd is an IMAP server in memory.
+type benchMailboxCmd struct {
+	Addr string `required:"" placeholder:"HOST:PORT"`
+	Dir  string `required:"" placeholder:"DIR"`
+	User string `required:""`
+}
+
+func (c *benchMailboxCmd) Run(ctx context.Context, s streams) error {
+	password, _ := s.env("BENCH_MAIL")
+	if password == "" {
+		return errors.New("bench: BENCH_MAIL must hold the password")
+	}
+	return bench.ServeMailbox(ctx, c.Addr, c.Dir, c.User, password)
 }
 
 // loadRoles refuses roles that cannot be put under load.

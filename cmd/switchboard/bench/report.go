@@ -56,8 +56,10 @@ type Goal struct {
 	Bar  float64 `json:"bar"`
 	Aim  float64 `json:"aim,omitempty"`
 	Most bool    `json:"most,omitempty"` // the bar is a ceiling, not a floor
-	Got  float64 `json:"got"`
-	Met  bool    `json:"met"`
+	// Exact: it must be met exactly, in every round.
+	Exact bool    `json:"exact,omitempty"`
+	Got   float64 `json:"got"`
+	Met   bool    `json:"met"`
 }
 
 // line is one row of the printed table.
@@ -67,7 +69,7 @@ type line struct{ name, label, unit string }
 type ratio struct {
 	name, over, under string
 	bar, aim          float64
-	most              bool
+	most, exact       bool
 }
 
 // limit is a goal for a reading itself.
@@ -115,7 +117,11 @@ func (r *Report) finish(ratios []ratio, limits []limit) {
 		got := median(values)
 		r.Ratios[q.name] = got
 		if q.bar != 0 {
-			r.Goals = append(r.Goals, Goal{Name: q.name, Bar: q.bar, Aim: q.aim, Most: q.most, Got: got, Met: met(got, q.bar, q.most)})
+			ok := met(got, q.bar, q.most)
+			if q.exact {
+				ok = !slices.ContainsFunc(values, func(v float64) bool { return v != q.bar })
+			}
+			r.Goals = append(r.Goals, Goal{Name: q.name, Bar: q.bar, Aim: q.aim, Most: q.most, Exact: q.exact, Got: got, Met: ok})
 		}
 	}
 	for _, l := range limits {
@@ -175,6 +181,9 @@ func (r *Report) Print(to io.Writer) error {
 		sign, verdict := ">=", "met"
 		if g.Most {
 			sign = "<="
+		}
+		if g.Exact {
+			sign = "="
 		}
 		if !g.Met {
 			verdict = "not met"

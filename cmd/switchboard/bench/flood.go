@@ -52,7 +52,7 @@ func Flood(ctx context.Context, o FloodOptions) (*Report, error) {
 		}
 		o.Roles = []string{"serve"}
 	}
-	site, err := openSite(ctx, o.Common)
+	site, err := openSite(ctx, o.Common, !o.Embedded)
 	if err != nil {
 		return nil, err
 	}

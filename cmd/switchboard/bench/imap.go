@@ -50,7 +50,7 @@ func IMAP(ctx context.Context, o IMAPOptions) (*Report, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Limit)
 	defer cancel()
-	site, err := openSite(ctx, o.Common)
+	site, err := openSite(ctx, o.Common, true)
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ func Ingest(ctx context.Context, o IngestOptions) (*Report, error) {
 	if o.Embedded {
 		o.Roles = []string{"serve"}
 	}
-	site, err := openSite(ctx, o.Common)
+	site, err := openSite(ctx, o.Common, !o.Embedded)
 	if err != nil {
 		return nil, err
 	}

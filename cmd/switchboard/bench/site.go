@@ -15,8 +15,9 @@ type site struct {
 	redis    *redisServer
 }
 
-// openSite starts what the run needs and was not given.
-func openSite(ctx context.Context, c Common) (_ *site, err error) {
+// openSite starts what the run needs and was not given. open says that servers
+// of another account will have folders in it.
+func openSite(ctx context.Context, c Common, open bool) (_ *site, err error) {
 	s := &site{}
 	defer func() {
 		if err != nil {
@@ -24,18 +25,20 @@ func openSite(ctx context.Context, c Common) (_ *site, err error) {
 		}
 	}()
 	base := os.TempDir()
-	if len(base) > 40 || os.Getuid() == 0 { // the path of a socket is short, and PostgreSQL must reach its folder as another user
+	if open && (len(base) > 40 || os.Getuid() == 0) { // the path of a socket is short, and servers must reach their folder as another user
 		base = "/tmp"
 	}
 	if s.dir, err = os.MkdirTemp(base, "switchboard-bench-"); err != nil {
 		return nil, err
 	}
+	if open {
+		if err = os.Chmod(s.dir, 0o711); err != nil {
+			return nil, err
+		}
+	}
 	if c.Embedded {
 		s.redis = &redisServer{}
 		return s, s.redis.open(ctx)
-	}
-	if err = os.Chmod(s.dir, 0o711); err != nil {
-		return nil, err
 	}
 	sub := func(name string) string {
 		dir := filepath.Join(s.dir, name)

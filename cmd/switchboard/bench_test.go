@@ -1,0 +1,119 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"switchboard/cmd/switchboard/bench"
+	"switchboard/workers/broker/program/programtest"
+)
+
+// benchRun runs `switchboard bench` as its users do and reads its report. It must
+// leave no folder behind.
+func benchRun(t *testing.T, args ...string) *bench.Report {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "report.json")
+	cmd := exec.Command("switchboard", append(append([]string{"bench"}, args...), "--json", file)...)
+	cmd.Env = append(os.Environ(), "SWITCHBOARD_CONFIG=", "SWITCHBOARD_DATA=")
+	var out, bad strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &bad
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("bench %v: %v\n%s%s", args, err, out.String(), bad.String())
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r bench.Report
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "GOAL") || !strings.Contains(bad.String(), " s\n") {
+		t.Errorf("it printed\n%s\nand\n%s", out.String(), bad.String())
+	}
+	return &r
+}
+
+// taken fails for readings that are missing or not positive.
+func taken(t *testing.T, r *bench.Report, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if r.Medians[name] <= 0 {
+			t.Errorf("reading %s is %v", name, r.Medians[name])
+		}
+	}
+}
+
+// TestBenchIngestEmbedded runs the benchmark in CI's size; the figures mean
+// nothing, but every message must be filed exactly once for it to end well.
+func TestBenchIngestEmbedded(t *testing.T) {
+	r := benchRun(t, "ingest", "--embedded", "--count", "300", "--rounds", "2", "--half", "300ms", "--api", "30", "--limit", "3m")
+	taken(t, r, "noop.rate", "noop.p50", "full.acks", "full.stored", "full.memory.serve", "half.ack.p99", "half.stored.p99", "api.rate", "single.stored")
+	if len(r.Rounds) != 2 || len(r.Goals) != 1 || r.Ratios["stored / asynq no-op"] <= 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestBenchIngestFleet(t *testing.T) {
+	programtest.Need(t, "initdb", "postgresql")
+	programtest.Need(t, "redis-server", "redis-server")
+	r := benchRun(t, "ingest", "--count", "300", "--rounds", "1", "--half", "300ms", "--api", "30", "--roles", "web,work,work", "--intake", "fileLanes=3", "--limit", "3m")
+	taken(t, r, "noop.rate", "full.stored", "full.memory.web", "full.memory.work2", "half.stored.p50", "half.stored.p99", "api.p99", "single.stored",
+		"doors.with.acks", "doors.without.acks")
+	if len(r.Goals) != 6 {
+		t.Errorf("goals %+v", r.Goals)
+	}
+}
+
+func TestBenchIMAP(t *testing.T) {
+	args := []string{"imap", "--count", "60", "--rounds", "1", "--shuffle", "--limit", "3m"}
+	t.Run("embedded", func(t *testing.T) {
+		r := benchRun(t, append(args, "--embedded", "--peer", "echo rate 7")...)
+		taken(t, r, "rate", "cpu.serve", "memory.serve", "threads.made")
+		if r.Ratios["threads made / right"] != 1 || r.Medians["peer.rate"] != 7 {
+			t.Errorf("%v, %v", r.Ratios, r.Medians)
+		}
+	})
+	t.Run("fleet", func(t *testing.T) {
+		programtest.Need(t, "initdb", "postgresql")
+		programtest.Need(t, "redis-server", "redis-server")
+		r := benchRun(t, append(args, "--workers", "2")...)
+		taken(t, r, "rate", "memory.listen", "threads.made")
+		if r.Ratios["threads made / right"] != 1 {
+			t.Errorf("%v", r.Medians)
+		}
+	})
+}
+
+func TestBenchFlood(t *testing.T) {
+	r := benchRun(t, "flood", "--embedded", "--count", "300", "--every", "100ms", "--calm", "1", "--limit", "3m")
+	taken(t, r, "flood.acks", "flood.stored", "single.count", "single.worst", "calm.median")
+}
+
+// TestBenchStops: a limit ends the run in words, and nothing stays behind.
+func TestBenchStops(t *testing.T) {
+	cmd := exec.Command("switchboard", "bench", "flood", "--embedded", "--count", "100000", "--limit", "2s")
+	dir, err := os.MkdirTemp("/tmp", "sbb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	began := time.Now()
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "--limit") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if time.Since(began) > time.Minute {
+		t.Errorf("it took %v", time.Since(began))
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}

@@ -56,9 +56,10 @@ func alive(p *Pass, c candidate, t *desk.Ticket) string {
 // sameDesk refuses a ticket of another scope: sources of one channel declared
 // separate desks share nothing. A token we signed leads across channels: the
 // answer to a form goes out by mail, and what the customer says to it comes back
-// by mail.
+// by mail. And a key or group of this scope that is the ticket's own was made so
+// by us: an answer of ours began the conversation here.
 func sameDesk(p *Pass, c candidate, t *desk.Ticket) string {
-	if t.Scope == p.Draft.Scope || c.signed && p.Policy.Sources[t.Source].Channel != p.Draft.Channel {
+	if t.Scope == p.Draft.Scope || c.signed && p.Policy.Sources[t.Source].Channel != p.Draft.Channel || (c.known || c.kept) && t.ID == c.id {
 		return ""
 	}
 	return "it belongs to a separate desk"

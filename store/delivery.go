@@ -162,6 +162,13 @@ func (s *Store) outgoing(tx *gorm.DB, row *messageRow, now time.Time) (*desk.Out
 	}
 	out := &desk.Outgoing{Reply: desk.Reply{Message: m, Thread: t.thread()}, Source: cmp.Or(t.ThreadSource, t.Source), Tries: row.SendTries,
 		Revision: row.Revisions}
+	if v := m.Via; v != nil && (v.Thread.Key != "" || v.Source != t.ThreadSource) { // it begins a conversation, or did
+		out.Source, out.Reply.Thread, out.Reply.To = v.Source, v.Thread, []desk.Party{v.To}
+		if m.Auto.Kind != "" {
+			err = s.restraint(tx, out, &t, now)
+		}
+		return out, err
+	}
 	var handles []identityRow
 	err = tx.Where("customer_id = ? AND kind = ?", t.CustomerID, desk.IdentityKind(desk.Channel(t.Channel))).Order("handle").Find(&handles).Error
 	if err != nil {
@@ -205,13 +212,18 @@ func (s *Store) restraint(tx *gorm.DB, out *desk.Outgoing, t *ticketRow, now tim
 }
 
 // Delivered keeps the proof of a message that was sent: its external ID joins
-// the ticket's thread keys, so that the customer's answer finds its way. It may
-// be told twice.
+// the ticket's thread keys, so that the customer's answer finds its way. When it
+// began a conversation, that becomes the ticket's, whoever had it before: a chat
+// is about what was said in it last. It may be told twice.
 func (s *Store) Delivered(ctx context.Context, id desk.MessageID, proof desk.Proof) error {
 	err := s.write(ctx, func(tx *gorm.DB) error {
 		var row messageRow
 		if err := tx.Where("id = ?", string(id)).Take(&row).Error; err != nil {
 			return notFound("message", err)
+		}
+		via, err := s.begun(tx, &row, proof)
+		if err != nil {
+			return err
 		}
 		set := map[string]any{"send_state": string(desk.SendSent), "send_error": "", "sent_at": micro(proof.At),
 			"send_tries": 0, "send_after": nil, "taken_at": nil, "swept_at": nil}
@@ -222,6 +234,9 @@ func (s *Store) Delivered(ctx context.Context, id desk.MessageID, proof desk.Pro
 			}
 			set["external_id"] = external
 			set["fingerprint"] = cmp.Or(row.Fingerprint, row.ID) // ours, so unique whatever the other side numbers
+		}
+		if via != "" {
+			set["via"] = via
 		}
 		return tx.Model(&messageRow{}).Where("id = ?", row.ID).Updates(set).Error
 	})

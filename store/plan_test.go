@@ -19,14 +19,14 @@ import (
 // SQLite says "SCAN ledger" for that and adds "USING INDEX" when the order of an
 // index is followed, which a LIMIT ends; PostgreSQL says "Seq Scan on ledger".
 var wholeTable = map[string]*regexp.Regexp{
-	SQLite:   regexp.MustCompile(`(?m)^SCAN (ledger|threads|tickets|messages|events|accounts|customers|identities|teams|turns|links|api_keys|revisions|message_groups|kept)$`),
+	SQLite:   regexp.MustCompile(`(?m)^SCAN (ledger|threads|tickets|messages|events|accounts|customers|identities|teams|turns|links|api_keys|revisions|message_groups|kept|contacts)$`),
 	Postgres: regexp.MustCompile(`Seq Scan on \w+`),
 }
 
 // indexes are those that hot statements need; the others only keep keys unique.
 var indexes = strings.Fields(`ledger_external ledger_backlog ledger_ahead ledger_unfiled tickets_number tickets_status tickets_team
 	tickets_agent tickets_customer tickets_due messages_unique messages_ticket messages_sending events_ticket accounts_domain customers_external
-	identities_customer links_to api_keys_hash messages_following customers_merged messages_failed`)
+	identities_customer links_to api_keys_hash messages_following customers_merged messages_failed contacts_recent`)
 
 // Nothing that happens for each message, each sweep or each page may grow with
 // the size of the tables. The test runs all of it, collects the statements and
@@ -212,6 +212,7 @@ func everythingHot(t *testing.T, s *Store) {
 		must(s.Followed(ctx, answer.ID, 1, "", nil))
 	}
 	everyoneHot(t, s, tickets, now)
+	begunHot(t, s, tickets[0], now)
 	must(s.Link(ctx, desk.Link{From: tickets[0], To: tickets[1], Type: desk.Parent, CreatedAt: now}))
 	for _, f := range []desk.TicketFilter{{}, {Status: []desk.Status{"NEW"}}, {Team: []desk.TeamID{"team"}}, {Agent: []desk.AgentID{"a"}}, {Customer: "c"},
 		{Text: "x"}, {Tag: "x"}} {
@@ -258,6 +259,29 @@ func everythingHot(t *testing.T, s *Store) {
 	_, _ = s.KeyByHash(ctx, []byte("x"))
 	_, err = s.Customers(ctx, []desk.CustomerID{"x"})
 	must(err)
+}
+
+// begunHot begins a conversation and remembers whom it was with.
+func begunHot(t *testing.T, s *Store, ticket desk.TicketID, now time.Time) {
+	t.Helper()
+	m := &desk.Message{ID: desk.NewID[desk.MessageID](now), TicketID: ticket, Direction: desk.Outbound, Public: true, Scope: "MS_TEAMS",
+		Via: &desk.Via{Source: "teams", To: desk.Party{Handle: "ada"}}, Send: desk.SendQueued, CreatedAt: now}
+	if _, _, err := s.AddMessage(t.Context(), m, nil); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Delivered(t.Context(), m.ID, desk.Proof{ExternalID: "begun", At: now, Begun: &desk.Begun{Thread: desk.Thread{Key: "chat"}, Group: "chat", Handle: "ada"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.KeepContact(t.Context(), desk.Contact{Source: "teams", Kind: desk.Place, Handle: "team", At: now}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Contact(t.Context(), "teams", desk.Place, "team"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Contacts(t.Context(), "teams", desk.Place, 10); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // everyoneHot edits what customers said and does what is done to their records.

@@ -43,6 +43,7 @@ type messageRow struct {
 	Follow      bool
 	SendAfter   *time.Time
 	Trace       string
+	Via         string
 }
 
 func (messageRow) TableName() string { return "messages" }
@@ -57,6 +58,9 @@ func newMessageRow(m *desk.Message) (messageRow, error) {
 		Attachments: p.pack(m.Attachments), Mentions: p.pack(m.Mentions), Damage: p.pack(m.Damage), Auto: p.pack(m.Auto),
 		SendState: string(m.Send), SendError: desk.Clean(m.SendError), SentAt: microp(m.SentAt), CreatedAt: micro(m.CreatedAt),
 		EditedAt: microp(m.EditedAt), DeletedAt: microp(m.DeletedAt), Trace: m.Trace,
+	}
+	if m.Via != nil {
+		row.Via = p.pack(m.Via)
 	}
 	return row, p.err
 }
@@ -77,6 +81,9 @@ func (r *messageRow) desk() (desk.Message, error) {
 	u.unpack(r.Mentions, &m.Mentions)
 	u.unpack(r.Damage, &m.Damage)
 	u.unpack(r.Auto, &m.Auto)
+	if r.Via != "" {
+		u.unpack(r.Via, &m.Via)
+	}
 	return m, u.err
 }
 

@@ -104,6 +104,7 @@ func (r *ticketRow) desk() (*desk.Ticket, error) {
 		ReopenCount: r.ReopenCount, MessageCount: r.MessageCount, LastCustomerAt: timeAt(r.LastCustomerAt),
 		LastAgentAt: timeAt(r.LastAgentAt), MergedInto: desk.TicketID(r.MergedInto), EventCount: r.EventCount,
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), DeletedAt: timeAt(r.DeletedAt), Version: r.Version,
+		ThreadSource: r.ThreadSource,
 	}
 	u.unpack(r.Tags, &t.Tags)
 	u.unpack(r.AssignedBy, &t.AssignedBy)

@@ -18,6 +18,7 @@ const (
 	EventComment        = "ticket:comment:added"
 	EventCommentUpdated = "ticket:comment:updated"  // edited or restored by its author
 	EventCommentDeleted = "ticket:comment:deleted"  // hidden by its author
+	EventThread         = "ticket:thread:changed"   // answers go to another conversation
 	EventCommentFailed  = "ticket:comment:failed"   // it did not reach the customer
 	EventCustomer       = "ticket:customer:changed" // customers were merged or split
 	EventLinked         = "ticket:linked"

@@ -54,7 +54,10 @@ type Message struct {
 	Send        SendState    `json:"sendState,omitempty"`
 	SendError   string       `json:"sendError,omitempty"` // why it did not go out, or not yet
 	SentAt      time.Time    `json:"sentAt,omitzero"`
-	CreatedAt   time.Time    `json:"createdAt"`
+	// Via is set on a message that goes out by another source than the ticket's
+	// conversation, and may begin one there.
+	Via       *Via      `json:"via,omitempty"`
+	CreatedAt time.Time `json:"createdAt"`
 	// EditedAt and DeletedAt say that its author changed it or took it back. The
 	// words it had before are kept as revisions; a delete hides, it does not
 	// erase.
@@ -74,7 +77,8 @@ func (m *Message) LogValue() slog.Value {
 		slog.Int("text", len(m.Text)), slog.Bool("public", m.Public))
 }
 
-// Reply is a public outbound message on its way to a channel's sender.
+// Reply is a public outbound message on its way to a channel's sender. Without
+// a Thread it begins a conversation with the first of To.
 type Reply struct {
 	Message Message
 	Thread  Thread
@@ -82,8 +86,50 @@ type Reply struct {
 }
 
 // Proof is what a channel gives back for a delivered reply: the identifier the
-// other side gave it, so that the customer's answer threads.
+// other side gave it, so that the customer's answer threads. Begun is set when
+// the reply had no conversation and began one.
 type Proof struct {
 	ExternalID string
 	At         time.Time
+	Begun      *Begun
 }
+
+// Via says by which source a message goes out, and to whom when there is no
+// conversation yet.
+type Via struct {
+	Source string `json:"source"`
+	To     Party  `json:"to"`
+	// Thread is the conversation it began, once it did.
+	Thread Thread `json:"thread,omitzero"`
+}
+
+// Begun is a conversation that a reply began: from then on the ticket's answers
+// go there, and what is said there joins the ticket.
+type Begun struct {
+	Thread Thread
+	Group  string // as drafts of the same chat have it; "" where they have none
+	Handle string // who may answer, as a draft's From has it; "" when not known
+}
+
+// Contact is what a source remembers of somebody, or of a place such as a team,
+// so that it can write there first. Only its channel reads the Address.
+type Contact struct {
+	Source  string
+	Kind    ContactKind
+	Handle  string // of a person as a draft's From has it; of a place what the channel calls it
+	Address []byte // JSON
+	Gone    string // why it can not be written to any more, in words; "" while it can
+	At      time.Time
+}
+
+// ContactKind says what a contact is.
+type ContactKind string
+
+// The kinds of contact.
+const (
+	Person ContactKind = "person"
+	Place  ContactKind = "place"
+)
+
+// LogValue hides who it is.
+func (c Contact) LogValue() slog.Value { return slog.StringValue(string(c.Kind)) }

@@ -44,6 +44,14 @@ type Outgoing struct {
 // ExternalID is what the other side calls the message, once it has it.
 func (o *Outgoing) ExternalID() string { return o.Reply.Message.ExternalID }
 
+// Begin says on the ticket that a message of ours began a conversation, to which
+// answers go from now on.
+func (t *Ticket) Begin(m MessageID, source string, b *Begun, at time.Time) Event {
+	t.Join(b.Handle)
+	t.UpdatedAt = at
+	return t.event(EventThread, Actor{Kind: BySystem, ID: "delivery"}, at, map[string]any{"message": m, "from": t.ThreadSource, "to": source})
+}
+
 // CommentFailed says on the ticket that the customer did not get a message, or
 // not its latest words: what is send, edit or delete.
 func (t *Ticket) CommentFailed(m MessageID, what, reason string, at time.Time) Event {

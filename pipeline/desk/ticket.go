@@ -7,25 +7,28 @@ import (
 
 // Ticket is the case: what a customer wants, who works on it and by when.
 type Ticket struct {
-	ID          TicketID       `json:"uid"`
-	Number      int64          `json:"number"`
-	Title       string         `json:"title"`
-	Description string         `json:"description"`
-	Status      Status         `json:"status"`
-	Priority    Priority       `json:"priority"`
-	Type        Type           `json:"type"`
-	Channel     Channel        `json:"source"`     // the wire calls the medium "source"
-	Source      string         `json:"sourceName"` // the configured source
-	Scope       string         `json:"-"`
-	Tags        []string       `json:"tags"`
-	DueDate     *time.Time     `json:"dueDate"`
-	CustomerID  CustomerID     `json:"customerUid"`
-	TeamID      TeamID         `json:"teamId"`
-	AgentID     AgentID        `json:"agentId"`
-	AssignedBy  AssignedBy     `json:"assignedBy"`
-	Escalation  int            `json:"escalationLevel"`
-	Handling    int64          `json:"handlingTime"` // seconds of work logged
-	Custom      map[string]any `json:"customFields"`
+	ID          TicketID `json:"uid"`
+	Number      int64    `json:"number"`
+	Title       string   `json:"title"`
+	Description string   `json:"description"`
+	Status      Status   `json:"status"`
+	Priority    Priority `json:"priority"`
+	Type        Type     `json:"type"`
+	Channel     Channel  `json:"source"`     // the wire calls the medium "source"
+	Source      string   `json:"sourceName"` // the configured source
+	Scope       string   `json:"-"`
+	// ThreadSource is the source whose conversation answers go to; "" while
+	// there is none. The store alone sets it.
+	ThreadSource string         `json:"-"`
+	Tags         []string       `json:"tags"`
+	DueDate      *time.Time     `json:"dueDate"`
+	CustomerID   CustomerID     `json:"customerUid"`
+	TeamID       TeamID         `json:"teamId"`
+	AgentID      AgentID        `json:"agentId"`
+	AssignedBy   AssignedBy     `json:"assignedBy"`
+	Escalation   int            `json:"escalationLevel"`
+	Handling     int64          `json:"handlingTime"` // seconds of work logged
+	Custom       map[string]any `json:"customFields"`
 	// Participants are the handles that may write on this ticket's threads:
 	// the requester and everybody addressed, our own addresses left out.
 	Participants []string `json:"-"`

@@ -131,6 +131,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"answers of one ticket go out in order", answersInOrder},
 			{"an answer waits for its next try", answerPostponed},
 			{"automatic answers are counted and know whom they answer", automaticAnswers},
+			{"a message begins a conversation, which becomes the ticket's", conversationBegun},
+			{"whom a source can write to is remembered", contactsKept},
 		}},
 		{"tickets are tied together", []promise{
 			{"a link is there once, with events on both tickets", links},

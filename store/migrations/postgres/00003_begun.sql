@@ -1,0 +1,18 @@
+-- +goose Up
+-- Conversations that we begin: by which source a message goes out, and whom a source can write to first.
+ALTER TABLE messages ADD COLUMN via text NOT NULL DEFAULT '';
+
+CREATE TABLE contacts (
+  source  text COLLATE "C" NOT NULL,
+  kind    text COLLATE "C" NOT NULL,
+  handle  text COLLATE "C" NOT NULL,
+  address text NOT NULL,
+  gone    text NOT NULL,
+  at      timestamptz NOT NULL,
+  PRIMARY KEY (source, kind, handle)
+);
+CREATE INDEX contacts_recent ON contacts (source, kind, at) WHERE gone = '';
+
+-- +goose Down
+DROP TABLE contacts;
+ALTER TABLE messages DROP COLUMN via;

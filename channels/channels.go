@@ -55,9 +55,10 @@ type Config struct {
 	Sink      Sink
 	Blobs     Blobs
 	Mailboxes Mailboxes
-	Desk      Desk   // nil: this process cannot look at tickets
-	Secret    []byte // signs what we send out, so that answers can be trusted
-	Holder    string // names this process, for leases
+	Desk      Desk     // nil: this process cannot look at tickets
+	Contacts  Contacts // nil: nobody is remembered
+	Secret    []byte   // signs what we send out, so that answers can be trusted
+	Holder    string   // names this process, for leases
 	Limits    Limits
 	Log       *slog.Logger
 	Now       func() time.Time
@@ -111,6 +112,17 @@ type Desk interface {
 	// desk.ErrNotFound when no ticket has it and desk.ErrMove when the ticket
 	// cannot go there; setting what is so already is no error.
 	SetStatus(ctx context.Context, scope, key string, status desk.Status, by desk.Actor) error
+}
+
+// Contacts remembers whom and where a source can write to first. It is safe for
+// concurrent use.
+type Contacts interface {
+	// KeepContact writes a contact, unless a newer one (by At) is there.
+	KeepContact(ctx context.Context, c desk.Contact) error
+	// Contact finds one, gone or not; desk.ErrNotFound when there is none.
+	Contact(ctx context.Context, source string, kind desk.ContactKind, handle string) (desk.Contact, error)
+	// Contacts lists those of a kind that are not gone, the latest heard of first.
+	Contacts(ctx context.Context, source string, kind desk.ContactKind, limit int) ([]desk.Contact, error)
 }
 
 // Mailboxes holds the leases and cursors of sources that are read by one

@@ -17,6 +17,17 @@ type Sender interface {
 	Send(ctx context.Context, r *desk.Reply) (desk.Proof, error)
 }
 
+// Starter is a Sender that can write to somebody first: Send then also takes a
+// reply that begins a conversation (see [desk.Reply.Begins]) and says so in the
+// proof's Begun. Doing so twice for one reply must not begin two
+// conversations where the other side can tell.
+type Starter interface {
+	Sender
+	// Starts names the kinds of identity (see [desk.IdentityKind]) by which it
+	// finds people, the best first. None: this source cannot begin anything.
+	Starts() []string
+}
+
 // Prober is a Sender that can find out whether a reply that was cut off did
 // arrive. Without it such a reply is sent again (at least once).
 type Prober interface {

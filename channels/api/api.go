@@ -60,6 +60,10 @@ type Options struct {
 	// Sends reports whether an answer on a ticket leaves the house. Nil asks the
 	// policy: sources of email, Slack, Teams and chat can send.
 	Sends func(ctx context.Context, t *desk.Ticket) bool
+	// Starts names the kinds of identity by which a source can find somebody to
+	// begin a conversation with, the best first; none when it cannot. Nil: no
+	// source can.
+	Starts func(source string) []string
 	// Deliver hands messages to be sent, or whose sent words changed, to the
 	// workers; it must not block. Nil leaves them to the workers' sweep.
 	Deliver func(ids ...desk.MessageID)

@@ -19,6 +19,7 @@ type addComment struct {
 	Content  string   `json:"content" doc:"Plain text or Markdown." example:"Investigating the login issue..."`
 	IsPublic bool     `json:"isPublic,omitempty" doc:"true: the customer gets to read it. Without it the comment is an internal note: what should have stayed inside cannot be called back." example:"true"`
 	Mentions []string `json:"mentions,omitempty" maxItems:"50" doc:"IDs of agents to notify, at most 50." example:"[\"user-789\"]"`
+	Via      string   `json:"via,omitempty" maxLength:"200" doc:"The configured source a public comment goes out by. When the ticket's conversation is elsewhere, or nowhere yet, it begins one there with the customer, who need not have written before; from then on answers go there, and what the customer says there joins the ticket. Sources of email, Slack and Teams can begin a conversation; the customer must have an identity one of them can find." example:"support-teams"`
 }
 
 // setStatus is the body of PATCH /v1/tickets/{id}/status.
@@ -46,6 +47,7 @@ type messageView struct {
 	SendState   *desk.SendState  `json:"sendState" doc:"How far a public comment got on its channel: queued, sending, sent, unknown or failed; null when no channel carries it." example:"queued"`
 	SendError   string           `json:"sendError,omitempty" doc:"Why it did not go out, or not yet."`
 	SentAt      *time.Time       `json:"sentAt"`
+	Via         string           `json:"via,omitempty" doc:"The source it was to go out by."`
 	EditedAt    *time.Time       `json:"editedAt" doc:"Its author changed it since; content is the latest."`
 	DeletedAt   *time.Time       `json:"deletedAt" doc:"Its author took it back: subject, content and attachments are hidden."`
 	Receipt     desk.ReceiptID   `json:"receipt,omitempty" doc:"The ledger's receipt of a message that came in."`
@@ -70,6 +72,9 @@ func messageOf(m *desk.Message) messageView {
 	}
 	if m.Send != desk.SendNone {
 		v.SendState = &m.Send
+	}
+	if m.Via != nil {
+		v.Via = m.Via.Source
 	}
 	if v.DeletedAt != nil {
 		v.Subject, v.Content = "", ""
@@ -116,7 +121,8 @@ type statusOutput struct {
 func (s *server) routeComments() {
 	route(s, huma.Operation{
 		OperationID: "addComment", Method: http.MethodPost, Path: "/v1/tickets/{id}/comments", Tags: []string{"comments"}, DefaultStatus: http.StatusCreated,
-		Summary: "Add a comment", Description: "An internal note, or with `isPublic: true` an answer: it is sent to the customer where the ticket's source can, and counts as the first response when an agent's key wrote it.",
+		Summary: "Add a comment", Description: "An internal note, or with `isPublic: true` an answer: it is sent to the customer where the ticket's source can, and counts as the first response when an agent's key wrote it. " +
+			"With `via` it is sent by another source, and may be the first word the customer gets there.",
 		RequestBody: example(map[string]any{"content": "Investigating the login issue...", "isPublic": true, "mentions": []string{"user-789"}}),
 	}, desk.Comment, s.comment)
 	route(s, huma.Operation{
@@ -143,9 +149,8 @@ const (
 // the caller allows it.
 func (s *server) message(ctx context.Context, c *checks, field string, t *desk.Ticket, key desk.Key, content string, public bool, mentions []string) *desk.Message {
 	now, p := s.Now(), s.Policy()
-	// The scope is the ticket's: there the proof of delivery must thread.
 	m := &desk.Message{ID: desk.NewID[desk.MessageID](now), TicketID: t.ID, Direction: desk.Internal, Public: public, Author: actor(key),
-		Channel: desk.API, Source: sourceName, Scope: t.Scope, From: desk.Party{Name: key.Name},
+		Channel: desk.API, Source: sourceName, Scope: scopeOf(p, t), From: desk.Party{Name: key.Name},
 		Text: c.text(field, content, s.Limits.TextBytes), CreatedAt: now}
 	if len(mentions) > maxMentions {
 		c.wrong("mentions", "are more than %d", maxMentions)
@@ -165,6 +170,15 @@ func (s *server) message(ctx context.Context, c *checks, field string, t *desk.T
 		}
 	}
 	return m
+}
+
+// scopeOf is where the proof of delivery must thread: the scope of the
+// conversation answers go to, else the ticket's own.
+func scopeOf(p *desk.Policy, t *desk.Ticket) string {
+	if src, ok := p.Sources[t.ThreadSource]; ok {
+		return src.Scope()
+	}
+	return t.Scope
 }
 
 // sends reports whether an answer on a ticket leaves the house.
@@ -190,6 +204,9 @@ func (s *server) comment(ctx context.Context, in *commentInput) (*commentOutput,
 		c.wrong("content", "is required")
 	}
 	m := s.message(ctx, &c, "content", t, key, in.Body.Content, in.Body.IsPublic, in.Body.Mentions)
+	if err := s.begin(ctx, &c, t, m, in.Body.Via); err != nil {
+		return nil, err
+	}
 	if err := c.err(); err != nil {
 		return nil, err
 	}

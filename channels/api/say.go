@@ -95,10 +95,17 @@ func (s *server) saidBefore(ctx context.Context, m *desk.Message, request string
 // again answers with the earlier message when the later one says the same, as
 // far as that can still be seen: the earlier one may have been edited since.
 func again(t *desk.Ticket, earlier, later *desk.Message) (said, error) {
-	if earlier.EditedAt.IsZero() && earlier.Text != later.Text || earlier.Public != later.Public || !slices.Equal(earlier.Mentions, later.Mentions) {
+	if earlier.EditedAt.IsZero() && earlier.Text != later.Text || earlier.Public != later.Public || viaOf(earlier) != viaOf(later) || !slices.Equal(earlier.Mentions, later.Mentions) {
 		return said{}, keyReused()
 	}
 	return said{ticket: t, message: earlier, again: true}, nil
+}
+
+func viaOf(m *desk.Message) string {
+	if m.Via == nil {
+		return ""
+	}
+	return m.Via.Source
 }
 
 // mentioned is the events that notify the people a message names.

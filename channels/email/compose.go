@@ -74,6 +74,9 @@ func compose(r *desk.Reply, source desk.Source, s *smtpSettings, secret []byte) 
 		a.cc = slices.DeleteFunc(a.cc, func(c netmail.Address) bool { return slices.ContainsFunc(a.to, sameAs(c)) })
 	}
 	a.subject = subject(thread.Subject, m.Subject, a.auto)
+	if r.Begins() {
+		a.subject = cmp.Or(words(m.Subject, maxSubject), "A message for you")
+	}
 	a.inReplyTo, a.references = ancestors(thread.MessageID, thread.References)
 	return a, nil
 }
@@ -151,14 +154,16 @@ func words(s string, limit int) string {
 // answerPrefix is what mail programs of several tongues put before a subject.
 var answerPrefix = regexp.MustCompile(`(?i)^\s*(re|aw|sv|vs|antw|odp|ref|rif|ynt)(\[[0-9]{1,3}\])?\s*[:：]\s*`)
 
+// maxSubject bounds a subject, in characters.
+const maxSubject = 500
+
 // subject names the conversation answered. A machine's answer never repeats
 // what a stranger wrote there: it says what the rule says, or the least.
 func subject(asked, own string, auto bool) string {
-	const most = 500
 	if auto {
-		return cmp.Or(words(own, most), "Auto: we have received your message") // RFC 3834 3.1.5
+		return cmp.Or(words(own, maxSubject), "Auto: we have received your message") // RFC 3834 3.1.5
 	}
-	asked = words(cmp.Or(asked, own), most)
+	asked = words(cmp.Or(asked, own), maxSubject)
 	for {
 		rest := answerPrefix.ReplaceAllString(asked, "")
 		if rest == asked {

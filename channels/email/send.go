@@ -3,6 +3,7 @@ package email
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,7 @@ type mailer struct {
 	seats chan struct{} // one for each connection we may have
 }
 
-var _ channels.Sender = (*mailer)(nil)
+var _ channels.Starter = (*mailer)(nil)
 
 func newMailer(a *adapter) *mailer {
 	return &mailer{adapter: a, seats: make(chan struct{}, a.settings.SMTP.Connections)}
@@ -60,7 +61,24 @@ func (s *mailer) Send(ctx context.Context, r *desk.Reply) (desk.Proof, error) {
 	if err := s.deliver(ctx, a, int64(size), open); err != nil {
 		return desk.Proof{}, fmt.Errorf("email: send: %w", err)
 	}
-	return desk.Proof{ExternalID: a.id, At: s.Now()}, nil
+	proof := desk.Proof{ExternalID: a.id, At: s.Now()}
+	if r.Begins() {
+		proof.Begun = begun(r, a)
+	}
+	return proof, nil
+}
+
+// Starts is part of [channels.Starter]: anybody who has an address.
+func (s *mailer) Starts() []string { return []string{desk.IdentityKind(desk.Email)} }
+
+// begun is the conversation that a first mail began: what we say next answers
+// it.
+func begun(r *desk.Reply, a *answer) *desk.Begun {
+	address, err := json.Marshal(replyTo{To: r.To[:1], MessageID: a.id, Subject: a.subject})
+	if err != nil { // strings always marshal
+		panic(err)
+	}
+	return &desk.Begun{Thread: desk.Thread{Key: a.id, Address: address}, Handle: desk.Handle(desk.IdentityKind(desk.Email), r.To[0].Handle)}
 }
 
 // counter counts bytes.

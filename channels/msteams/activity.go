@@ -37,9 +37,13 @@ type activity struct {
 	Importance   loose        `json:"importance"`
 	ReplyToID    loose        `json:"replyToId"`
 	Name         loose        `json:"name"`
+	Action       loose        `json:"action"`
 	Attachments  []attachment `json:"attachments"`
 	Entities     []entity     `json:"entities"`
 	ChannelData  channelData  `json:"channelData"`
+
+	MembersAdded   []account `json:"membersAdded"`
+	MembersRemoved []account `json:"membersRemoved"`
 
 	Value json.RawMessage `json:"value"`
 

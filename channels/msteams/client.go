@@ -205,7 +205,7 @@ func failed(res *http.Response, answer []byte, now time.Time) error {
 	case s == http.StatusUnauthorized:
 		return words("the Connector refuses the bot's token; are appID, appPassword and tenantID right?")
 	case s == http.StatusForbidden:
-		return desk.Permanent(words("Teams does not let the bot write there: the app was removed, or the bot blocked"))
+		return &forbidden{desk.Permanent(words("Teams does not let the bot write there: the app was removed, or the bot blocked"))}
 	case s == http.StatusNotFound:
 		return &gone{desk.Permanent(words("the conversation or the message does not exist any more"))}
 	case s == http.StatusRequestEntityTooLarge:
@@ -227,6 +227,12 @@ type gone struct{ err error }
 
 func (g *gone) Error() string { return g.err.Error() }
 func (g *gone) Unwrap() error { return g.err }
+
+// forbidden marks a 403.
+type forbidden struct{ err error }
+
+func (f *forbidden) Error() string { return f.err.Error() }
+func (f *forbidden) Unwrap() error { return f.err }
 
 // retryAfter reads a Retry-After (RFC 9110 10.2.3): 10 s when there is none, one
 // hour at most.

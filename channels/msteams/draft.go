@@ -168,14 +168,19 @@ func (a *activity) thread(d *desk.Draft) desk.Thread {
 	if d.Act == desk.ActDelete {
 		to.ReplyTo = "" // nobody answers what is gone
 	}
+	if full == "" {
+		return desk.Thread{Key: d.ExternalID}
+	}
+	return desk.Thread{Key: full, Address: to.json()}
+}
+
+// json is the form in which an address is kept.
+func (to address) json() []byte {
 	raw, err := json.Marshal(to)
 	if err != nil { // strings always marshal
 		panic(err)
 	}
-	if full == "" {
-		return desk.Thread{Key: d.ExternalID}
-	}
-	return desk.Thread{Key: full, Address: raw}
+	return raw
 }
 
 // headers are what rules may want to look at. "mentioned" is yes or no outside

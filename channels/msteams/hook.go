@@ -106,13 +106,18 @@ func (a *adapter) handle(ctx context.Context, act *activity, raw []byte) (int, e
 		return a.invoked(ctx, act)
 	case !ok:
 		// conversationUpdate, installationUpdate, messageReaction, typing, ...:
-		// counted. The conversation reference they bring comes anew with each
-		// message, which is when there is a ticket to keep it.
+		// counted; the first two tell whom the bot can write to.
+		if err := a.learn(ctx, act); err != nil {
+			return http.StatusServiceUnavailable, fmt.Errorf("keep a contact: %w", err)
+		}
 		a.Log.Debug("msteams: nothing to file", "type", desk.Cut(string(act.Type), 40), "event", desk.Cut(string(act.ChannelData.EventType), 40))
 		return http.StatusOK, nil
 	case kind == desk.ActDelete && act.ID == "":
 		a.Log.Warn("msteams: a delete does not say of what")
 		return http.StatusOK, nil
+	}
+	if err := a.learn(ctx, act); err != nil { // the message counts, and the next one tells the same
+		a.Log.Warn("msteams: keep a contact", "error", err)
 	}
 	d, err := a.draft(ctx, act, raw, kind)
 	if err == nil {

@@ -71,6 +71,44 @@ func (l *ledger) refuse(fn func(*desk.Draft) error) {
 	l.fail = fn
 }
 
+// book keeps contacts as the store does: the newest stays.
+type book struct {
+	mu   sync.Mutex
+	by   map[string]desk.Contact
+	fail error
+}
+
+func (b *book) KeepContact(_ context.Context, c desk.Contact) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := string(c.Kind) + c.Handle
+	if old, ok := b.by[key]; b.fail == nil && (!ok || !old.At.After(c.At)) {
+		b.by[key] = c
+	}
+	return b.fail
+}
+
+func (b *book) Contact(_ context.Context, _ string, kind desk.ContactKind, handle string) (desk.Contact, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c, ok := b.by[string(kind)+handle]
+	if !ok {
+		return c, desk.ErrNotFound
+	}
+	return c, b.fail
+}
+
+func (b *book) Contacts(_ context.Context, _ string, kind desk.ContactKind, limit int) (out []desk.Contact, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.by {
+		if c.Kind == kind && c.Gone == "" && len(out) < limit {
+			out = append(out, c)
+		}
+	}
+	return out, b.fail
+}
+
 // clock is the time of a test.
 type clock struct {
 	mu  sync.Mutex
@@ -94,6 +132,7 @@ type house struct {
 	*adapter
 	fake     *faketeams.Server
 	ledger   *ledger
+	book     *book
 	blobs    *blob.Blobs
 	clock    *clock
 	server   *httptest.Server
@@ -105,13 +144,14 @@ type options struct {
 	extra    string                  // more lines of the block
 	settings func(*settings)         // after it is loaded
 	before   func(*faketeams.Server) // before the bot starts
+	single   bool                    // the bot is a single-tenant one
 }
 
 func newHouse(t testing.TB, o options) *house {
 	t.Helper()
-	h := &house{ledger: &ledger{receipts: map[string]desk.ReceiptID{}}, clock: &clock{now: time.Now().Truncate(time.Second)}}
+	h := &house{ledger: &ledger{receipts: map[string]desk.ReceiptID{}}, book: &book{by: map[string]desk.Contact{}}, clock: &clock{now: time.Now().Truncate(time.Second)}}
 	var err error
-	if h.fake, err = faketeams.Start(faketeams.Options{Now: h.clock.Now, Tries: 3, Pause: 50 * time.Millisecond}); err != nil {
+	if h.fake, err = faketeams.Start(faketeams.Options{SingleTenant: o.single, Now: h.clock.Now, Tries: 3, Pause: 50 * time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.fake.Close)
@@ -122,7 +162,7 @@ func newHouse(t testing.TB, o options) *house {
 		t.Fatal(err)
 	}
 	source := desk.Source{Name: "chat", Channel: desk.MSTeams}
-	opened, err := Kind().Open(channels.Config{Source: source, Block: block(t, h.fake.Block("", "${BOT}")+o.extra), Sink: h.ledger, Blobs: h.blobs,
+	opened, err := Kind().Open(channels.Config{Source: source, Block: block(t, h.fake.Block("", "${BOT}")+o.extra), Sink: h.ledger, Blobs: h.blobs, Contacts: h.book,
 		Secret: []byte("house secret"), Now: h.clock.Now, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

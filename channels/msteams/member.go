@@ -21,6 +21,11 @@ const (
 // member is what the Connector knows about somebody in a conversation (a
 // TeamsChannelAccount).
 type member struct {
+	ID        loose `json:"id"`
+	ObjectID  loose `json:"objectId"`
+	AAD       loose `json:"aadObjectId"`
+	UPN       loose `json:"userPrincipalName"`
+	Tenant    loose `json:"tenantId"`
 	Name      loose `json:"name"`
 	GivenName loose `json:"givenName"`
 	Surname   loose `json:"surname"`

@@ -21,7 +21,8 @@
 //
 // Standards: Bot Framework "Authentication with the Bot Connector API", "Bot
 // Connector REST API reference" and "Activity" schema; Teams "Send and receive
-// files through a bot", "Message events"; RFC 7515 and 7519 (JWT), RFC 7517
+// files through a bot", "Message events", "Proactive messages", "Conversation
+// events in your Teams bot"; RFC 7515 and 7519 (JWT), RFC 7517
 // (JWK), RFC 6749 section 4.4 (client credentials), RFC 6750 (bearer).
 //
 // How it flows: hook.go takes the request; validator.go and keys.go say whether
@@ -30,8 +31,9 @@
 // answers through client.go and token.go; consent.go delivers files of ours.
 // The required library (msbotbuilder-go) drives both ways through its exported
 // seams: its adapter parses and authenticates with our TokenValidator, and
-// builds and dispatches what we send with our Client. hosts.go is the one place
-// that decides where a request may go. To handle one more kind of activity: a
+// builds and dispatches what we send with our Client. contact.go keeps whom and where the bot can
+// write to; begin.go writes to somebody who never wrote. hosts.go is the one
+// place that decides where a request may go. To handle one more kind of activity: a
 // case in hook.go, and its form in draft.go if it changes a message.
 package msteams
 
@@ -51,9 +53,10 @@ import (
 
 // What an adapter of this channel is.
 var (
-	_ channels.Hook   = (*adapter)(nil)
-	_ channels.Sender = (*adapter)(nil)
-	_ channels.Editor = (*adapter)(nil)
+	_ channels.Hook    = (*adapter)(nil)
+	_ channels.Sender  = (*adapter)(nil)
+	_ channels.Editor  = (*adapter)(nil)
+	_ channels.Starter = (*adapter)(nil)
 )
 
 // Kind is the recipe of the Microsoft Teams channel.
@@ -79,6 +82,7 @@ type adapter struct {
 	outside   *http.Client // to hosts a stranger named; guarded
 	tokens    *tokens
 	members   *members
+	kept      kept
 	rates     *rates
 	counts    counts
 }

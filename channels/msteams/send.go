@@ -14,18 +14,27 @@ import (
 	"switchboard/pipeline/desk"
 )
 
-// Send says a reply in its conversation; see [channels.Sender]. In a channel it
-// joins the thread. When the message answered is gone, it is said in the thread
+// Send says a reply in its conversation, or begins one; see [channels.Sender] and
+// [channels.Starter]. In a channel it joins the thread. When the message answered is gone, it is said in the thread
 // without answering anything. Files go as pictures in the message where they are
 // small pictures, else as cards by which the customer agrees to receive them,
 // which Teams has in personal chats only: elsewhere such a reply is refused
 // before anything of it is sent.
 func (a *adapter) Send(ctx context.Context, r *desk.Reply) (desk.Proof, error) {
+	if r.Begins() {
+		return a.begin(ctx, r)
+	}
 	to, err := a.destination(r)
 	if err != nil {
 		return desk.Proof{}, err
 	}
+	return a.sendTo(ctx, r, to)
+}
+
+// sendTo says a reply in a conversation.
+func (a *adapter) sendTo(ctx context.Context, r *desk.Reply, to address) (desk.Proof, error) {
 	c := &call{ctx: ctx, adapter: a, text: markup.ToTeams(r.Message.Text)}
+	var err error
 	if c.attachments, err = a.cards(ctx, to, r.Message.Attachments, len(c.text)); err != nil {
 		return desk.Proof{}, err
 	}
@@ -107,12 +116,17 @@ func (a *adapter) Remove(ctx context.Context, r *desk.Reply, externalID string) 
 	return err
 }
 
+// errStays refuses what is not for the customer.
+var errStays = desk.Permanent(errors.New("msteams: only public answers leave the house"))
+
+func leaves(r *desk.Reply) bool { return r.Message.Public && r.Message.Direction == desk.Outbound }
+
 // destination reads where a reply goes. Only public outbound messages have one.
 func (a *adapter) destination(r *desk.Reply) (address, error) {
 	var to address
 	switch {
-	case !r.Message.Public || r.Message.Direction != desk.Outbound:
-		return to, desk.Permanent(errors.New("msteams: only public answers leave the house"))
+	case !leaves(r):
+		return to, errStays
 	case json.Unmarshal(r.Thread.Address, &to) != nil || to.ServiceURL == "" || to.Conversation == "":
 		return to, desk.Permanent(errors.New("msteams: the ticket has no Teams conversation to answer in"))
 	}

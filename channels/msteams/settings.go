@@ -18,6 +18,7 @@ const (
 	publicMetadata = "https://login.botframework.com/v1/.well-known/openidconfiguration"
 	publicScope    = "https://api.botframework.com/.default"
 	publicLogin    = "https://login.microsoftonline.com/"
+	publicService  = "https://smba.trafficmanager.net/teams/"
 	botTenant      = "botframework.com" // whose tokens multi-tenant bots use
 )
 
@@ -37,6 +38,14 @@ type settings struct {
 
 	TokenURL string `yaml:"tokenURL"` // empty: of the tenant, or Microsoft's for multi-tenant bots
 	Scope    string `yaml:"scope"`
+
+	// ServiceURL is the Connector for somebody of whom only the ID is known: who
+	// wrote or is in a team of ours has one of their own.
+	ServiceURL string `yaml:"serviceURL"`
+	// Roster is how many of the teams with the app, the latest heard of first, are
+	// asked for somebody nobody knows, and how many members of one are looked at.
+	RosterTeams   int `yaml:"rosterTeams"`
+	RosterMembers int `yaml:"rosterMembers"`
 
 	// The hosts we may send to. "*.example.com" is any host below it; a host
 	// without a star may also be at a private address.
@@ -79,7 +88,7 @@ type timeouts struct {
 func defaults() settings {
 	return settings{
 		Issuers: []string{publicIssuer}, MetadataURLs: []string{publicMetadata}, RequireEndorsements: true,
-		Scope:           publicScope,
+		Scope: publicScope, ServiceURL: publicService, RosterTeams: 20, RosterMembers: 5000,
 		ServiceURLHosts: []string{"*.trafficmanager.net", "*.botframework.com", "*.botframework.us"},
 		FileHosts:       []string{"*.sharepoint.com", "*.sharepoint.us"},
 		Profiles:        true, TrustEmail: true,
@@ -137,6 +146,10 @@ func (s *settings) check() error {
 		return desk.Invalidf("fileBytes", "must be between 1 and 1GB")
 	case s.Files < 0 || s.Files > 500:
 		return desk.Invalidf("files", "must be between 0 and 500")
+	case s.RosterTeams < 0 || s.RosterTeams > 1000:
+		return desk.Invalidf("rosterTeams", "must be between 0 and 1000")
+	case s.RosterMembers < 0 || s.RosterMembers > 100000:
+		return desk.Invalidf("rosterMembers", "must be between 0 and 100000")
 	case s.MessageBytes < 1<<10 || s.MessageBytes > 1<<20:
 		return desk.Invalidf("messageBytes", "must be between 1KB and 1MB")
 	case s.Rate.PerSecond < 0 || s.Rate.PerSecond > 1e6:
@@ -162,6 +175,9 @@ func (s *settings) check() error {
 		}
 	}
 	if err := checkURL("tokenURL", s.TokenURL); err != nil {
+		return err
+	}
+	if err := checkURL("serviceURL", s.ServiceURL); err != nil {
 		return err
 	}
 	for i, u := range s.MetadataURLs {

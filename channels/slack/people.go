@@ -36,6 +36,7 @@ type people struct {
 	quiet time.Time // no question before this
 	limit *rate.Limiter
 	self  string // our bot user, once known
+	team  string // the workspace the app is in, once known
 }
 
 // How long an answer is believed, a failure too, and how many are kept.
@@ -128,8 +129,16 @@ func (p *people) me(ctx context.Context) string {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.self = r.UserID
+	p.self, p.team = r.UserID, r.TeamID
 	return p.self
+}
+
+// home is the workspace the app is in, "" while Slack does not say.
+func (p *people) home(ctx context.Context) string {
+	p.me(ctx)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.team
 }
 
 func fromUser(u *slackgo.User) person {

@@ -93,5 +93,5 @@ func (a *adapter) Probe(ctx context.Context, r *desk.Reply) (desk.Proof, bool, e
 	if _, files := a.content(r); len(f.missing(files)) > 0 {
 		return desk.Proof{}, false, nil
 	}
-	return desk.Proof{ExternalID: key(to.Team, to.Channel, f.ts), At: when(loose(f.ts))}, true, nil
+	return a.proof(r, to, f.ts), true, nil
 }

@@ -57,12 +57,15 @@ func (a *adapter) Send(ctx context.Context, r *desk.Reply) (desk.Proof, error) {
 	if err := a.share(ctx, to, ts, uploads); err != nil {
 		return desk.Proof{}, err
 	}
-	return desk.Proof{ExternalID: key(to.Team, to.Channel, ts), At: when(loose(ts))}, nil
+	return a.proof(r, to, ts), nil
 }
 
 // addressOf reads where a reply goes and finds the channel of a user written to
 // directly.
 func (a *adapter) addressOf(ctx context.Context, r *desk.Reply) (address, error) {
+	if r.Begins() {
+		return a.direct(ctx, r.To[0].Handle)
+	}
 	var to address
 	if err := json.Unmarshal(r.Thread.Address, &to); err != nil || to.Channel == "" && to.User == "" {
 		return to, desk.Permanent(errors.New("slack: the reply has no address"))
@@ -70,6 +73,11 @@ func (a *adapter) addressOf(ctx context.Context, r *desk.Reply) (address, error)
 	if to.Channel != "" {
 		return to, nil
 	}
+	return a.openDirect(ctx, to)
+}
+
+// openDirect finds the channel of a user written to directly.
+func (a *adapter) openDirect(ctx context.Context, to address) (address, error) {
 	c, _, _, err := a.api.OpenConversationContext(ctx, &slackgo.OpenConversationParameters{Users: []string{to.User}})
 	if err != nil {
 		return to, classify("conversations.open", noURL(err), false) // opening twice is opening once

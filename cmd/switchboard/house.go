@@ -34,6 +34,7 @@ var (
 	_ workers.DeliveryBooks = (*store.Store)(nil)
 	_ api.Books             = (*store.Store)(nil)
 	_ channels.Mailboxes    = (*store.Store)(nil)
+	_ channels.Contacts     = (*store.Store)(nil)
 	_ channels.Blobs        = (*blob.Blobs)(nil)
 	_ channels.Sink         = (*workers.Intake)(nil)
 	_ api.Intake            = (*workers.Intake)(nil)

@@ -50,7 +50,7 @@ func (a *adapters) postman(source string) (name string, ok bool) {
 
 // sends reports whether an answer on a ticket leaves the house.
 func (h *house) sends(ctx context.Context, a *adapters, t *desk.Ticket) bool {
-	if a.sender(t.Source) != nil {
+	if a.sender(t.Source) != nil || a.sender(t.ThreadSource) != nil {
 		return true
 	}
 	if _, ok := a.postman(t.Source); !ok {
@@ -58,6 +58,15 @@ func (h *house) sends(ctx context.Context, a *adapters, t *desk.Ticket) bool {
 	}
 	to, err := h.mailAddress(ctx, t)
 	return err != nil || to.Handle != "" // in doubt the delivery finds out
+}
+
+// starts names the kinds of identity by which a source finds somebody to begin a
+// conversation with; none when it cannot.
+func (a *adapters) starts(source string) []string {
+	if s, ok := a.sender(source).(channels.Starter); ok {
+		return s.Starts()
+	}
+	return nil
 }
 
 // Send mails a reply to the address the customer gave with the message, else to

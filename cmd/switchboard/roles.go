@@ -101,6 +101,7 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 		Limits: api.Limits{BodyBytes: int64(c.Limits.BodyBytes), TextBytes: int(c.Limits.TextBytes),
 			Rate: c.Limits.RequestsPerKey.Rate, Burst: c.Limits.RequestsPerKey.Burst, FileTimeout: c.Intake.FileTimeout},
 		Sends:   func(ctx context.Context, t *desk.Ticket) bool { return h.sends(ctx, opened, t) },
+		Starts:  opened.starts,
 		Deliver: h.dispatch.Deliver,
 		Ready:   h.readyFor(needsOfWeb, false),
 		Metrics: promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}),

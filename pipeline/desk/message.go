@@ -77,12 +77,17 @@ func (m *Message) LogValue() slog.Value {
 		slog.Int("text", len(m.Text)), slog.Bool("public", m.Public))
 }
 
-// Reply is a public outbound message on its way to a channel's sender. Without
-// a Thread it begins a conversation with the first of To.
+// Reply is a public outbound message on its way to a channel's sender.
 type Reply struct {
 	Message Message
 	Thread  Thread
 	To      []Party
+}
+
+// Begins reports whether the reply has no conversation and is to begin one, with
+// the first of To.
+func (r *Reply) Begins() bool {
+	return r.Message.Via != nil && len(r.Thread.Address) == 0 && len(r.To) > 0
 }
 
 // Proof is what a channel gives back for a delivered reply: the identifier the

@@ -202,18 +202,34 @@ func (s *Server) member(w http.ResponseWriter, r *http.Request) {
 	for _, c := range s.chats {
 		there = there || c.Team == place // of a team, by the team's own ID
 	}
+	if s.gone(place) {
+		fail(w, http.StatusForbidden, "BotNotInConversationRoster")
+		return
+	}
 	p, ok := s.people[r.PathValue("member")]
+	if !ok { // of a team also by what the tenant calls them
+		p, ok = s.named(place, r.PathValue("member"))
+	}
 	if !there || !ok {
 		fail(w, http.StatusNotFound, "MemberNotFoundInConversation")
 		return
 	}
+	answer(w, s.account(p))
+}
+
+// account is a TeamsChannelAccount.
+func (s *Server) account(p Person) map[string]any {
 	given, surname, _ := strings.Cut(p.Name, " ")
 	role := p.Role
 	if role == "" {
 		role = "user"
 	}
-	answer(w, map[string]any{"id": p.ID, "name": p.Name, "givenName": given, "surname": surname, "objectId": p.AAD, "aadObjectId": p.AAD,
-		"email": p.Email, "userPrincipalName": p.Email, "tenantId": s.Tenant, "userRole": role})
+	upn := p.UPN
+	if upn == "" {
+		upn = p.Email
+	}
+	return map[string]any{"id": p.ID, "name": p.Name, "givenName": given, "surname": surname, "objectId": p.AAD, "aadObjectId": p.AAD,
+		"email": p.Email, "userPrincipalName": upn, "tenantId": s.Tenant, "userRole": role}
 }
 
 // Blocked takes the bot out of a conversation: it may not write there any more.

@@ -1,6 +1,7 @@
 // Package faketeams plays Microsoft for the Teams channel, on this machine: the
 // OpenID metadata and signing keys (with endorsements, rotated at will), the
-// token endpoint, the Bot Connector (say, answer, edit, delete, members), the
+// token endpoint, the Bot Connector (open a chat, say, answer, edit, delete,
+// members and rosters), the
 // drive files lie on, and the people who write: signed activities, sent again
 // when the bot does not take them.
 //
@@ -40,8 +41,10 @@ type Options struct {
 	AppID    string // default: some ID
 	Password string // default: "bot-password"
 	Tenant   string // of the people; default: some ID
-	Now      func() time.Time
-	Client   *http.Client // delivers activities; default: one with a 15 s timeout
+	// SingleTenant: the bot's own tokens come from its tenant's authority alone.
+	SingleTenant bool
+	Now          func() time.Time
+	Client       *http.Client // delivers activities; default: one with a 15 s timeout
 	// Tries is how often an activity is sent at most (default 5), Pause how long
 	// at most it waits before the next (default 1 s).
 	Tries int
@@ -59,22 +62,26 @@ type Server struct {
 	client *http.Client
 	tries  int
 	pause  time.Duration
+	single bool
 	http   *http.Server
 	done   chan struct{}
 
-	mu       sync.Mutex
-	keys     []signingKey // the last one signs
-	tokens   map[string]time.Time
-	people   map[string]Person
-	chats    map[string]*chat
-	files    map[string]file
-	uploads  map[string]*Upload
-	sent     []Sent
-	problems []string
-	fault    func(*http.Request) *Fault
-	hits     map[string]int
-	serial   int64
-	changed  chan struct{} // closed and made anew when the bot did something
+	mu     sync.Mutex
+	keys   []signingKey // the last one signs
+	tokens map[string]time.Time
+	people map[string]Person
+	chats  map[string]*chat
+	// Who has the app: people by their ID and teams by theirs; and who is in a team.
+	installed map[string]bool
+	rosters   map[string][]string
+	files     map[string]file
+	uploads   map[string]*Upload
+	sent      []Sent
+	problems  []string
+	fault     func(*http.Request) *Fault
+	hits      map[string]int
+	serial    int64
+	changed   chan struct{} // closed and made anew when the bot did something
 }
 
 // Fault is what goes wrong with one request of the bot.
@@ -88,7 +95,8 @@ type Fault struct {
 
 // Start listens on a free port of this machine.
 func Start(o Options) (*Server, error) {
-	s := &Server{AppID: o.AppID, Password: o.Password, Tenant: o.Tenant, now: o.Now, client: o.Client, tries: o.Tries, pause: o.Pause,
+	s := &Server{AppID: o.AppID, Password: o.Password, Tenant: o.Tenant, now: o.Now, client: o.Client, tries: o.Tries, pause: o.Pause, single: o.SingleTenant,
+		installed: map[string]bool{}, rosters: map[string][]string{},
 		tokens: map[string]time.Time{}, people: map[string]Person{}, chats: map[string]*chat{},
 		files: map[string]file{}, uploads: map[string]*Upload{}, hits: map[string]int{}, changed: make(chan struct{}), done: make(chan struct{})}
 	if s.AppID == "" {
@@ -174,6 +182,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("PUT /emea/v3/conversations/{conversation}/activities/{activity}", s.bot(s.put))
 	mux.HandleFunc("DELETE /emea/v3/conversations/{conversation}/activities/{activity}", s.bot(s.delete))
 	mux.HandleFunc("GET /emea/v3/conversations/{conversation}/members/{member}", s.bot(s.member))
+	mux.HandleFunc("GET /emea/v3/conversations/{conversation}/pagedmembers", s.bot(s.roster))
+	mux.HandleFunc("POST /emea/v3/conversations", s.bot(s.create))
 	mux.HandleFunc("GET /emea/v3/attachments/{file}/views/original", s.bot(s.download))
 	mux.HandleFunc("GET /personal/{file}", s.download)
 	mux.HandleFunc("PUT /upload/{session}", s.upload)

@@ -136,6 +136,8 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 	}
 	f := r.PostForm
 	switch {
+	case s.single && r.PathValue("tenant") != s.Tenant:
+		refuse(http.StatusBadRequest, "unauthorized_client") // AADSTS700016: not an application of this directory
 	case f.Get("grant_type") != "client_credentials":
 		refuse(http.StatusBadRequest, "unsupported_grant_type")
 	case f.Get("scope") != Issuer+"/.default":

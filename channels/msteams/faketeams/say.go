@@ -23,6 +23,7 @@ type Person struct {
 	AAD   string // their object ID in the tenant
 	Name  string
 	Email string
+	UPN   string // their user name, where it is not Email
 	Role  string // "guest" for somebody from elsewhere
 }
 
@@ -92,6 +93,12 @@ func (s *Server) Message(c Conversation, from Person, text string) Activity {
 	s.mu.Lock()
 	id := s.next()
 	s.chats[c.ID].activities[id] = true
+	if c.Team != "" {
+		s.installed[c.Team] = true
+		s.join(c.Team, from)
+	} else if c.Type == "personal" {
+		s.installed[from.ID] = true
+	}
 	s.mu.Unlock()
 	if c.Type == "channel" && c.Root == "" {
 		c.Root = id

@@ -42,6 +42,7 @@ func (f *Fake) handler() http.Handler {
 		"conversations.info":           f.info,
 		"conversations.open":           f.openDirect,
 		"users.info":                   f.userInfo,
+		"users.lookupByEmail":          f.userByEmail,
 		"files.info":                   f.fileInfo,
 		"files.getUploadURLExternal":   f.uploadURL,
 		"files.completeUploadExternal": f.completeUpload,
@@ -389,6 +390,15 @@ func (f *Fake) openDirect(a args) reply {
 		return no("user_not_found")
 	}
 	return yes(object{"channel": object{"id": "D" + a.Get("users")[1:]}})
+}
+
+func (f *Fake) userByEmail(a args) reply {
+	for _, u := range f.users {
+		if u.Team == f.o.TeamID && u.Email != "" && strings.EqualFold(u.Email, a.Get("email")) {
+			return yes(object{"user": f.userShape(u)})
+		}
+	}
+	return no("users_not_found")
 }
 
 func (f *Fake) userInfo(a args) reply {

@@ -237,7 +237,7 @@ type outcome struct {
 	At      time.Time `json:"at"`
 }
 
-// settle ends the receipts: one statement for all, its rows in one JSON value.
+// settle ends the receipts: one statement for all.
 func (g *group) settle() error {
 	var p packer
 	var all []outcome
@@ -255,22 +255,37 @@ func (g *group) settle() error {
 	if len(all) == 0 || p.err != nil {
 		return p.err
 	}
-	list := p.pack(all)
-	if p.err != nil {
-		return p.err
-	}
-	q := `UPDATE ledger SET state = o.state, reason = o.reason, ticket_id = o.ticket, message_id = o.message, trail = o.trail, settled_at = o.at
-		FROM json_to_recordset(?::json) AS o(id text, state text, reason text, ticket text, message text, trail text, at timestamptz)
-		WHERE ledger.id = o.id`
-	if g.s.dialect == SQLite {
-		q = `UPDATE ledger SET state = o.value ->> 'state', reason = o.value ->> 'reason', ticket_id = o.value ->> 'ticket',
-			message_id = o.value ->> 'message', trail = o.value ->> 'trail',
-			settled_at = replace(replace(o.value ->> 'at', 'T', ' '), 'Z', '+00:00')
-			FROM json_each(?) AS o WHERE ledger.id = o.value ->> 'id'`
-	}
-	res := g.tx.Exec(q, list)
+	slices.SortFunc(all, func(a, b outcome) int { return cmp.Compare(a.ID, b.ID) })
+	res := g.settleAll(all)
 	if res.Error == nil && res.RowsAffected != int64(len(all)) {
 		return fmt.Errorf("store: settled %d receipts of %d", res.RowsAffected, len(all))
 	}
 	return res.Error
+}
+
+// settleAll brings the rows to PostgreSQL as an array for each column and to
+// SQLite as one JSON value.
+func (g *group) settleAll(all []outcome) *gorm.DB {
+	if g.s.dialect == SQLite {
+		return g.tx.Exec(`UPDATE ledger SET state = o.value ->> 'state', reason = o.value ->> 'reason', ticket_id = o.value ->> 'ticket',
+			message_id = o.value ->> 'message', trail = o.value ->> 'trail',
+			settled_at = replace(replace(o.value ->> 'at', 'T', ' '), 'Z', '+00:00')
+			FROM json_each(?) AS o WHERE ledger.id = o.value ->> 'id'`, mustJSON(all))
+	}
+	texts := func(of func(*outcome) string) *[]string {
+		out := make([]string, len(all))
+		for i := range all {
+			out[i] = of(&all[i])
+		}
+		return &out
+	}
+	at := make([]time.Time, len(all))
+	for i := range all {
+		at[i] = all[i].At
+	}
+	return g.tx.Exec(`UPDATE ledger SET state = o.state, reason = o.reason, ticket_id = o.ticket, message_id = o.message, trail = o.trail, settled_at = o.at
+		FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::timestamptz[]) AS o(id, state, reason, ticket, message, trail, at)
+		WHERE ledger.id = o.id`,
+		texts(func(o *outcome) string { return o.ID }), texts(func(o *outcome) string { return o.State }), texts(func(o *outcome) string { return o.Reason }),
+		texts(func(o *outcome) string { return o.Ticket }), texts(func(o *outcome) string { return o.Message }), texts(func(o *outcome) string { return o.Trail }), &at)
 }

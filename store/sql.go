@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -113,19 +114,59 @@ func timeAt(t *time.Time) *time.Time {
 // failure, so that a row's conversion reads as one literal.
 type packer struct{ err error }
 
+// encoders are JSON encoders to reuse, each with its buffer.
+var encoders = sync.Pool{New: func() any {
+	e := &encoder{}
+	e.json = json.NewEncoder(&e.text)
+	e.json.SetEscapeHTML(false)
+	return e
+}}
+
+type encoder struct {
+	text bytes.Buffer
+	json *json.Encoder
+}
+
+// keepBuffer is the largest buffer that is reused.
+const keepBuffer = 1 << 20
+
 // pack returns v as JSON, and "" for nil maps, slices and pointers.
 func (p *packer) pack(v any) string {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	switch x := v.(type) {
+	case nil:
+		return ""
+	case []string:
+		if x == nil {
+			return ""
+		}
+	case map[string]any:
+		if x == nil {
+			return ""
+		}
+	case []desk.Attachment:
+		if x == nil {
+			return ""
+		}
+	case desk.Auto:
+		if x == (desk.Auto{}) {
+			return "{}"
+		}
+	}
+	e := encoders.Get().(*encoder)
+	defer func() {
+		if e.text.Cap() <= keepBuffer {
+			encoders.Put(e)
+		}
+	}()
+	e.text.Reset()
+	if err := e.json.Encode(v); err != nil {
 		if p.err == nil {
 			p.err = desk.Permanent(fmt.Errorf("store: encode %T: %w", v, err))
 		}
 		return ""
 	}
-	out := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	if bytes.Equal(out, []byte("null")) {
+	out := bytes.TrimSuffix(e.text.Bytes(), []byte("\n"))
+	if string(out) == "null" {
 		return ""
 	}
 	return string(out)
@@ -143,8 +184,8 @@ func (u *unpacker) unpack(text string, into any) {
 	}
 }
 
-// mustJSON encodes strings, which cannot fail.
-func mustJSON[T string | [2]string](list []T) string {
+// mustJSON encodes strings and times, which cannot fail.
+func mustJSON[T string | [2]string | outcome](list []T) string {
 	if list == nil {
 		return "[]"
 	}

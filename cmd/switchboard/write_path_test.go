@@ -94,15 +94,26 @@ func benchWritePath(b *testing.B, redis broker.Options, dsn string, postmaster i
 	b.ResetTimer()
 	acks, stored := l.drive(b, requests, (b.N+2)*each)
 	b.StopTimer()
+	own, books := cpuTime(0)-before, cpuTime(postmaster)-books
+	noop = (noop + benchNoop(b, h.broker.AsynqOpt(), 4000)) / 2
 	n := float64(b.N * each)
 	rate := n / stored.Seconds()
 	b.ReportMetric(n/acks.Seconds(), "acks/s")
 	b.ReportMetric(rate, "stored/s")
 	b.ReportMetric(noop, "noop/s")
 	b.ReportMetric(rate/noop, "stored/noop")
-	b.ReportMetric((cpuTime(0)-before).Seconds()/n*1e6, "go-us/msg")
+	b.ReportMetric(own.Seconds()/n*1e6, "go-us/msg")
 	if postmaster != 0 {
-		b.ReportMetric((cpuTime(postmaster)-books).Seconds()/n*1e6, "pg-us/msg")
+		b.ReportMetric(books.Seconds()/n*1e6, "pg-us/msg")
+	}
+	groups, _ := l.registry.Gather()
+	for _, f := range groups {
+		if f.GetName() == "switchboard_group_size" {
+			for _, m := range f.GetMetric() {
+				h := m.GetHistogram()
+				b.ReportMetric(h.GetSampleSum()/float64(h.GetSampleCount()), m.GetLabel()[0].GetValue()+"-size")
+			}
+		}
 	}
 	var m runtime.MemStats
 	runtime.GC()

@@ -43,6 +43,7 @@ func (c *Config) compile(r *report) *desk.Policy {
 	k := &compiler{report: r, c: c, p: desk.NewPolicy()}
 	k.settings()
 	k.operators()
+	k.canary()
 	k.words()
 	k.hours()
 	k.people()

@@ -49,6 +49,7 @@ func defaults() *Config {
 			TrustedProxies: []string{},
 		},
 		Health:        Health{Every: 2 * time.Second, Timeout: 2 * time.Second},
+		Canary:        Canary{Timeout: 30 * time.Second, Keep: 10 * time.Minute},
 		Threading:     desk.DefaultThreading(),
 		Statuses:      desk.DefaultStatuses(),
 		Types:         desk.DefaultTypes(),

@@ -23,6 +23,7 @@ type Config struct {
 	Delivery  Delivery       `yaml:"delivery"`
 	Operators Operators      `yaml:"operators"`
 	Health    Health         `yaml:"health"`
+	Canary    Canary         `yaml:"canary"`
 	Threading desk.Threading `yaml:"threading"`
 
 	Statuses      desk.Statuses            `yaml:"statuses"`

@@ -7,7 +7,7 @@ import (
 // Filing turns what the line decided into what the store saves. Call it only on
 // a pass that ran without error and does not wait.
 func (p *Pass) Filing() *desk.Filing {
-	f := &desk.Filing{Receipt: p.Receipt, At: p.Now, Verdict: p.verdict, Reason: p.reason, Trail: p.trail, Policy: p.Policy}
+	f := &desk.Filing{Receipt: p.Receipt, At: p.Now, Verdict: p.verdict, Reason: p.reason, Trail: p.trail, Policy: p.Policy, Canary: p.canary}
 	if p.act != nil {
 		f.Into, f.Revision = p.revised.TicketID, p.act
 		f.Change = desk.Change{At: p.Now, By: p.revised.Author}

@@ -50,6 +50,7 @@ type Pass struct {
 	wait    string
 	revised *desk.Message
 	act     *desk.Revision
+	canary  time.Time
 	reused  bool // the external ID was used before for other content: it names nothing
 	env     *match.Env
 }

@@ -19,14 +19,14 @@ import (
 // SQLite says "SCAN ledger" for that and adds "USING INDEX" when the order of an
 // index is followed, which a LIMIT ends; PostgreSQL says "Seq Scan on ledger".
 var wholeTable = map[string]*regexp.Regexp{
-	SQLite:   regexp.MustCompile(`(?m)^SCAN (ledger|threads|tickets|messages|events|accounts|customers|identities|teams|turns|links|api_keys|revisions|message_groups|kept|contacts)$`),
+	SQLite:   regexp.MustCompile(`(?m)^SCAN (ledger|threads|tickets|messages|events|accounts|customers|identities|teams|turns|links|api_keys|revisions|message_groups|kept|contacts|canary_receipts)$`),
 	Postgres: regexp.MustCompile(`Seq Scan on \w+`),
 }
 
 // indexes are those that hot statements need; the others only keep keys unique.
 var indexes = strings.Fields(`ledger_external ledger_backlog ledger_ahead ledger_unfiled tickets_number tickets_status tickets_team
 	tickets_agent tickets_customer tickets_due messages_unique messages_ticket messages_sending events_ticket accounts_domain customers_external
-	identities_customer links_to api_keys_hash messages_following customers_merged messages_failed contacts_recent`)
+	identities_customer links_to api_keys_hash messages_following customers_merged messages_failed contacts_recent canary_receipts_settled`)
 
 // Nothing that happens for each message, each sweep or each page may grow with
 // the size of the tables. The test runs all of it, collects the statements and
@@ -241,6 +241,11 @@ func everythingHot(t *testing.T, s *Store) {
 		_, err = s.ReceiptList(ctx, f)
 		must(err)
 	}
+	_, err = s.CanaryTurn(ctx, "mail", 1, now)
+	must(err)
+	must(s.CanaryHeard(ctx, "mail", now, now, "x"))
+	_, err = s.ForgetCanaries(ctx, now.Add(time.Hour), 10)
+	must(err)
 	_, err = s.Reopen(ctx, desk.ReceiptFilter{State: desk.Failed}, now)
 	must(err)
 	_, _ = s.Trouble(ctx, "x", 3, "", now)

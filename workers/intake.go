@@ -22,6 +22,7 @@ type Intake struct {
 	line     *pipeline.Line
 	clocked  *pipeline.Line // the same, measured stage by stage
 	dispatch *Dispatch
+	heard    Heard
 	metrics  *Metrics
 	now      func() time.Time
 	log      *slog.Logger
@@ -41,6 +42,7 @@ type Parts struct {
 	Line     *pipeline.Line
 	Dispatch *Dispatch // nil: nothing is queued, sweeps and FileNow do the work
 	Pressure *Pressure // nil: no source is ever too much
+	Heard    Heard     // nil: nobody asks after canaries
 	Metrics  *Metrics
 	Now      func() time.Time
 	Log      *slog.Logger
@@ -49,7 +51,7 @@ type Parts struct {
 
 // NewIntake starts an intake. Stop it to flush its groups.
 func NewIntake(p Parts) *Intake {
-	i := &Intake{books: p.Books, view: p.View, policy: p.Policy, line: p.Line, dispatch: p.Dispatch,
+	i := &Intake{books: p.Books, view: p.View, policy: p.Policy, line: p.Line, dispatch: p.Dispatch, heard: p.Heard,
 		metrics: p.Metrics, now: p.Now, log: p.Log, set: p.Settings,
 		hold: &hold{set: p.Settings}, pressure: p.Pressure}
 	i.clocked = clocked(p.Line, p.Metrics)

@@ -109,6 +109,7 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt) (again []desk.R
 			switch err = cmp.Or(err, result.Err); {
 			case err == nil:
 				i.metrics.settled(r, filing.Verdict, i.now())
+				i.hear(ctx, r, filing)
 				i.log.Debug("settled", "receipt", r.ID, "source", r.Source, "state", filing.Verdict, "ticket", result.Ticket)
 			case errors.Is(err, desk.ErrSettled):
 			case errors.Is(err, desk.ErrUnavailable):

@@ -71,6 +71,9 @@ type Options struct {
 	Ready func(ctx context.Context) Health
 	// Metrics answers GET /metrics; nil leaves the route out.
 	Metrics http.Handler
+	// Own is a key of the house itself, in force without standing in the books;
+	// nil: there is none.
+	Own *desk.Key
 }
 
 // Limits are the named limits of the interface. A zero field takes the default
@@ -130,7 +133,7 @@ func New(o Options) (http.Handler, error) {
 	}
 	o.Limits = o.Limits.withDefaults()
 	setLibrary()
-	s := &server{Options: o, keys: newKeyring(o.Books, o.Now), rates: newRates(o.Limits.Rate, o.Limits.Burst, o.Now)}
+	s := &server{Options: o, keys: newKeyring(o.Books, o.Now, o.Own), rates: newRates(o.Limits.Rate, o.Limits.Burst, o.Now)}
 
 	mux := http.NewServeMux()
 	s.api = humago.New(mux, s.config())

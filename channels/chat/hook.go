@@ -73,6 +73,9 @@ func (a *adapter) take(w http.ResponseWriter, r *http.Request) {
 		refusals.Do(func() { a.Log.Warn("chat: a signature was refused", "why", err) })
 		return
 	}
+	if a.takeCanary(w, r) {
+		return
+	}
 	found, decoded, err := s.read(in)
 	if err != nil {
 		a.unreadable(w, r.Context(), body, err)

@@ -100,6 +100,12 @@ func (a *adapter) authenticate(ctx context.Context, act *activity, header string
 
 // handle acts on an authenticated activity.
 func (a *adapter) handle(ctx context.Context, act *activity, raw []byte) (int, error) {
+	if d, ok := a.canary(act); ok {
+		if _, err := a.Sink.Submit(ctx, nil, d); err != nil {
+			return http.StatusServiceUnavailable, err
+		}
+		return http.StatusOK, nil
+	}
 	kind, ok := act.act()
 	switch {
 	case act.Type == "invoke":

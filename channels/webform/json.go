@@ -117,6 +117,9 @@ func (a *adapter) showJSON(w http.ResponseWriter, r *http.Request, f *form) {
 }
 
 func (a *adapter) takeJSON(w http.ResponseWriter, r *http.Request, f *form) {
+	if a.takeCanary(w, r) {
+		return
+	}
 	lang := f.languageOf(r)
 	sub, id, no := a.take(w, r, f, lang)
 	if no == nil {

@@ -9,7 +9,6 @@ import (
 	"text/tabwriter"
 
 	"switchboard/configs"
-	"switchboard/pipeline"
 	"switchboard/pipeline/desk"
 )
 
@@ -56,7 +55,7 @@ func describe(out io.Writer) error {
 		fmt.Fprintf(w, "%s\t%s\n", k.Name, k.Doc)
 	}
 	fmt.Fprintln(w, "\nSTAGE\tDOES")
-	for _, stage := range pipeline.Standard() {
+	for _, stage := range stages(nil) {
 		fmt.Fprintf(w, "%s\t%s\n", stage.Name, stage.Doc)
 	}
 	return w.Flush()

@@ -32,6 +32,8 @@ var (
 	_ workers.Books         = (*store.Store)(nil)
 	_ workers.ServerBooks   = (*store.Store)(nil)
 	_ workers.DeliveryBooks = (*store.Store)(nil)
+	_ workers.CanaryBooks   = (*store.Store)(nil)
+	_ workers.Heard         = (*store.Store)(nil)
 	_ api.Books             = (*store.Store)(nil)
 	_ channels.Mailboxes    = (*store.Store)(nil)
 	_ channels.Contacts     = (*store.Store)(nil)
@@ -75,15 +77,17 @@ type house struct {
 	registry *prometheus.Registry
 	metrics  *workers.Metrics
 	reloads  *prometheus.CounterVec // by result
-	meter    *meter
-	watchman *watchman
-	settings workers.Settings
-	delivery workers.DeliverySettings
-	unwatch  func() // ends the look at what waits
-	secret   []byte
-	log      *slog.Logger
-	env      configs.Lookup
-	now      func() time.Time
+	// canaryFailures is nil while no canaries are sent.
+	canaryFailures *prometheus.CounterVec
+	meter          *meter
+	watchman       *watchman
+	settings       workers.Settings
+	delivery       workers.DeliverySettings
+	unwatch        func() // ends the look at what waits
+	secret         []byte
+	log            *slog.Logger
+	env            configs.Lookup
+	now            func() time.Time
 
 	opening sync.Mutex
 	holder  string    // names this process for the leases of mailboxes
@@ -176,12 +180,13 @@ func (h *house) open(ctx context.Context) error {
 	if err := h.measure(c); err != nil {
 		return err
 	}
+	h.watchCanaries()
 	h.settings, h.delivery = settings(c), delivery(c)
 	h.client = asynq.NewClient(h.broker.AsynqOpt())
 	h.dispatch = workers.NewDispatch(h.client, h.metrics, h.log, h.settings)
 	h.pressure = workers.NewPressure(h.store, h.class, h.metrics, h.now, h.log, h.settings)
 	h.intake = workers.NewIntake(workers.Parts{
-		Books: h.store, View: h.view, Policy: h.policy, Line: &pipeline.Line{Stages: pipeline.Standard()},
+		Books: h.store, View: h.view, Policy: h.policy, Line: &pipeline.Line{Stages: stages(h.secret)}, Heard: h.store,
 		Dispatch: h.dispatch, Pressure: h.pressure, Metrics: h.metrics, Now: h.now, Log: h.log, Settings: h.settings,
 	})
 	h.watchman.start()

@@ -96,6 +96,7 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 	if err := h.registry.Register(counts{opened}); err != nil {
 		return err
 	}
+	_, own := h.canaryKey()
 	handler, err := api.New(api.Options{
 		Books: h.store, Intake: h.intake, Names: h.names, Policy: h.policy, Now: h.now, Log: h.log, PublicURL: public, Version: version,
 		Limits: api.Limits{BodyBytes: int64(c.Limits.BodyBytes), TextBytes: int(c.Limits.TextBytes),
@@ -104,6 +105,7 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 		Starts:  opened.starts,
 		Deliver: h.dispatch.Deliver,
 		Ready:   h.readyFor(needsOfWeb, false),
+		Own:     own,
 		Metrics: promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}),
 	})
 	var monitor *monitor
@@ -123,6 +125,7 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.serveHTTP(ctx, l, h.meter.measure(h.withPprof(handler))) })
+	g.Go(func() error { return h.runCanaries(ctx, h.doorBirds(opened, l.Addr().String())) })
 	for _, hook := range opened.hooks() {
 		g.Go(func() error { return hook.Run(ctx) })
 	}
@@ -162,7 +165,10 @@ func (h *house) runMailboxes(ctx context.Context) error {
 	h.reads = true
 	h.opening.Unlock()
 	h.log.Info("mailboxes", "sources", len(list))
-	return runAll(ctx, list)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return runAll(ctx, list) })
+	g.Go(func() error { return h.runCanaries(ctx, h.mailboxBirds(opened)) })
+	return g.Wait()
 }
 
 // runWorkers takes tasks from the queue until ctx is done, then drains: messages

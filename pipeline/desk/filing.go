@@ -52,6 +52,9 @@ type Filing struct {
 	Events []Event // of a new ticket; a Change makes its own
 	Links  []Link
 	Turn   *Turn
+	// Canary is when the canary was made that this is the end of; zero for every
+	// real message.
+	Canary time.Time
 }
 
 // Group says that a message belongs to a group of messages that are one case

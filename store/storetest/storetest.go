@@ -47,6 +47,11 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"a receipt that failed can be opened again", reopened},
 			{"receipts are listed, counted and aged", receiptBooks},
 		}},
+		{"canaries come home", []promise{
+			{"of many one sends a source's canary", canaryTurns},
+			{"the youngest canary counts", canariesHeard},
+			{"what ended as a canary leaves the ledger", canariesForgotten},
+		}},
 		{"a group is filed at once", []promise{
 			{"new tickets and replies are saved whole", filedWhole},
 			{"a settled receipt is not filed again", settledOnce},

@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := build
 GO ?= go
 
-.PHONY: build test race lint bench fuzz trial ci clean help
+.PHONY: build test race lint bench fuzz trial chaos ci clean help
 
 build: ## build ./bin/switchboard
 	$(GO) build -trimpath -o bin/switchboard ./cmd/switchboard
@@ -30,6 +30,9 @@ fuzz: ## run every fuzz target for 20 seconds
 
 trial: ## real servers, 500 mails, kill -9 every second: prints counts
 	docs/trial
+
+chaos: ## the fleet under fire for half an hour, 300 kills, then an audit
+	docs/chaos
 
 ci: ## what CI runs
 	bash .ci/run

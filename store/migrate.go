@@ -2,20 +2,15 @@ package store
 
 import (
 	"context"
-	"embed"
 	"errors"
-	"io/fs"
 	"time"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
 
-//go:embed migrations
-var migrations embed.FS
-
 func (s *Store) goose() (*goose.Provider, error) {
-	files, err := fs.Sub(migrations, "migrations/"+s.dialect)
+	files, err := migrations(s.dialect)
 	if err != nil {
 		return nil, err
 	}

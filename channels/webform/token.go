@@ -48,8 +48,9 @@ var (
 
 const (
 	macSize = 16
-	// skew is how far the clocks of two of our processes may be apart.
-	skew = 2 * time.Minute
+	// skew is how far the clocks of two of our processes may be apart: each may
+	// be wrong by two minutes, and a little is left.
+	skew = 5 * time.Minute
 )
 
 var encoding = base64.RawURLEncoding
@@ -84,6 +85,9 @@ func (s signer) readToken(form, token string, now time.Time, age spam) (id strin
 		return "", errToken
 	case old > age.tokenLife:
 		return "", errOldToken
+	case old < 0:
+		// Made by a process whose clock is ahead of ours: nobody can say how fast
+		// it was, and nobody but us can make such a token.
 	case old < age.minTime:
 		return hex.EncodeToString(body[8:]), errFast
 	}

@@ -115,7 +115,7 @@ func books(ctx context.Context, p place, s streams) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &house{place: p, config: r, now: time.Now, log: logger(r.Config(), s), env: s.env}
+	h := &house{place: p, config: r, now: clock(), log: logger(r.Config(), s), env: s.env}
 	if err := os.MkdirAll(p.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}

@@ -199,6 +199,9 @@ func (d *DovecotServer) AddUser(name, password string) {
 	d.write("users", []byte(file.String()))
 }
 
+// Log is the file the server writes its log to.
+func (d *DovecotServer) Log() string { return d.in("log") }
+
 // Stop ends the server; every connection is closed.
 func (d *DovecotServer) Stop() {
 	d.t.Helper()

@@ -180,6 +180,9 @@ func (s *Server) exec(sql string) error {
 // Port returns the loopback port, which stays the same for the server's life.
 func (s *Server) Port() int { return s.port }
 
+// Log is the file the server writes its log to.
+func (s *Server) Log() string { return filepath.Join(s.dir, "log") }
+
 // Stop ends the server in good order: open connections are cut, their
 // transactions rolled back ("fast shutdown").
 func (s *Server) Stop(t testing.TB) {

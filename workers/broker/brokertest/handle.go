@@ -3,6 +3,7 @@ package brokertest
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -104,6 +105,22 @@ func (h *Handle) Resume() {
 	for _, n := range h.nodes {
 		n.resume()
 	}
+}
+
+// Nodes are the addresses of the servers that hold data.
+func (h *Handle) Nodes() (addrs []string) {
+	for _, n := range h.nodes {
+		addrs = append(addrs, n.addr())
+	}
+	return addrs
+}
+
+// Logs are the files the servers that hold data write their logs to.
+func (h *Handle) Logs() (files []string) {
+	for _, n := range h.nodes {
+		files = append(files, filepath.Join(n.dir, "log"))
+	}
+	return files
 }
 
 func (h *Handle) dead() (count int) {

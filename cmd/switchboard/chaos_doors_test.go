@@ -124,7 +124,7 @@ func (t *chaosTraffic) slackTalk(talk int) (out []*chaosMessage) {
 			if last.Status == 0 {
 				return &errSendAgain{0, last.Reason}
 			}
-			return answered(last.Status, last.Reason, nil)
+			return heard(last.Status, last.Reason, nil)
 		}
 		out = append(out, m)
 	}
@@ -162,7 +162,7 @@ func (t *chaosTraffic) teamsTalk(people []faketeams.Person, talk int) (out []*ch
 		m.send = func(ctx context.Context) error {
 			bearer := "Bearer " + t.c.teams.Token(func(_ map[string]any, claims jwt.MapClaims) { claims["serviceurl"] = service })
 			a, err := t.c.teams.DeliverRaw(ctx, t.c.door("/hooks/msteams/teams/messages"), body, bearer)
-			return answered(a.Status, a.Body, err)
+			return heard(a.Status, a.Body, err)
 		}
 		out = append(out, m)
 	}
@@ -183,7 +183,7 @@ func (t *chaosTraffic) chatTalk(talk int) (out []*chaosMessage) {
 		m.send = func(ctx context.Context) error {
 			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 			defer cancel()
-			return answered(t.c.exchangeJSON(ctx, http.MethodPost, "/hooks/chat/shop", signedHook("m-"+token, raw), json.RawMessage(raw), nil))
+			return heard(t.c.exchangeJSON(ctx, http.MethodPost, "/hooks/chat/shop", signedHook("m-"+token, raw), json.RawMessage(raw), nil))
 		}
 		out = append(out, m)
 	}
@@ -205,14 +205,14 @@ func (t *chaosTraffic) form(talk int) []*chaosMessage {
 			var got struct {
 				Token string `json:"token"`
 			}
-			if err := answered(t.c.exchangeJSON(ctx, http.MethodGet, "/forms/site/contact.json", nil, nil, &got)); err != nil {
+			if err := heard(t.c.exchangeJSON(ctx, http.MethodGet, "/forms/site/contact.json", nil, nil, &got)); err != nil {
 				page <- ""
 				return err
 			}
 			key = got.Token
 		}
 		page <- key
-		return answered(t.c.exchangeJSON(ctx, http.MethodPost, "/forms/site/contact.json", nil, map[string]any{"token": key, "values": map[string]string{
+		return heard(t.c.exchangeJSON(ctx, http.MethodPost, "/forms/site/contact.json", nil, map[string]any{"token": key, "values": map[string]string{
 			"name": "Hana Holt", "email": fmt.Sprintf("hana%d@forms.example", person), "subject": "Order " + strconv.Itoa(talk), "message": "Please look at " + token}}, nil))
 	}
 	return []*chaosMessage{m}
@@ -234,7 +234,7 @@ func (t *chaosTraffic) create(talk int) []*chaosMessage {
 		if err == nil && (status == http.StatusCreated && got.UID == "" || status == http.StatusAccepted && got.Receipt == "") {
 			return fmt.Errorf("%d without an ID: %s", status, text)
 		}
-		return answered(status, text, err)
+		return heard(status, text, err)
 	}
 	return []*chaosMessage{m}
 }

@@ -131,16 +131,12 @@ func (c *chaos) run() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.hasAudit(t.Context()) {
-		if said, err := c.audit(t.Context()); err != nil {
-			c.fail("audit: %v\n%s", err, said)
-		}
-	}
+	audited := c.audit(t.Context())
 	c.readLogs()
 	if c.watch.kills < c.plan.kills {
 		c.fail("%d kills, want %d", c.watch.kills, c.plan.kills)
 	}
-	summary := c.summary(counted, settled, fmt.Sprintf("%d at rest, %d at most in the end (%s)", idle, most, of))
+	summary := c.summary(counted, settled, fmt.Sprintf("%d at rest, %d at most in the end (%s)", idle, most, of), audited)
 	_ = os.WriteFile(c.in("summary.txt"), []byte(summary), 0o600)
 	t.Log(summary)
 }
@@ -161,7 +157,7 @@ func (c *chaos) resting(ctx context.Context, idle int) (most int, of string, err
 }
 
 // summary is the table of the run.
-func (c *chaos) summary(n *chaosCount, settled time.Duration, goroutines string) string {
+func (c *chaos) summary(n *chaosCount, settled time.Duration, goroutines, audited string) string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
@@ -204,6 +200,7 @@ func (c *chaos) summary(n *chaosCount, settled time.Duration, goroutines string)
 	row("settled after a kill", "%.1f s at most, %.1f s at most in %d kills with nothing else broken", c.watch.longest.Seconds(), c.watch.alone.Seconds(), c.watch.alones)
 	row("settled in the end", "%.1f s after the last fault", settled.Seconds())
 	row("goroutines", "%s", goroutines)
+	row("audit", "%s", strings.TrimPrefix(audited, "audit "))
 	_ = w.Flush()
 	return text.String()
 }

@@ -13,6 +13,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"switchboard/pipeline/desk"
+	"switchboard/store"
 )
 
 // chaosMessage is one message of a customer, and what its door said.
@@ -41,8 +44,8 @@ type errSendAgain struct {
 
 func (e *errSendAgain) Error() string { return fmt.Sprintf("%d %s", e.status, e.why) }
 
-// answered turns an answer of a door into what its sender makes of it.
-func answered(status int, text string, err error) error {
+// heard turns an answer of a door into what its sender makes of it.
+func heard(status int, text string, err error) error {
 	switch {
 	case err != nil:
 		return &errSendAgain{0, err.Error()}
@@ -210,8 +213,18 @@ func (t *chaosTraffic) insist(door, what string, tries *atomic.Int64, send func(
 
 // acknowledged writes a line for `switchboard audit --acknowledged`.
 func (t *chaosTraffic) acknowledged(m *chaosMessage) {
-	line, err := json.Marshal(map[string]string{"source": m.source, "externalId": m.id})
-	if err != nil || m.id == "" {
+	if m.id == "" { // a form's, or a mail's without one
+		return
+	}
+	a := store.Acknowledged{Source: m.source, ExternalID: m.id}
+	if m.auto {
+		a.State = desk.Dropped
+	} else {
+		a.Thread = fmt.Sprint("talk ", m.talk)
+	}
+	line, err := json.Marshal(a)
+	if err != nil {
+		t.c.fail("%v", err)
 		return
 	}
 	t.mu.Lock()
@@ -289,7 +302,7 @@ func (t *chaosTraffic) agents(ctx context.Context, every time.Duration) {
 			t.insist("comment", k.token, &k.tries, func(ctx context.Context) error {
 				ctx, cancel := context.WithTimeout(ctx, 12*time.Second)
 				defer cancel()
-				return answered(t.c.exchangeJSON(ctx, http.MethodPost, "/v1/tickets/"+k.ticket+"/comments",
+				return heard(t.c.exchangeJSON(ctx, http.MethodPost, "/v1/tickets/"+k.ticket+"/comments",
 					map[string]string{"Authorization": "Bearer " + t.c.agent, "Idempotency-Key": k.token},
 					map[string]any{"content": "We say " + k.token + " to it.", "isPublic": k.public}, nil))
 			}, func() { k.acked.Store(true) })

@@ -159,7 +159,8 @@ func TestAbilities(t *testing.T) {
 	defer server.Close()
 	all := obj{"phone": "1", "to": "2", "from": "3", "conversation": "4", "website": "5", "session": "6", "account": "7", "channel": "8", "chat": "9"}
 	for via, can := range map[string]struct{ edit, files bool }{
-		"callback": {false, true}, "telegram": {true, true}, "discord": {true, false}, "whatsapp": {}, "twilio-sms": {}, "intercom": {}, "crisp": {}, "chatwoot": {},
+		"callback": {false, true}, "telegram": {true, true}, "discord": {true, false}, "whatsapp": {}, "twilio-sms": {},
+		"intercom": {true, false}, "crisp": {true, false}, "chatwoot": {true, false},
 	} {
 		w := newTown(t, tokenBlock+"send: {via: "+via+", url: '"+server.URL+"', token: tok, user: u, sender: '7', secret: "+fakechat.CallbackSecret+"}\n")
 		if _, ok := w.ad.(channels.Editor); ok != can.edit {

@@ -1,7 +1,7 @@
-// Package fakechat is three chat services on this machine, strict where they
-// are strict: one that calls a webhook signed by Standard Webhooks and takes
-// signed callbacks, Telegram's Bot API, and WhatsApp's Cloud API. Tests and the
-// demo use it.
+// Package fakechat is six chat services on this machine, strict where they are
+// strict: one that calls a webhook signed by Standard Webhooks and takes signed
+// callbacks, Telegram's Bot API, WhatsApp's Cloud API, and what Crisp, Chatwoot
+// and Intercom have for answers. Tests and the demo use it.
 //
 // What goes in: what customers say ([Fake.Post], [Fake.Telegram],
 // [Fake.WhatsApp]) and the desk's requests. What comes out: signed requests to
@@ -51,7 +51,7 @@ const (
 
 // Sent is one message the desk sent.
 type Sent struct {
-	Via      string // callback, telegram or whatsapp
+	Via      string // callback, telegram, whatsapp, crisp, chatwoot or intercom
 	To       string // thread, chat or phone
 	Topic    string // Telegram's message_thread_id
 	Answers  string // the message it answers
@@ -104,6 +104,7 @@ func New(now func() time.Time) (*Fake, error) {
 	mux.HandleFunc("GET /telegram/file/{bot}/{name...}", f.download)
 	mux.HandleFunc("POST /whatsapp/{phone}/messages", f.failing(f.cloud))
 	mux.HandleFunc("GET /whatsapp/{id}", f.media)
+	f.desks(mux)
 	f.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = f.server.Serve(l) }() // ends with Close
 	return f, nil

@@ -2,20 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"golang.org/x/term"
 
 	"switchboard/cmd/switchboard/bench"
-	"switchboard/pipeline/desk"
 )
 
 // benchCmd measures: each load runs the product as processes of its own on
@@ -24,6 +19,7 @@ type benchCmd struct {
 	Ingest  benchIngestCmd  `cmd:"" help:"Webhooks and API calls to tickets: rates, latencies, CPU; beside asynq's no-op and group size 1."`
 	Flood   benchFloodCmd   `cmd:"" help:"One source is flooded: how long does a single message in another take?"`
 	IMAP    benchIMAPCmd    `cmd:"" name:"imap" help:"Import of a generated mailbox: mails a second, memory, threads made right."`
+	Seed    benchSeedCmd    `cmd:"" help:"Fill the database of a config with tickets."`
 	Mailbox benchMailboxCmd `cmd:"" hidden:"" help:"Part of imap: serves a folder of mails where there is no Dovecot."`
 	Doorman benchDoormanCmd `cmd:"" hidden:"" help:"Part of ingest: doors that answer without a ledger."`
 }
@@ -189,55 +185,4 @@ func loadRoles(roles []string) error {
 		}
 	}
 	return nil
-}
-
-// benchDoormanCmd answers at the doors of the config's chat sources and puts
-// each message into Redis as a task, without a ledger: what an ack costs when
-// nothing is promised. Only the benchmark runs it; nobody takes the tasks.
-type benchDoormanCmd struct {
-	place
-	Addr string `help:"Where to listen for HTTP." required:"" placeholder:"HOST:PORT"`
-}
-
-func (c *benchDoormanCmd) Run(ctx context.Context, s streams) error {
-	return role(ctx, c.place, s, nil, func(ctx context.Context, h *house) error {
-		opened, err := h.openSources(forgetful{h.client})
-		if err != nil {
-			return err
-		}
-		rest := http.NewServeMux()
-		rest.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-		handler, err := opened.mount(rest)
-		if err != nil {
-			return err
-		}
-		l, err := net.Listen("tcp", c.Addr)
-		if err != nil {
-			return err
-		}
-		return h.serveHTTP(ctx, l, handler)
-	})
-}
-
-// forgetful is a sink that promises nothing.
-type forgetful struct{ client *asynq.Client }
-
-// Submit puts each draft into Redis, whole.
-func (f forgetful) Submit(ctx context.Context, _ *desk.Cursor, drafts ...*desk.Draft) ([]desk.ReceiptID, error) {
-	ids := make([]desk.ReceiptID, len(drafts))
-	for i, d := range drafts {
-		if d.Source == "" || d.ExternalID == "" {
-			return nil, desk.Permanent(errors.New("bench: draft without source or external ID"))
-		}
-		payload, err := json.Marshal(d)
-		if err != nil {
-			return nil, err
-		}
-		ids[i] = desk.NewID[desk.ReceiptID](time.Now())
-		task := asynq.NewTask("bench:draft", payload)
-		if _, err := f.client.EnqueueContext(ctx, task, asynq.Queue("bench"), asynq.MaxRetry(10), asynq.Timeout(2*time.Minute)); err != nil {
-			return nil, fmt.Errorf("bench: enqueue: %w: %w", err, desk.ErrUnavailable)
-		}
-	}
-	return ids, nil
 }

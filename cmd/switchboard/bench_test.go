@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -115,5 +116,28 @@ func TestBenchStops(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+// TestBenchSeed: what it leaves passes the audit, and again it adds nothing.
+func TestBenchSeed(t *testing.T) {
+	dir := t.TempDir()
+	run := func(args ...string) string {
+		t.Helper()
+		cmd := exec.Command("switchboard", append(args, "--data", dir)...)
+		cmd.Env = append(os.Environ(), "SWITCHBOARD_CONFIG=", "SWITCHBOARD_DATA=")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+		return string(out)
+	}
+	for range 2 {
+		if out := run("bench", "seed", "--tickets", "450", "--messages", "2"); !strings.Contains(out, "900 messages filed") {
+			t.Fatal(out)
+		}
+	}
+	if out := run("audit"); !regexp.MustCompile(`(?m)^ok +ticket.messages +450 looked at +0 wrong`).MatchString(out) {
+		t.Error(out)
 	}
 }

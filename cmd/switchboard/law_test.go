@@ -47,7 +47,7 @@ workers/broker:         workers/broker/program
 workers:                pipeline pipeline/desk
 
 cmd/switchboard:        *
-cmd/switchboard/bench:  workers/broker workers/broker/program
+cmd/switchboard/bench:  pipeline/desk workers/broker workers/broker/program
 
 # Rooms only tests may enter: they start real servers and hold suites.
 workers/broker/program/programtest: workers/broker/program

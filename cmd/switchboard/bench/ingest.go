@@ -241,21 +241,26 @@ func (r *ingest) saturate(ctx context.Context, f *fleet, name, label string, n i
 	if _, err := f.settled(ctx); err != nil {
 		return nil, err
 	}
-	load, err := hookTraffic(hook, f.secret, name, uint64(r.n), n)
-	if err != nil {
-		return nil, err
-	}
+	loads := r.loads(ctx, f, name, n)
+	load := <-loads
 	step := r.begin(n, label+"saturated")
 	m, err := startMeter(slices.Concat(f.parts(), r.site.parts(), []part{{name: "generator", pid: os.Getpid()}})...)
 	if err != nil {
 		return nil, err
 	}
+	memory := watchMemory(ctx, f.parts())
+	defer memory.end()
 	if profile != nil {
 		go profile(ctx)
 	}
-	d, err := r.send(ctx, f, s, load, 0, step)
-	if err != nil {
-		return nil, err
+	var took time.Duration
+	began := time.Now()
+	for ; load.traffic != nil || load.err != nil; load = <-loads {
+		d, err := r.sendLoad(ctx, f, s, load, step)
+		if err != nil {
+			return nil, err
+		}
+		took += d.took
 	}
 	end, err := f.settled(ctx)
 	if err != nil {
@@ -265,11 +270,55 @@ func (r *ingest) saturate(ctx context.Context, f *fleet, name, label string, n i
 	if err != nil {
 		return nil, err
 	}
-	s.stored = float64(n) / end.Sub(d.began).Seconds()
-	r.report.add(name+".acks", label+"acknowledged, saturated", "messages/s", float64(n)/d.took.Seconds())
+	s.stored = float64(n) / end.Sub(began).Seconds()
+	r.report.add(name+".acks", label+"acknowledged, saturated", "messages/s", float64(n)/took.Seconds())
 	r.report.add(name+".stored", label+"stored, saturated", "messages/s", s.stored)
 	r.usage(name, label, n, used)
+	if n >= manyMessages {
+		for _, part := range sortedKeys(memory.end()) {
+			early, late := memory.ends(part)
+			r.report.add(name+".early."+part, label+"memory in the second tenth of the time, "+part, "MB", early)
+			r.report.add(name+".late."+part, label+"memory in the last tenth, "+part, "MB", late)
+		}
+	}
 	return s, nil
+}
+
+// manyMessages is from where on it is told how memory went over time.
+const manyMessages = 100_000
+
+// loadBlock is how many requests are made ahead.
+const loadBlock = 50_000
+
+// block is a part of a load, or why there is none.
+type block struct {
+	traffic *traffic
+	err     error
+}
+
+// loads makes the requests of a reading block by block, one ahead of what is
+// sent. The channel is closed after the last.
+func (r *ingest) loads(ctx context.Context, f *fleet, name string, n int) <-chan block {
+	out := make(chan block, 1)
+	go func() {
+		defer close(out)
+		for i := 0; i*loadBlock < n; i++ {
+			t, err := hookTraffic(hook, f.secret, fmt.Sprintf("%s%d", name, i), uint64(r.n+1000*i), min(loadBlock, n-i*loadBlock))
+			select {
+			case out <- block{t, err}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return out
+}
+
+func (r *ingest) sendLoad(ctx context.Context, f *fleet, s *sent, b block, step func()) (*driven, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	return r.send(ctx, f, s, b.traffic, 0, step)
 }
 
 // usage reports CPU and memory of each part; the sum is without the generator.

@@ -73,14 +73,18 @@ func parseStat(text []byte) (stat, error) {
 	return stat{parent: int(n[0]), own: time.Duration(n[1]+n[2]) * tick, waited: time.Duration(n[3]+n[4]) * tick}, nil
 }
 
-// peak is the most memory a process had resident (VmHWM); 0 when it is gone.
-func peak(pid int) int64 {
+// peak is the most memory a process had resident, and resident what it has now,
+// in bytes (VmHWM and VmRSS); 0 when it is gone.
+func peak(pid int) int64     { return memory(pid, "VmHWM:") }
+func resident(pid int) int64 { return memory(pid, "VmRSS:") }
+
+func memory(pid int, field string) int64 {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return 0
 	}
 	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if value, ok := strings.CutPrefix(line, field); ok {
 			kb, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
 			return kb << 10
 		}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -168,7 +169,7 @@ func (r *Report) Print(to io.Writer) error {
 	if r.Machine.PostgreSQL != "" {
 		fmt.Fprintf(w, ", PostgreSQL %s", r.Machine.PostgreSQL)
 	}
-	fmt.Fprintf(w, ", Redis %s; %d rounds in %.0f s\n\n", r.Machine.Redis, len(r.Rounds), r.Seconds)
+	fmt.Fprintf(w, ", Redis %s; rounds: %d, %.0f s\n\n", r.Machine.Redis, len(r.Rounds), r.Seconds)
 	fmt.Fprintln(w, "READING\tMEDIAN\tLEAST\tMOST\tUNIT")
 	for _, l := range r.catalogue {
 		all := r.readings(func(m map[string]float64) (float64, bool) { v, ok := m[l.name]; return v, ok })
@@ -194,6 +195,11 @@ func (r *Report) Print(to io.Writer) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s %s%s\t%s\t\n", g.Name, short(g.Got), sign, short(g.Bar), aim, verdict)
 	}
+	loads := make([]string, len(r.Rounds))
+	for i, round := range r.Rounds {
+		loads[i] = round.Load
+	}
+	fmt.Fprintf(w, "\nload average when each round began: %s\n", strings.Join(loads, ", "))
 	for _, c := range r.Complaints {
 		fmt.Fprintln(w, "logged:", c)
 	}

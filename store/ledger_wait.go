@@ -87,6 +87,17 @@ func (s *Store) Stale(ctx context.Context, source string, before, sweptBefore, n
 	return ids, nil
 }
 
+// Claim marks receipts as claimed at now: somebody queued them, and [Store.Stale]
+// need not find them soon.
+func (s *Store) Claim(ctx context.Context, ids []desk.ReceiptID, now time.Time) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return failed("claim", s.write(ctx, func(tx *gorm.DB) error {
+		return tx.Exec(`UPDATE ledger SET swept_at = ? WHERE ? AND state = 'accepted'`, micro(now), s.in("id", texts(ids))).Error
+	}))
+}
+
 // Attempt counts an attempt on receipts before it is made, for work that has
 // ended a process before: a message that does so again is known by its count.
 // Those that had most attempts already end as failed with the reason; the others

@@ -228,6 +228,7 @@ func everythingHot(t *testing.T, s *Store) {
 	must(err)
 	_, _, err = s.Attempt(ctx, []desk.ReceiptID{"x", "y"}, 5, "", now)
 	must(err)
+	must(s.Claim(ctx, []desk.ReceiptID{"x", "y"}, now))
 	must(s.Survived(ctx, []desk.ReceiptID{"x", "y"}))
 	_, err = s.Unsent(ctx, now, now, now, 10)
 	must(err)

@@ -36,8 +36,7 @@ type hands struct {
 	tasks map[string]bool
 
 	// Of the one goroutine that looks.
-	owner map[string]string    // who was last seen with a task
-	lost  map[string]time.Time // since when a task was seen in nobody's hands
+	lost map[string]time.Time // since when a task was seen in nobody's hands
 }
 
 const (
@@ -57,7 +56,7 @@ func newHands(opt asynq.RedisConnOpt, recover func(context.Context, task, bool) 
 		return nil, fmt.Errorf("no Redis client from %T", opt)
 	}
 	return &hands{id: rand.Text(), client: client, inspector: asynq.NewInspectorFromRedisClient(client), recover: recover, log: log,
-		tasks: map[string]bool{}, owner: map[string]string{}, lost: map[string]time.Time{}}, nil
+		tasks: map[string]bool{}, lost: map[string]time.Time{}}, nil
 }
 
 func (h *hands) close() { h.client.Close() }
@@ -106,7 +105,7 @@ func (h *hands) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-			h.client.Del(call, handsPrefix+"of:"+h.id)
+			h.client.Del(call, handsPrefix+"of:"+h.id, handsPrefix+"alive:"+h.id)
 			cancel()
 			return
 		case <-ticker.C:
@@ -126,7 +125,8 @@ func (h *hands) show(ctx context.Context) error {
 		return err
 	}
 	_, err = h.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-		p.Set(ctx, handsPrefix+"of:"+h.id, b, handsGone)
+		p.Set(ctx, handsPrefix+"of:"+h.id, b, handsKeep)
+		p.Set(ctx, handsPrefix+"alive:"+h.id, 1, handsGone)
 		p.SAdd(ctx, handsPrefix+"workers", h.id)
 		return nil
 	})
@@ -153,7 +153,6 @@ func (h *hands) elected(ctx context.Context) (bool, error) {
 // look finds tasks in nobody's hands and has them queued again.
 func (h *hands) look(ctx context.Context, now time.Time) error {
 	if mine, err := h.elected(ctx); err != nil || !mine {
-		clear(h.owner)
 		clear(h.lost)
 		return err
 	}
@@ -161,35 +160,27 @@ func (h *hands) look(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	held, dead, err := h.everybody(ctx)
+	held, left, err := h.everybody(ctx)
 	if err != nil {
 		return err
 	}
-	owner, lost := map[string]string{}, map[string]time.Time{}
+	lost := map[string]time.Time{}
 	for id, info := range active {
-		if who, ok := held[id]; ok {
-			owner[id] = who
+		if held[id] {
 			continue
 		}
-		who, known := h.owner[id]
 		since, seen := h.lost[id]
 		if !seen {
 			since = now
 		}
-		if known && !dead[who] { // its worker lives and has just finished it, or is about to
-			known = false
-		}
-		if known || now.Sub(since) >= handsGrace {
+		lost[id] = since
+		if left[id] || now.Sub(since) >= handsGrace {
 			if err := h.handOn(ctx, info); err != nil {
 				return err
 			}
 		}
-		lost[id] = since
-		if known {
-			owner[id] = who
-		}
 	}
-	h.owner, h.lost = owner, lost
+	h.lost = lost
 	return nil
 }
 
@@ -217,45 +208,41 @@ func (h *hands) active() (map[string]*asynq.TaskInfo, error) {
 	return out, nil
 }
 
-// everybody tells which worker has which task in hand, and who died.
-func (h *hands) everybody(ctx context.Context) (held map[string]string, dead map[string]bool, err error) {
+// everybody tells which tasks the living have in hand, and which the dead had when
+// they last showed them.
+func (h *hands) everybody(ctx context.Context) (held, left map[string]bool, err error) {
 	workers, err := h.client.SMembers(ctx, handsPrefix+"workers").Result()
 	if err != nil || len(workers) == 0 {
 		return nil, nil, err
 	}
-	keys := make([]string, len(workers))
-	for i, w := range workers {
-		keys[i] = handsPrefix + "of:" + w
+	keys := make([]string, 0, 2*len(workers))
+	for _, w := range workers {
+		keys = append(keys, handsPrefix+"of:"+w, handsPrefix+"alive:"+w)
 	}
 	shown, err := h.client.MGet(ctx, keys...).Result()
 	if err != nil {
 		return nil, nil, err
 	}
-	held, dead = map[string]string{}, map[string]bool{}
-	for i, v := range shown {
-		text, ok := v.(string)
-		if !ok {
-			dead[workers[i]] = true
+	held, left = map[string]bool{}, map[string]bool{}
+	for i, w := range workers {
+		text, ok := shown[2*i].(string)
+		if !ok { // dead for long, or ended in good order
+			h.client.SRem(ctx, handsPrefix+"workers", w)
 			continue
 		}
 		var list []string
 		if err := json.Unmarshal([]byte(text), &list); err != nil {
-			return nil, nil, fmt.Errorf("what worker %s shows: %w", workers[i], err)
+			return nil, nil, fmt.Errorf("what worker %s shows: %w", w, err)
+		}
+		into := held
+		if shown[2*i+1] == nil {
+			into = left
 		}
 		for _, id := range list {
-			held[id] = workers[i]
+			into[id] = true
 		}
 	}
-	for w := range dead {
-		known := false
-		for _, who := range h.owner {
-			known = known || who == w
-		}
-		if !known {
-			h.client.SRem(ctx, handsPrefix+"workers", w)
-		}
-	}
-	return held, dead, nil
+	return held, left, nil
 }
 
 // handOn queues a dead worker's task again, once.

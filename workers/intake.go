@@ -30,6 +30,7 @@ type Intake struct {
 
 	accepting *group[[]desk.Receipt, written]
 	filing    *group[*desk.Filing, desk.FilingResult]
+	bulk      *group[*desk.Filing, desk.FilingResult] // filings of flooded sources: nobody stands behind them
 	hold      *hold
 	pressure  *Pressure
 }
@@ -57,6 +58,7 @@ func NewIntake(p Parts) *Intake {
 	i.clocked = clocked(p.Line, p.Metrics)
 	i.accepting = newGroup(1, i.set.LedgerGroup, i.set.Pending, i.set.LedgerWait, i.acceptGroup)
 	i.filing = newGroup(i.set.FileLanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
+	i.bulk = newGroup(i.set.FileLanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
 	return i
 }
 
@@ -64,6 +66,7 @@ func NewIntake(p Parts) *Intake {
 func (i *Intake) Stop() {
 	i.accepting.stop()
 	i.filing.stop()
+	i.bulk.stop()
 }
 
 // Submit writes the drafts to the ledger and queues them; see channels.Sink.

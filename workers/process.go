@@ -101,11 +101,14 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt) (again []desk.R
 			mu.Unlock()
 			continue
 		}
-		filing := pass.Filing()
+		filing, group := pass.Filing(), i.filing
+		if i.pressure.Class(r.Source) == Bulk {
+			group = i.bulk
+		}
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			result, err := i.filing.do(ctx, filing, 1)
+			result, err := group.do(ctx, filing, 1)
 			switch err = cmp.Or(err, result.Err); {
 			case err == nil:
 				i.metrics.settled(r, filing.Verdict, i.now())

@@ -26,6 +26,8 @@ type SuspectBooks interface {
 	// Attempt counts an attempt before it is made; receipts that had most already
 	// end as failed.
 	Attempt(ctx context.Context, ids []desk.ReceiptID, most int, reason string, now time.Time) (open, ended []desk.ReceiptID, err error)
+	// Claim keeps the sweep from queueing receipts beside us.
+	Claim(ctx context.Context, ids []desk.ReceiptID, now time.Time) error
 	// Survived takes an attempt back that ended neither the process nor the
 	// receipt.
 	Survived(ctx context.Context, ids []desk.ReceiptID) error

@@ -1,0 +1,198 @@
+package workers
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"switchboard/pipeline/desk"
+	"switchboard/store"
+	"switchboard/store/storetest/pgtest"
+	"switchboard/workers/broker"
+	"switchboard/workers/broker/brokertest"
+	"switchboard/workers/broker/program"
+)
+
+// fleet is a door of this process and workers of their own, on PostgreSQL and
+// Redis.
+type fleet struct {
+	t     *testing.T
+	env   []string
+	w     *watched
+	door  *Intake
+	press *Pressure
+	n     int
+}
+
+func newFleet(t *testing.T) *fleet {
+	t.Helper()
+	url, redis := pgtest.New(t), brokertest.Redis(t)
+	log := slog.New(slog.DiscardHandler)
+	s, err := store.Open(t.Context(), store.Options{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b, err := broker.Open(t.Context(), redis, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	client := asynq.NewClient(b.AsynqOpt())
+	t.Cleanup(func() { client.Close() })
+	d := NewDispatch(client, nil, log, DefaultSettings())
+	t.Cleanup(d.Stop)
+	f := &fleet{t: t, w: &watched{Store: s}, env: append(os.Environ(), childDatabase+"="+url, childRedis+"="+redis.Addrs[0], childPassword+"="+redis.Password)}
+	f.door = intake(t, f.w, d)
+	f.press = NewPressure(s, nil, nil, time.Now, log, DefaultSettings())
+	f.door.pressure = f.press
+	return f
+}
+
+// worker starts one; its log is a file.
+func (f *fleet) worker(env ...string) (p *program.Process, log string) {
+	f.t.Helper()
+	f.n++
+	log = filepath.Join(f.t.TempDir(), fmt.Sprintf("worker-%d.log", f.n))
+	p, err := program.Start(context.Background(), program.Options{Path: os.Args[0], Env: append(f.env, env...), Log: log, Death: syscall.SIGKILL})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() {
+		p.Kill()
+		if f.t.Failed() {
+			f.t.Logf("%s ends:\n%s", log, program.Tail(log, 2000))
+		}
+	})
+	return p, log
+}
+
+func (f *fleet) submit(drafts ...*desk.Draft) []desk.ReceiptID {
+	f.t.Helper()
+	ids, err := f.door.Submit(f.t.Context(), nil, drafts...)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return ids
+}
+
+// until polls a condition.
+func (f *fleet) until(what string, ok func() bool) {
+	f.t.Helper()
+	deadline := time.Now().Add(2 * time.Minute)
+	for !ok() {
+		if time.Now().After(deadline) {
+			f.t.Fatalf("%s: waited in vain; ledger %v", what, counts(f.t, f.w))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func (f *fleet) settled(ids []desk.ReceiptID) bool {
+	f.t.Helper()
+	states, err := f.w.States(f.t.Context(), ids)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, s := range states {
+		if s == desk.Accepted {
+			return false
+		}
+	}
+	return len(states) == len(ids)
+}
+
+// A worker is killed with receipts in its hands while the queue is behind:
+// another one has them at once, and not when asynq's lease or the sweep's
+// patience ends.
+func TestWhatADeadWorkerHeldIsTakenUpAtOnce(t *testing.T) {
+	const held, flood = 12, 8000
+	f := newFleet(t)
+	one, log := f.worker(childHolds + "=hold me")
+	var ids []desk.ReceiptID
+	for n := range held {
+		ids = append(ids, f.submit(mail(fmt.Sprint("held", n), fmt.Sprint("c", n, "@held.example"), "hold me"))...)
+		f.until("a task in the worker's hands", func() bool {
+			b, _ := os.ReadFile(log)
+			return strings.Count(string(b), "HOLDING") > n
+		})
+	}
+	batch := make([]*desk.Draft, 0, 200)
+	for n := range flood {
+		d := mail(fmt.Sprint("flood", n), fmt.Sprint("c", n%300, "@flood.example"), "flood")
+		d.Source = "flooded"
+		if batch = append(batch, d); len(batch) == cap(batch) {
+			f.submit(batch...)
+			batch = batch[:0]
+		}
+	}
+	_, other := f.worker()
+	f.until("another worker", func() bool {
+		b, _ := os.ReadFile(other)
+		return strings.Contains(string(b), "queue opened")
+	})
+	one.Kill()
+	killed := time.Now()
+	f.until("what the dead worker held", func() bool { return f.settled(ids) })
+	took := time.Since(killed)
+	behind := counts(t, f.w)[desk.Accepted]
+	t.Logf("settled %s after the kill, with %d messages still waiting", took.Round(10*time.Millisecond), behind)
+	if took > 25*time.Second { // a hang guard: asynq's own way takes 30 s and more
+		t.Errorf("it took %s", took)
+	}
+	f.until("the flood", func() bool { return counts(t, f.w)[desk.Filed] == held+flood })
+}
+
+// A message that kills its worker each time ends as failed after the named
+// attempts, alone; so does one that panics, and their neighbours are filed.
+func TestPoisonIsIsolated(t *testing.T) {
+	const good = 60
+	f := newFleet(t)
+	batch := []*desk.Draft{mail("panic", "p@bad.example", "panic")}
+	for n := range good {
+		batch = append(batch, mail(fmt.Sprint("good", n), fmt.Sprint("c", n, "@good.example"), "help"))
+	}
+	batch = append(batch, mail("poison", "k@bad.example", "poison"))
+	ids := f.submit(batch...)
+	deaths := 0
+	one, _ := f.worker()
+	f.until("all to be settled", func() bool {
+		select {
+		case <-one.Done():
+			deaths++
+			one, _ = f.worker()
+		default:
+		}
+		return f.settled(ids)
+	})
+	t.Logf("%d workers died of it", deaths)
+	if c := counts(t, f.w); c[desk.Filed] != good || c[desk.Failed] != 2 {
+		t.Errorf("ledger %v", c)
+	}
+	rs, err := f.w.Receipts(t.Context(), []desk.ReceiptID{ids[0], ids[len(ids)-1]})
+	if err != nil || len(rs) != 2 {
+		t.Fatal(rs, err)
+	}
+	if !strings.Contains(rs[0].Reason, "a stage that panics") {
+		t.Errorf("the one that panics: %q", rs[0].Reason)
+	}
+	if r := rs[1]; r.Attempts != childAttempts || !strings.Contains(r.Reason, "isolated") {
+		t.Errorf("the poison: %q after %d attempts", r.Reason, r.Attempts)
+	}
+	// One death alone, one with its group, and the named ones; a slow machine may
+	// take a living worker for dead.
+	if most := childAttempts + 4; deaths > most {
+		t.Errorf("%d workers died, want at most %d", deaths, most)
+	}
+}

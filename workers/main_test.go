@@ -1,0 +1,88 @@
+package workers
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+
+	"switchboard/pipeline"
+	"switchboard/pipeline/desk"
+	"switchboard/store"
+	"switchboard/store/storetest/pgtest"
+	"switchboard/workers/broker"
+)
+
+// A test that kills a worker runs this binary again as one.
+const (
+	childDatabase = "SWITCHBOARD_TEST_WORKER_DATABASE"
+	childRedis    = "SWITCHBOARD_TEST_WORKER_REDIS"    // address
+	childPassword = "SWITCHBOARD_TEST_WORKER_PASSWORD" // of Redis
+	childHolds    = "SWITCHBOARD_TEST_WORKER_HOLDS"    // messages with this subject are held for ever
+	childAttempts = 3
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childDatabase) != "" {
+		if err := childWorker(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(pgtest.Main(m).Run())
+}
+
+// childWorker works until it is told to stop. A message with the subject
+// "poison" kills it.
+func childWorker() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	log := slog.New(slog.NewTextHandler(os.Stdout, nil))
+	s, err := store.Open(ctx, store.Options{URL: os.Getenv(childDatabase)})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	b, err := broker.Open(ctx, broker.Options{Mode: broker.Single, Addrs: []string{os.Getenv(childRedis)}, Password: os.Getenv(childPassword)}, log)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	client := asynq.NewClient(b.AsynqOpt())
+	defer client.Close()
+	set := DefaultSettings()
+	set.Attempts = childAttempts
+	d := NewDispatch(client, nil, log, set)
+	defer d.Stop()
+	holds := os.Getenv(childHolds)
+	trap := pipeline.Stage{Name: "trap", Doc: "Kills the process, or holds it.", Run: func(ctx context.Context, p *pipeline.Pass) error {
+		switch subject := p.Draft.Subject; {
+		case strings.Contains(subject, "poison"):
+			if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
+				return err
+			}
+			select {}
+		case strings.Contains(subject, "panic"):
+			panic("a stage that panics")
+		case holds != "" && subject == holds:
+			fmt.Println("HOLDING")
+			select {}
+		}
+		return nil
+	}}
+	p := NewPressure(s, nil, nil, time.Now, log, set)
+	i := NewIntake(Parts{Books: s, Policy: policy, Line: &pipeline.Line{Stages: append([]pipeline.Stage{trap}, pipeline.Standard()...)},
+		Dispatch: d, Pressure: p, Now: time.Now, Log: log, Settings: set,
+		View: func(ctx context.Context, ds []*desk.Draft) (pipeline.Books, error) { return s.View(ctx, ds) }})
+	defer i.Stop()
+	go p.Run(ctx)
+	return NewServer(i, b.AsynqOpt(), s, time.Now, log, set).Run(ctx)
+}

@@ -146,6 +146,14 @@ func TestWhatADeadWorkerHeldIsTakenUpAtOnce(t *testing.T) {
 	killed := time.Now()
 	f.until("what the dead worker held", func() bool { return f.settled(ids) })
 	took := time.Since(killed)
+	if b, err := os.ReadFile(other); err == nil {
+		for line := range strings.Lines(string(b)) {
+			if strings.Contains(line, "died") {
+				t.Logf("killed at %s: %s", killed.UTC().Format("05.000"), line[:60])
+				break
+			}
+		}
+	}
 	behind := counts(t, f.w)[desk.Accepted]
 	t.Logf("settled %s after the kill, with %d messages still waiting", took.Round(10*time.Millisecond), behind)
 	if took > 25*time.Second { // a hang guard: asynq's own way takes 30 s and more

@@ -44,6 +44,7 @@ func (s *Store) openPostgres(o Options) error {
 		return err
 	}
 	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		registerTexts(c)
 		_, err := c.Exec(ctx, keyedPlans, pgx.QueryExecModeSimpleProtocol)
 		return err
 	}))

@@ -116,6 +116,7 @@ func benchWritePath(b *testing.B, redis broker.Options, dsn string, postmaster i
 		}
 	}
 	var m runtime.MemStats
+	clear(requests)
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	b.ReportMetric(float64(m.HeapAlloc)/1e6, "heap-MB")

@@ -128,10 +128,13 @@ type Intake struct {
 	UrgentWeight    int           `yaml:"urgentWeight" min:"1" max:"100"`
 	ShedAfter       time.Duration `yaml:"shedAfter" min:"0s"`
 
-	SweepEvery   time.Duration `yaml:"sweepEvery" min:"100ms"`
-	SweepAfter   time.Duration `yaml:"sweepAfter" min:"100ms"`
-	SweepAgain   time.Duration `yaml:"sweepAgain" min:"100ms"`
-	FileTimeout  time.Duration `yaml:"fileTimeout" min:"100ms"`
+	SweepEvery  time.Duration `yaml:"sweepEvery" min:"100ms"`
+	SweepAfter  time.Duration `yaml:"sweepAfter" min:"100ms"`
+	SweepAgain  time.Duration `yaml:"sweepAgain" min:"100ms"`
+	FileTimeout time.Duration `yaml:"fileTimeout" min:"100ms"`
+	// GCPercent is how much the memory of web and work may grow, in percent of what
+	// is in use, before garbage is collected; 0 leaves it to GOGC.
+	GCPercent    int           `yaml:"gcPercent" min:"0" max:"10000"`
 	DrainTimeout time.Duration `yaml:"drainTimeout" min:"100ms"`
 }
 

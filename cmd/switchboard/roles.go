@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
@@ -77,6 +78,7 @@ func role(ctx context.Context, p place, s streams, check configCheck, part func(
 // runWeb answers HTTP until ctx is done, then finishes open requests: the REST
 // API, and every source that is called over HTTP.
 func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) error {
+	h.collectSeldom()
 	c := h.config.Config()
 	opened, err := h.sources()
 	if err != nil {
@@ -174,6 +176,7 @@ func (h *house) runMailboxes(ctx context.Context) error {
 // runWorkers takes tasks from the queue until ctx is done, then drains: messages
 // come in, answers go out.
 func (h *house) runWorkers(ctx context.Context) error {
+	h.collectSeldom()
 	opened, err := h.sources()
 	if err != nil {
 		return err
@@ -208,4 +211,13 @@ func (h *house) withOps(ctx context.Context, addr string, ready func(context.Con
 		g.Go(func() error { return h.serveHTTP(ctx, l, h.meter.measure(h.withPprof(mux))) })
 	}
 	return g.Wait()
+}
+
+// collectSeldom trades memory for processor time: what the write path holds at a
+// time is small, and what it throws away is much. GOGC in the environment wins.
+func (h *house) collectSeldom() {
+	percent := h.config.Config().Intake.GCPercent
+	if _, set := h.env("GOGC"); percent > 0 && !set {
+		debug.SetGCPercent(percent)
+	}
 }

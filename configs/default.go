@@ -18,6 +18,8 @@ func Default() *Config {
 	return c
 }
 
+const day = 24 * time.Hour
+
 func defaults() *Config {
 	return &Config{
 		Server:   Server{Addr: "127.0.0.1:8080", ReadTimeout: 30 * time.Second, ShutdownTimeout: 20 * time.Second},
@@ -48,8 +50,10 @@ func defaults() *Config {
 			Accounts: []Operator{}, Session: 12 * time.Hour, PerAddress: Rate{Rate: 0.2, Burst: 10}, PerName: Rate{Rate: 0.2, Burst: 20},
 			TrustedProxies: []string{},
 		},
-		Health:        Health{Every: 2 * time.Second, Timeout: 2 * time.Second},
-		Canary:        Canary{Timeout: 30 * time.Second, Keep: 10 * time.Minute},
+		Health: Health{Every: 2 * time.Second, Timeout: 2 * time.Second},
+		Canary: Canary{Timeout: 30 * time.Second, Keep: 10 * time.Minute},
+		Retention: Retention{Drafts: 90 * day, Ledger: 400 * day, Orphans: day, Every: 10 * time.Minute, OrphansEvery: day,
+			Batch: 500, Pause: 50 * time.Millisecond},
 		Threading:     desk.DefaultThreading(),
 		Statuses:      desk.DefaultStatuses(),
 		Types:         desk.DefaultTypes(),

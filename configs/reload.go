@@ -68,6 +68,7 @@ func NeedsRestart(before, after *Config) []string {
 	note("intake", before.Intake == after.Intake)
 	note("health", before.Health == after.Health)
 	note("delivery", before.Delivery == after.Delivery)
+	note("retention", before.Retention == after.Retention)
 	note("sources", slices.EqualFunc(before.Sources, after.Sources, func(a, b Source) bool {
 		return a.Name == b.Name && a.Channel == b.Channel && a.Separate == b.Separate &&
 			slices.Equal(a.Addresses, b.Addresses) && sameNode(a.Block.node, b.Block.node)

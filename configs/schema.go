@@ -21,6 +21,7 @@ type Config struct {
 	Limits    Limits         `yaml:"limits"`
 	Intake    Intake         `yaml:"intake"`
 	Delivery  Delivery       `yaml:"delivery"`
+	Retention Retention      `yaml:"retention"`
 	Operators Operators      `yaml:"operators"`
 	Health    Health         `yaml:"health"`
 	Canary    Canary         `yaml:"canary"`
@@ -156,6 +157,21 @@ type Delivery struct {
 type Health struct {
 	Every   time.Duration `yaml:"every" min:"100ms" max:"10m"`
 	Timeout time.Duration `yaml:"timeout" min:"100ms" max:"1m"`
+}
+
+// Retention is how long what is finished is kept; 0 is forever.
+type Retention struct {
+	Drafts    time.Duration `yaml:"drafts"`
+	Ledger    time.Duration `yaml:"ledger"`
+	Raw       time.Duration `yaml:"raw"`
+	Events    time.Duration `yaml:"events"`
+	Revisions time.Duration `yaml:"revisions"`
+	Orphans   time.Duration `yaml:"orphans"` // at least an hour
+
+	Every        time.Duration `yaml:"every" min:"1s"`
+	OrphansEvery time.Duration `yaml:"orphansEvery" min:"1m"`
+	Batch        int           `yaml:"batch" min:"10" max:"10000"`
+	Pause        time.Duration `yaml:"pause" max:"1m"`
 }
 
 // Calendar is when somebody is there.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // settings checks what the types and tags of the schema cannot say.
@@ -24,6 +25,9 @@ func (k *compiler) settings() {
 	}
 	k.database()
 	k.redis()
+	if o := c.Retention.Orphans; o != 0 && o < time.Hour {
+		k.path(place{"retention", "orphans"}, "orphans must be 0 or at least 1h: bytes are put before the row that needs them")
+	}
 	at := place{"threading"}
 	if c.Threading.MaxAge <= 0 {
 		k.path(at.of("maxAge"), "maxAge must be longer than nothing")

@@ -37,8 +37,32 @@ func Dedupe() Stage {
 					return nil
 				}
 			}
+			m, err := forgotten(ctx, p)
+			if err != nil {
+				return err
+			}
+			if m != nil {
+				p.Double(desk.Seen{TicketID: m.TicketID}, fmt.Sprintf("the same message is on ticket %s as message %s", m.TicketID, m.ID))
+				return nil
+			}
 			p.Note("new: nothing with this external ID and content was accepted before")
 			return nil
 		},
 	}
+}
+
+// forgotten is the message on a ticket that this one repeats, when its receipt is
+// not kept any more; nil when there is none. Only a message whose external ID
+// belongs to a ticket is looked for, so that it costs others nothing.
+func forgotten(ctx context.Context, p *Pass) (*desk.Message, error) {
+	id := p.Draft.ExternalID
+	owners, err := p.Books.Threads(ctx, p.Draft.Scope, []string{id})
+	if err != nil || owners[id] == "" {
+		return nil, err
+	}
+	m, ok, err := p.Books.Entry(ctx, p.Draft.Scope, id)
+	if err != nil || !ok || m.Fingerprint != p.Draft.Fingerprint || m.Receipt == p.Receipt {
+		return nil, err
+	}
+	return m, nil
 }

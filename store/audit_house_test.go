@@ -51,6 +51,14 @@ func eachAuditHouse(t *testing.T, test func(t *testing.T, h *auditHouse)) {
 	}
 }
 
+// emptyURL is where new books of a dialect are.
+func emptyURL(t *testing.T, dialect string) string {
+	if dialect == SQLite {
+		return filepath.Join(t.TempDir(), "books.db")
+	}
+	return pgtest.New(t)
+}
+
 func (h *auditHouse) put(text string) desk.BlobRef {
 	h.Helper()
 	ref, err := h.blobs.Put(h.Context(), strings.NewReader(text))

@@ -39,11 +39,15 @@ func keptRows(rs []desk.Receipt) ([]keptRow, error) {
 	return slices.CompactFunc(rows, func(a, b keptRow) bool { return bytes.Equal(a.Digest, b.Digest) }), nil
 }
 
+// lockKept leaves what is there as it is and locks it, so that nobody takes it
+// away before the receipt that needs it is written.
+const lockKept = "ON CONFLICT (digest) DO UPDATE SET digest = excluded.digest"
+
 // keep writes what the receipts bring along. What is there already stays.
 func (s *Store) keep(tx *gorm.DB, rs []desk.Receipt) error {
 	rows, err := keptRows(rs)
 	if err == nil {
-		_, err = insert(tx, rows, doNothing)
+		_, err = insert(tx, rows, lockKept)
 	}
 	return err
 }

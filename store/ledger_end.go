@@ -62,14 +62,15 @@ func (s *Store) Fail(ctx context.Context, id desk.ReceiptID, reason string, now 
 
 // Reopen makes receipts that failed, are held or were dropped accepted again,
 // with no attempts, and returns them in the order of the filter. Filed and
-// duplicate ones are never reopened: their message is on a ticket. They count as
+// duplicate ones are never reopened: their message is on a ticket; nor are those
+// whose draft was not kept so long (see [Store.RetireDrafts]). They count as
 // claimed at now: the caller queues them, and the sweep does if it cannot.
 func (s *Store) Reopen(ctx context.Context, f desk.ReceiptFilter, now time.Time) ([]desk.ReceiptID, error) {
 	var ids []string
 	err := s.write(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		var rows []receiptRow
-		q := s.receiptsBy(s.forUpdate(tx), f).Where("state IN ('failed', 'held', 'dropped')").Select("id")
+		q := s.receiptsBy(s.forUpdate(tx), f).Where("state IN ('failed', 'held', 'dropped') AND draft <> ''").Select("id")
 		if err := q.Find(&rows).Error; err != nil || len(rows) == 0 {
 			return err
 		}

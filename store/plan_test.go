@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -26,7 +27,7 @@ var wholeTable = map[string]*regexp.Regexp{
 // indexes are those that hot statements need; the others only keep keys unique.
 var indexes = strings.Fields(`ledger_external ledger_backlog ledger_ahead ledger_unfiled tickets_number tickets_status tickets_team
 	tickets_agent tickets_customer tickets_due messages_unique messages_ticket messages_sending events_ticket accounts_domain customers_external
-	identities_customer links_to api_keys_hash messages_following customers_merged messages_failed contacts_recent canary_receipts_settled`)
+	identities_customer links_to api_keys_hash messages_following customers_merged tickets_resolved messages_failed contacts_recent canary_receipts_settled`)
 
 // Nothing that happens for each message, each sweep or each page may grow with
 // the size of the tables. The test runs all of it, collects the statements and
@@ -265,6 +266,28 @@ func everythingHot(t *testing.T, s *Store) {
 	_, _ = s.KeyByHash(ctx, []byte("x"))
 	_, err = s.Customers(ctx, []desk.CustomerID{"x"})
 	must(err)
+	retirementHot(t, s, tickets, now)
+}
+
+// retirementHot takes away what is old, twice: from the start and from a place.
+func retirementHot(t *testing.T, s *Store, tickets []desk.TicketID, now time.Time) {
+	t.Helper()
+	resolved := desk.StatusResolved
+	for _, id := range tickets {
+		_, err := s.Change(t.Context(), id, 0, func(t *desk.Ticket) ([]desk.Event, error) {
+			return t.Apply(desk.NewPolicy(), desk.Change{At: now, Status: &resolved})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		for _, take := range []func(context.Context, time.Time, int) (int64, bool, error){s.RetireDrafts, s.RetireRaw, s.RetireEvents, s.RetireRevisions, s.RetireLedger} {
+			if _, _, err := take(t.Context(), now.Add(time.Hour), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // begunHot begins a conversation and remembers whom it was with.

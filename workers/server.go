@@ -69,6 +69,9 @@ func (s *Server) Carry(d *Delivery) {
 	s.jobs = append(s.jobs, d)
 }
 
+// Also makes the server do one more background job. Call it before Run.
+func (s *Server) Also(j Job) { s.jobs = append(s.jobs, j) }
+
 // Run works until ctx is done, then drains: running tasks are finished within
 // Settings.DrainFor, the rest goes back to the queue.
 func (s *Server) Run(ctx context.Context) error {

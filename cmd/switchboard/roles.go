@@ -186,6 +186,7 @@ func (h *house) runWorkers(ctx context.Context) error {
 		Books: h.store, Senders: func(source string) workers.Sender { return h.carrier(opened, source) },
 		Dispatch: h.dispatch, Metrics: h.metrics, Now: h.now, Log: h.log, Settings: h.delivery,
 	}))
+	srv.Also(h.retention())
 	if h.broker.Own() {
 		if err := srv.Requeue(ctx); err != nil {
 			h.log.Warn("could not queue what was accepted before; the sweep will", "error", err)

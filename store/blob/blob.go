@@ -98,7 +98,15 @@ func (b *Blobs) clean(before time.Time) error {
 	}
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || !info.ModTime().Before(before) {
+		if err != nil {
+			continue
+		}
+		if !strings.HasPrefix(e.Name(), removing) && !info.ModTime().Before(before) {
+			continue
+		}
+		if restored, err := b.restore(e.Name()); err != nil {
+			return err
+		} else if restored {
 			continue
 		}
 		if err := b.root.Remove(tempDir + "/" + e.Name()); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -109,7 +117,8 @@ func (b *Blobs) clean(before time.Time) error {
 }
 
 // Put reads r to its end and keeps the bytes, on disk when it returns. Bytes
-// that are there already are not written again. More than the maximum is a
+// that are there already are not written again, only made young: see
+// [Blobs.RemoveOld]. More than the maximum is a
 // *desk.Invalid (errors.Is desk.ErrInvalid) and leaves nothing behind, as does
 // every other error.
 func (b *Blobs) Put(ctx context.Context, r io.Reader) (desk.BlobRef, error) {
@@ -144,7 +153,9 @@ func (b *Blobs) put(ctx context.Context, r io.Reader) (ref desk.BlobRef, err err
 	ref = desk.BlobRef{Digest: hex.EncodeToString(h.Sum(nil)), Size: n}
 	name := path(ref.Digest)
 	if info, err := b.root.Stat(name); err == nil && info.Size() == n {
-		return ref, b.syncDirs(name) // whoever wrote it may not have come to that yet
+		if there, err := b.young(name); there || err != nil {
+			return ref, errors.Join(err, b.syncDirs(name)) // whoever wrote it may not have come to that yet
+		}
 	}
 	if err := f.Sync(); err != nil {
 		return ref, err

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"switchboard/pipeline/desk"
+)
+
+// TestKnownAfterTheLedger: a message that is on a ticket is still the same one
+// when it comes again after its receipt was kept long enough, by any of its
+// sources; one that was dropped is dropped again.
+func TestKnownAfterTheLedger(t *testing.T) {
+	l := live(t, dropRule)
+	const mail = "From: Ann <ann@shop.example>\nTo: support@desk.example\nSubject: it broke\nMessage-ID: <broke@shop.example>\nDate: Mon, 2 Mar 2026 09:00:00 +0100\n\nHelp.\n"
+	first := l.mail(mail, nil)
+	spam := strings.Replace(mail, "it broke", "ten per cent off", 1)
+	spam = strings.Replace(spam, "<broke@", "<off@", 1)
+	if first.State != desk.Filed || l.mail(spam, nil).State != desk.Dropped {
+		t.Fatalf("%s: %s", first.State, first.Reason)
+	}
+	ago := time.Now().Add(time.Hour) // both were settled before that
+	for _, kind := range []func() (int64, bool, error){
+		func() (int64, bool, error) { return l.store.RetireDrafts(t.Context(), ago, 100) },
+		func() (int64, bool, error) { return l.store.RetireLedger(t.Context(), ago, 100) },
+	} {
+		if n, _, err := kind(); n != 2 || err != nil {
+			t.Fatalf("%d rows, %v", n, err)
+		}
+	}
+	again := l.mail(mail, nil)
+	if again.ID == first.ID || again.State != desk.Duplicate || again.TicketID != first.TicketID || !strings.Contains(again.Reason, string(first.MessageID)) {
+		t.Errorf("it is %s on ticket %s: %s", again.State, again.TicketID, again.Reason)
+	}
+	if again := l.mail(spam, nil); again.State != desk.Dropped {
+		t.Errorf("the other is %s: %s", again.State, again.Reason)
+	}
+	if receipts, tickets, messages := l.kept(); receipts != 2 || tickets != 1 || messages != 1 {
+		t.Errorf("%d receipts, %d tickets, %d messages", receipts, tickets, messages)
+	}
+	code, out, err := command(t, nil, "audit", "--config", l.place.Config, "--data", l.place.Data, "--digest", "--grace", "0s")
+	if code != 0 {
+		t.Errorf("exit code %d\n%s%s", code, out, err)
+	}
+}

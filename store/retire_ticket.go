@@ -1,0 +1,174 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"gorm.io/gorm"
+
+	"switchboard/pipeline/desk"
+)
+
+// Retention of what tickets hold. They are taken in the order in which they were
+// resolved; a ticket that is open again is not among them, and one that is
+// resolved again comes later once more.
+
+// resolvedPage is the next tickets that were resolved before an instant.
+func (s *Store) resolvedPage(tx *gorm.DB, at retiredRow, before time.Time, limit int) (rows []ticketRow, err error) {
+	q := tx.Select("id", "resolved_at", "event_count").Where("resolved_at IS NOT NULL AND resolved_at < ?", micro(before))
+	if when, id, ok := strings.Cut(at.Place, " "); ok {
+		after, err := time.Parse(time.RFC3339Nano, when)
+		if err != nil {
+			return nil, err
+		}
+		q = q.Where("(resolved_at, id) > (?, ?)", micro(after), id)
+	}
+	err = q.Order("resolved_at, id").Limit(limit).Find(&rows).Error
+	return rows, err
+}
+
+// placeOf is how far retention came when it did a ticket.
+func placeOf(t *ticketRow) string { return t.ResolvedAt.UTC().Format(time.RFC3339Nano) + " " + t.ID }
+
+// ticketsAtOnce is how many tickets a batch looks at, for a limit on rows.
+func ticketsAtOnce(limit int) int { return max(limit/10, 1) }
+
+// RetireRaw takes away the references to the raw messages of tickets that were
+// resolved before an instant, and the drafts of their receipts. Text, HTML and
+// files stay. The bytes go when nothing refers to them: see [Store.Orphans].
+func (s *Store) RetireRaw(ctx context.Context, before time.Time, limit int) (rows int64, more bool, err error) {
+	var out retired
+	err = s.write(ctx, func(tx *gorm.DB) error {
+		out = retired{}
+		at, err := place(tx, retiredRaw)
+		if err != nil {
+			return err
+		}
+		page, err := s.resolvedPage(tx, at, before, ticketsAtOnce(limit))
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		var rows []messageRow
+		err = tx.Select("id", "receipt_id").Where(s.in("ticket_id", valuesOf(page, ticketID))).Where("raw_digest <> ''").Limit(limit).Find(&rows).Error
+		if err != nil {
+			return err
+		}
+		if ids := named(valuesOf(rows, func(m *messageRow) string { return m.ReceiptID })); len(ids) > 0 {
+			if _, err := s.slim(tx, ids); err != nil { // receipts before messages: the order of locks
+				return err
+			}
+		}
+		if len(rows) > 0 {
+			res := tx.Model(&messageRow{}).Where(s.in("id", valuesOf(rows, messageID))).Updates(map[string]any{"raw_digest": "", "raw_size": 0})
+			if res.Error != nil {
+				return res.Error
+			}
+			out.rows = res.RowsAffected
+		}
+		if len(rows) == limit { // these tickets have more
+			out.more = true
+			return nil
+		}
+		out.more = len(page) == ticketsAtOnce(limit)
+		return at.move(tx, placeOf(&page[len(page)-1]), "")
+	})
+	return out.rows, out.more, failed("retire raw", err)
+}
+
+// RetireEvents shortens the history of tickets that were resolved before an
+// instant: one event of the kind desk.EventRetired stands for all up to the last.
+// Events that come later follow it. A comment's Idempotency-Key is known by its
+// event, and so only until then.
+func (s *Store) RetireEvents(ctx context.Context, before time.Time, limit int) (rows int64, more bool, err error) {
+	var out retired
+	err = s.write(ctx, func(tx *gorm.DB) error {
+		out = retired{}
+		at, err := place(tx, retiredEvents)
+		if err != nil {
+			return err
+		}
+		page, err := s.resolvedPage(tx, at, before, ticketsAtOnce(limit))
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		done, err := s.shorten(tx, page, before, limit, &out)
+		if err != nil {
+			return err
+		}
+		if done == 0 {
+			return nil
+		}
+		out.more = out.more || done == len(page) && len(page) == ticketsAtOnce(limit)
+		return at.move(tx, placeOf(&page[done-1]), "")
+	})
+	return out.rows, out.more, failed("retire events", err)
+}
+
+// shorten shortens the histories of a page of tickets and returns how many of
+// them, from the first, are done. It ends before one that somebody has locked.
+func (s *Store) shorten(tx *gorm.DB, page []ticketRow, before time.Time, limit int, out *retired) (done int, err error) {
+	ids := valuesOf(page, ticketID)
+	var locked []ticketRow
+	err = tx.Raw(`SELECT id, event_count, resolved_at FROM tickets WHERE ? ORDER BY id`+s.skipLocked(), s.in("id", ids)).Scan(&locked).Error
+	if err != nil {
+		return 0, err
+	}
+	of := make(map[string]*ticketRow, len(locked))
+	for i := range locked {
+		of[locked[i].ID] = &locked[i]
+	}
+	var firsts []struct {
+		TicketID string
+		Seq      int
+	}
+	err = tx.Model(&eventRow{}).Select("ticket_id", "min(seq) AS seq").Where(s.in("ticket_id", ids)).Group("ticket_id").Find(&firsts).Error
+	if err != nil {
+		return 0, err
+	}
+	first := make(map[string]int, len(firsts))
+	for _, f := range firsts {
+		first[f.TicketID] = f.Seq
+	}
+	for i := range page {
+		t := of[page[i].ID]
+		if t == nil {
+			return i, nil
+		}
+		if t.ResolvedAt == nil || !t.ResolvedAt.Before(before) { // open again
+			continue
+		}
+		from := first[t.ID]
+		if from == 0 || from == t.EventCount {
+			continue
+		}
+		to := min(t.EventCount, from+limit-int(out.rows))
+		if err := retireHistory(tx, t.ID, to); err != nil {
+			return 0, err
+		}
+		out.rows += int64(to - from)
+		if to < t.EventCount || int(out.rows) >= limit {
+			out.more = true
+			if to < t.EventCount {
+				return i, nil
+			}
+			return i + 1, nil
+		}
+	}
+	return len(page), nil
+}
+
+// retireHistory puts one event in the place of a ticket's events up to number
+// seq.
+func retireHistory(tx *gorm.DB, ticket string, seq int) error {
+	var p packer
+	actor, data := p.pack(desk.Actor{Kind: desk.BySystem, ID: "retention"}), p.pack(map[string]any{"events": seq})
+	if p.err != nil {
+		return p.err
+	}
+	err := tx.Exec(`UPDATE events SET kind = ?, actor = ?, data = ? WHERE ticket_id = ? AND seq = ?`, desk.EventRetired, actor, data, ticket, seq).Error
+	if err != nil {
+		return err
+	}
+	return tx.Exec(`DELETE FROM events WHERE ticket_id = ? AND seq < ?`, ticket, seq).Error
+}

@@ -99,7 +99,7 @@ func (f *folder) submit(ctx context.Context, batch []*mail, drafts []*desk.Draft
 	last := max(f.last, batch[len(batch)-1].uid)
 	cursor := &desk.Cursor{Source: f.a.Source.Name, Folder: f.name, UIDValidity: f.validity,
 		LastUID: uint32(last), Lease: f.a.lease(), Token: f.token}
-	receipts, err := f.a.Sink.Submit(ctx, cursor, drafts...)
+	receipts, err := f.hand(ctx, cursor, drafts)
 	refused := errors.Is(err, desk.ErrInvalid) || desk.IsPermanent(err)
 	switch {
 	case errors.Is(err, desk.ErrLeaseLost):
@@ -131,6 +131,20 @@ func (f *folder) submit(ctx context.Context, batch []*mail, drafts []*desk.Draft
 		f.moveWait = f.a.pace.moveMin
 	}
 	return nil
+}
+
+// hand submits, and while our own process says that it is busy it waits: a
+// mailbox keeps what it has.
+func (f *folder) hand(ctx context.Context, cursor *desk.Cursor, drafts []*desk.Draft) ([]desk.ReceiptID, error) {
+	wait := backoff{pace: f.a.pace}
+	for {
+		receipts, err := f.a.Sink.Submit(ctx, cursor, drafts...)
+		if !errors.Is(err, desk.ErrBusy) || ctx.Err() != nil {
+			return receipts, err
+		}
+		f.log.Debug("email: waiting for room", "mails", len(drafts), "error", err)
+		f.a.pace.sleep(ctx, wait.next(0, f.a.pace.retryStore))
+	}
 }
 
 // bare is a draft with nothing of the mail in it but its identity and the raw

@@ -2,9 +2,11 @@ package email
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -359,4 +361,36 @@ func awaitFolder(t testing.TB, box emailtest.Mailbox, folder string, n int) {
 		}
 	}
 	t.Fatalf("%s holds %d mails, want %d", folder, got, n)
+}
+
+// busyLedger has no room a few times.
+type busyLedger struct {
+	*ledger
+	mu   sync.Mutex
+	left int
+}
+
+func (b *busyLedger) Submit(ctx context.Context, c *desk.Cursor, drafts ...*desk.Draft) ([]desk.ReceiptID, error) {
+	b.mu.Lock()
+	full := b.left > 0
+	b.left--
+	b.mu.Unlock()
+	if full {
+		return nil, fmt.Errorf("full: %w", desk.ErrBusy)
+	}
+	return b.ledger.Submit(ctx, c, drafts...)
+}
+
+// A mailbox waits while there is no room, on the connection it has, and loses
+// nothing.
+func TestMailboxWaitsForRoom(t *testing.T) {
+	box := emailtest.Memory(t)
+	box.AddUser("support", "secret")
+	mails := rawMails(0, 30, 500)
+	box.DeliverMany("support", "INBOX", mails...)
+	l := newLedger()
+	b := &busyLedger{ledger: l, left: 4}
+	start(t, newAdapter(t, l, account(box.Addr(), "batch: 10"), func(a *adapter) { a.Sink = b }))
+	l.awaitRows(t, 30)
+	l.exactly(t, mails)
 }

@@ -22,6 +22,7 @@ type adapters struct {
 	// postmen are the sources that send mail.
 	postmen []desk.Source
 	teams   map[string]desk.TeamID
+	gate    *turnstile // before the doors; nil: none
 }
 
 // sources are the sources of the config, opened when they are first asked for
@@ -115,8 +116,15 @@ func (a *adapters) mount(rest http.Handler, add ...func(*http.ServeMux)) (http.H
 		fn(mux)
 	}
 	var err error
-	for _, hook := range a.hooks() {
+	for _, name := range a.names {
+		hook, called := a.opened[name].(channels.Hook)
+		if !called {
+			continue
+		}
 		for _, route := range hook.Routes() {
+			if a.gate != nil {
+				route = a.gate.route(name, route)
+			}
 			if bad := handle(mux, route); bad != nil {
 				err = errors.Join(err, bad)
 			}

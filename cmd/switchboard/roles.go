@@ -114,7 +114,9 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 	if err == nil {
 		if monitor, err = h.openMonitor(public); err == nil {
 			defer monitor.close()
-			handler, err = opened.mount(handler, monitor.mount)
+			g := turnstile{intake: h.intake, most: int64(c.Limits.MessageBytes)}
+			opened.gate = &g
+			handler, err = opened.mount(g.api(handler), monitor.mount)
 		}
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -78,6 +79,22 @@ func (s *Store) States(ctx context.Context, ids []desk.ReceiptID) (map[desk.Rece
 	}
 	for _, r := range rows {
 		out[desk.ReceiptID(r.ID)] = desk.State(r.State)
+	}
+	return out, nil
+}
+
+// Leases lists the leases whose names begin with a prefix, by name. There is one
+// for each mailbox.
+func (s *Store) Leases(ctx context.Context, prefix string) ([]desk.Lease, error) {
+	var rows []leaseRow
+	if err := s.read(ctx).Order("name").Find(&rows).Error; err != nil {
+		return nil, failed("leases", err)
+	}
+	var out []desk.Lease
+	for _, r := range rows {
+		if strings.HasPrefix(r.Name, prefix) {
+			out = append(out, desk.Lease{Name: r.Name, Holder: r.Holder, ExpiresAt: r.ExpiresAt.UTC()})
+		}
 	}
 	return out, nil
 }

@@ -130,3 +130,10 @@ func (i *Intake) refused(source string, err error) {
 		i.metrics.refused(source, r.limit)
 	}
 }
+
+// InHand is how many messages this process has taken and not yet written to the
+// ledger.
+func (i *Intake) InHand() int {
+	n, _ := i.hold.now()
+	return n
+}

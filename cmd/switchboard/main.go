@@ -41,6 +41,7 @@ type commands struct {
 	Replay   replayCmd   `cmd:"" help:"Run failed, held or dropped messages through the line again."`
 	Audit    auditCmd    `cmd:"" help:"Check the books: nothing lost, nothing doubled. Exit code 1 when something is wrong."`
 	Bench    benchCmd    `cmd:"" help:"Measure this machine and this version: ingest, import, floods; private databases, bounded loads."`
+	Top      topCmd      `cmd:"" help:"Show the fleet live in a terminal: processes, sources, queues, ledger, mailboxes."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

@@ -23,7 +23,10 @@ type webCmd struct {
 }
 
 func (c *webCmd) Run(ctx context.Context, s streams) error {
-	return role(ctx, c.place, s, nil, func(ctx context.Context, h *house) error { return h.runWeb(ctx, c.Addr, nil) })
+	return role(ctx, c.place, s, nil, func(ctx context.Context, h *house) error {
+		defer h.plays(ctx, "web")()
+		return h.runWeb(ctx, c.Addr, nil)
+	})
 }
 
 // listenCmd is the mailbox role.
@@ -34,6 +37,7 @@ type listenCmd struct {
 
 func (c *listenCmd) Run(ctx context.Context, s streams) error {
 	return role(ctx, c.place, s, checkBlocks, func(ctx context.Context, h *house) error {
+		defer h.plays(ctx, "listen")()
 		return h.withOps(ctx, c.Ops, h.readyFor(needsOfListen, true), h.runMailboxes)
 	})
 }
@@ -46,6 +50,7 @@ type workCmd struct {
 
 func (c *workCmd) Run(ctx context.Context, s streams) error {
 	return role(ctx, c.place, s, nil, func(ctx context.Context, h *house) error {
+		defer h.plays(ctx, "work")()
 		return h.withOps(ctx, c.Ops, h.readyFor(needsOfWork, false), h.runWorkers)
 	})
 }

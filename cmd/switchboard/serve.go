@@ -33,6 +33,7 @@ func (c *serveCmd) Run(ctx context.Context, s streams) error {
 // with the address once HTTP answers.
 func (h *house) serve(ctx context.Context, addr string, up func(addr string)) error {
 	defer h.sit()()
+	defer h.plays(ctx, "web", "listen", "work")()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return h.runWeb(ctx, addr, up) })
 	g.Go(func() error { return h.runMailboxes(ctx) })

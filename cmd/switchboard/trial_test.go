@@ -68,6 +68,7 @@ func TestTrial(t *testing.T) {
 		{"kill", trialKill},
 		{"embedded", trialEmbedded},
 		{"flush", trialFlush},
+		{"pause", trialPause},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			seed := uint64(time.Now().UnixNano() % 1e6)

@@ -52,6 +52,7 @@ func defaults() *Config {
 		},
 		Health: Health{Every: 2 * time.Second, Timeout: 2 * time.Second},
 		Canary: Canary{Timeout: 30 * time.Second, Keep: 10 * time.Minute},
+		Traces: Traces{Headers: map[string]Secret{}, Ratio: 0.1, Service: "switchboard", Timeout: 10 * time.Second, Every: 5 * time.Second, Queue: 8192},
 		Retention: Retention{Drafts: 90 * day, Ledger: 400 * day, Orphans: day, Every: 10 * time.Minute, OrphansEvery: day,
 			Batch: 500, Pause: 50 * time.Millisecond},
 		Threading:     desk.DefaultThreading(),

@@ -66,6 +66,7 @@ func NeedsRestart(before, after *Config) []string {
 	note("log", before.Log == after.Log)
 	note("limits", before.Limits == after.Limits)
 	note("intake", before.Intake == after.Intake)
+	note("traces", reflect.DeepEqual(before.Traces, after.Traces))
 	note("health", before.Health == after.Health)
 	note("delivery", before.Delivery == after.Delivery)
 	note("retention", before.Retention == after.Retention)

@@ -25,6 +25,7 @@ type Config struct {
 	Operators Operators      `yaml:"operators"`
 	Health    Health         `yaml:"health"`
 	Canary    Canary         `yaml:"canary"`
+	Traces    Traces         `yaml:"traces"`
 	Threading desk.Threading `yaml:"threading"`
 
 	Statuses      desk.Statuses            `yaml:"statuses"`
@@ -172,6 +173,17 @@ type Retention struct {
 	OrphansEvery time.Duration `yaml:"orphansEvery" min:"1m"`
 	Batch        int           `yaml:"batch" min:"10" max:"10000"`
 	Pause        time.Duration `yaml:"pause" max:"1m"`
+}
+
+// Traces is where spans go.
+type Traces struct {
+	Endpoint string            `yaml:"endpoint"` // of OTLP over HTTP; empty: nothing is traced
+	Headers  map[string]Secret `yaml:"headers"`
+	Ratio    float64           `yaml:"ratio" min:"0" max:"1"`
+	Service  string            `yaml:"service"`
+	Timeout  time.Duration     `yaml:"timeout" min:"100ms" max:"1m"`
+	Every    time.Duration     `yaml:"every" min:"10ms" max:"1m"`
+	Queue    int               `yaml:"queue" min:"1" max:"1000000"` // spans
 }
 
 // Calendar is when somebody is there.

@@ -23,6 +23,11 @@ func (k *compiler) settings() {
 		}
 		c.Server.PublicURL = strings.TrimRight(s, "/")
 	}
+	if s := c.Traces.Endpoint; s != "" {
+		if u, err := url.Parse(s); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
+			k.path(place{"traces", "endpoint"}, "endpoint must be an address such as http://127.0.0.1:4318/v1/traces; what authorizes us goes into headers")
+		}
+	}
 	k.database()
 	k.redis()
 	if o := c.Retention.Orphans; o != 0 && o < time.Hour {

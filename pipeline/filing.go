@@ -89,6 +89,6 @@ func (p *Pass) message() *desk.Message {
 		ID: desk.NewID[desk.MessageID](p.Now), Receipt: p.Receipt, Direction: desk.Inbound, Public: true, Author: author,
 		Channel: d.Channel, Source: d.Source, Scope: d.Scope, ExternalID: d.ExternalID, Fingerprint: d.Fingerprint,
 		From: d.From, Subject: d.Subject, Text: text, HTML: d.HTML, Raw: d.Raw, Attachments: d.Attachments,
-		Damage: d.Damage, Auto: d.Auto, SentAt: sent, CreatedAt: p.Now,
+		Damage: d.Damage, Auto: d.Auto, SentAt: sent, CreatedAt: p.Now, Trace: d.Trace,
 	}
 }

@@ -237,6 +237,8 @@ func everythingHot(t *testing.T, s *Store) {
 	must(err)
 	_, err = s.Pulse(ctx)
 	must(err)
+	_, err = s.TraceOf(ctx, tickets[0])
+	must(err)
 	_, _, err = s.Kept(ctx, desk.Keep(nil).Ref.Digest)
 	must(err)
 	for _, f := range []desk.ReceiptFilter{{}, {State: desk.Failed}, {Newest: true}, {State: desk.Held, Newest: true}, {IDs: []desk.ReceiptID{"x"}}} {

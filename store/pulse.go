@@ -55,6 +55,17 @@ func (s *Store) countSome(ctx context.Context, rows string) (n int, err error) {
 	return n, err
 }
 
+// TraceOf returns the traceparent of a ticket's latest message from its customer;
+// "" when it was not traced.
+func (s *Store) TraceOf(ctx context.Context, ticket desk.TicketID) (string, error) {
+	var rows []messageRow
+	err := s.read(ctx).Select("trace").Where("ticket_id = ? AND direction = 'INBOUND'", string(ticket)).Order("id DESC").Limit(1).Find(&rows).Error
+	if err != nil || len(rows) == 0 {
+		return "", failed("trace", err)
+	}
+	return rows[0].Trace, nil
+}
+
 // Pool is how the connections to the database are used.
 type Pool struct {
 	Name  string // "all"; on SQLite "write" and "read"

@@ -31,7 +31,9 @@ func (d *Delivery) try(ctx context.Context, id desk.MessageID) (desk.TicketID, e
 	// A process that is told to stop finishes what has left the house.
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.set.SendTimeout)
 	defer cancel()
+	work, end := d.traceTry(work, out)
 	ended, err := a.run(work)
+	end(ended, err)
 	if err != nil || !ended {
 		return "", err
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"switchboard/pipeline/desk"
 )
 
@@ -27,6 +29,8 @@ type Delivery struct {
 	senders  func(source string) Sender
 	dispatch *Dispatch
 	metrics  *Metrics
+	tracing  *tracing
+	traced   func(context.Context, desk.TicketID) (string, error)
 	now      func() time.Time
 	log      *slog.Logger
 	set      DeliverySettings
@@ -77,6 +81,10 @@ type DeliveryParts struct {
 	Senders  func(source string) Sender
 	Dispatch *Dispatch // nil: nothing is queued, the sweep does the work
 	Metrics  *Metrics
+	Tracer   trace.Tracer // nil: nothing is traced
+	// Traced finds the trace of a ticket's latest message from its customer. Nil:
+	// answers are traced by themselves.
+	Traced   func(ctx context.Context, ticket desk.TicketID) (traceparent string, err error)
 	Now      func() time.Time
 	Log      *slog.Logger
 	Settings DeliverySettings
@@ -84,7 +92,7 @@ type DeliveryParts struct {
 
 // NewDelivery makes a delivery. It is safe for concurrent use.
 func NewDelivery(p DeliveryParts) *Delivery {
-	return &Delivery{books: p.Books, senders: p.Senders, dispatch: p.Dispatch, metrics: p.Metrics, now: p.Now, log: p.Log, set: p.Settings}
+	return &Delivery{books: p.Books, senders: p.Senders, dispatch: p.Dispatch, metrics: p.Metrics, tracing: newTracing(p.Tracer), traced: p.Traced, now: p.Now, log: p.Log, set: p.Settings}
 }
 
 // Deliver tries to send messages now, and after each that ended the next of its

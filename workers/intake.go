@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"switchboard/pipeline"
 	"switchboard/pipeline/desk"
 )
@@ -24,6 +26,7 @@ type Intake struct {
 	dispatch *Dispatch
 	heard    Heard
 	metrics  *Metrics
+	tracing  *tracing
 	now      func() time.Time
 	log      *slog.Logger
 	set      Settings
@@ -45,6 +48,7 @@ type Parts struct {
 	Pressure *Pressure // nil: no source is ever too much
 	Heard    Heard     // nil: nobody asks after canaries
 	Metrics  *Metrics
+	Tracer   trace.Tracer // nil: nothing is traced
 	Now      func() time.Time
 	Log      *slog.Logger
 	Settings Settings
@@ -55,6 +59,7 @@ func NewIntake(p Parts) *Intake {
 	i := &Intake{books: p.Books, view: p.View, policy: p.Policy, line: p.Line, dispatch: p.Dispatch, heard: p.Heard,
 		metrics: p.Metrics, now: p.Now, log: p.Log, set: p.Settings,
 		hold: &hold{set: p.Settings}, pressure: p.Pressure}
+	i.tracing = newTracing(p.Tracer)
 	i.clocked = clocked(p.Line, p.Metrics)
 	i.accepting = newGroup(1, i.set.LedgerGroup, i.set.Pending, i.set.LedgerWait, i.acceptGroup)
 	i.filing = newGroup(i.set.FileLanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
@@ -106,6 +111,10 @@ func (i *Intake) accept(ctx context.Context, cursor *desk.Cursor, drafts []*desk
 		receipts[n] = desk.NewReceipt(d, now)
 	}
 	var ids []desk.ReceiptID
+	if i.tracing != nil {
+		end := i.tracing.accepting(ctx, drafts)
+		defer func() { end(ids, err) }()
+	}
 	if cursor != nil || len(drafts) == 0 {
 		i.metrics.group(borderLedger, len(receipts))
 		start := time.Now()
@@ -152,7 +161,12 @@ func (i *Intake) acceptGroup(ctx context.Context, groups [][]desk.Receipt) ([]wr
 	}
 	i.metrics.group(borderLedger, len(all))
 	start := time.Now()
+	var span trace.Span
+	if i.tracing != nil {
+		span = i.tracing.group(ctx, spanAcceptCommit, tracesOf(all, func(r desk.Receipt) string { return r.Draft.Trace }))
+	}
 	ids, err := i.books.Accept(ctx, nil, all)
+	ended(span, err)
 	i.metrics.commit(borderLedger, start)
 	out := make([]written, 0, len(groups))
 	switch {

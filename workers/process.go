@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"switchboard/pipeline"
 	"switchboard/pipeline/desk"
 )
@@ -35,6 +37,11 @@ func (i *Intake) Process(ctx context.Context, ids []desk.ReceiptID) error {
 	slices.SortStableFunc(open, func(a, b desk.Receipt) int {
 		return cmp.Or(a.SourceTime.Compare(b.SourceTime), cmp.Compare(a.ID, b.ID))
 	})
+	if i.tracing != nil {
+		for n := range open {
+			i.tracing.waited(ctx, &open[n], i.now())
+		}
+	}
 	for round := 0; len(open) > 0 && round < maxRounds; round++ {
 		before := len(open)
 		var conflicts int
@@ -81,12 +88,8 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt) (again []desk.R
 			continue
 		}
 		pass := pipeline.NewPass(r, policy, books, i.now())
-		line := i.line
-		if n%watchEvery == 0 {
-			line = i.clocked
-		}
 		start := time.Now()
-		switch err := line.Run(ctx, pass); {
+		switch err := i.runLine(ctx, n, &r, pass); {
 		case errors.Is(err, desk.ErrUnavailable):
 			wait.Wait()
 			return nil, 0, err
@@ -108,7 +111,7 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt) (again []desk.R
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			result, err := group.do(ctx, filing, 1)
+			result, err := i.fileOne(ctx, &r, filing, group)
 			switch err = cmp.Or(err, result.Err); {
 			case err == nil:
 				i.metrics.settled(r, filing.Verdict, i.now())
@@ -172,7 +175,12 @@ func (i *Intake) fail(ctx context.Context, r desk.Receipt, cause error) {
 func (i *Intake) fileGroup(ctx context.Context, filings []*desk.Filing) ([]desk.FilingResult, error) {
 	i.metrics.group(borderFiling, len(filings))
 	start := time.Now()
+	var span trace.Span
+	if i.tracing != nil {
+		span = i.tracing.group(ctx, spanFileCommit, tracesOf(filings, func(f *desk.Filing) string { return f.Trace }))
+	}
 	results, err := i.file(ctx, filings)
+	ended(span, err)
 	i.metrics.commit(borderFiling, start)
 	if err == nil {
 		return results, nil

@@ -69,6 +69,9 @@ type Options struct {
 	Deliver func(ids ...desk.MessageID)
 	// Ready reports on what serving depends on; nil: it depends on nothing.
 	Ready func(ctx context.Context) Health
+	// Trace names the trace a request belongs to, as a traceparent, for what it
+	// makes us send; nil: nothing is traced.
+	Trace func(ctx context.Context) string
 	// Metrics answers GET /metrics; nil leaves the route out.
 	Metrics http.Handler
 	// Own is a key of the house itself, in force without standing in the books;

@@ -152,6 +152,9 @@ func (s *server) message(ctx context.Context, c *checks, field string, t *desk.T
 	m := &desk.Message{ID: desk.NewID[desk.MessageID](now), TicketID: t.ID, Direction: desk.Internal, Public: public, Author: actor(key),
 		Channel: desk.API, Source: sourceName, Scope: scopeOf(p, t), From: desk.Party{Name: key.Name},
 		Text: c.text(field, content, s.Limits.TextBytes), CreatedAt: now}
+	if s.Trace != nil {
+		m.Trace = s.Trace(ctx)
+	}
 	if len(mentions) > maxMentions {
 		c.wrong("mentions", "are more than %d", maxMentions)
 		mentions = nil

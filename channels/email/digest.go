@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"switchboard/channels"
 	"switchboard/pipeline/desk"
 )
 
@@ -33,7 +34,7 @@ func (f *folder) digest(ctx context.Context, batch []*mail) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if err := f.submit(ctx, batch, drafts); err != nil {
+	if err := f.submit(channels.WithBegan(ctx, batch[0].began), batch, drafts); err != nil {
 		return err
 	}
 	for _, m := range batch {

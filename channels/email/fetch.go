@@ -25,6 +25,7 @@ type mail struct {
 	// all is read. stays: it is not here whole, so it must not be moved away.
 	instead string
 	stays   bool
+	began   time.Time // when its batch was asked for
 }
 
 // short notes that fewer bytes came than were announced, twice, so that it was
@@ -50,6 +51,7 @@ func (f *folder) fetch(ctx context.Context, s *session, uids []imap.UID, out cha
 			n := f.batch(mails)
 			batch := mails[:n]
 			mails = mails[n:]
+			began := time.Now()
 			if n == 1 && f.alone(batch[0]) {
 				batch, err = f.fetchLarge(ctx, s, batch[0])
 			} else {
@@ -60,6 +62,7 @@ func (f *folder) fetch(ctx context.Context, s *session, uids []imap.UID, out cha
 			}
 			f.shrink = max(0, f.shrink-1)
 			for _, m := range batch {
+				m.began = began
 				delete(f.trouble, m.uid)
 				delete(f.huge, m.uid)
 			}

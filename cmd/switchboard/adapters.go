@@ -54,7 +54,7 @@ func (h *house) openSources(sink channels.Sink) (*adapters, error) {
 		}
 		source := c.Policy().Sources[src.Name]
 		adapter, err := kind.Open(channels.Config{
-			Source: source, Block: src.Block, Sink: sink, Blobs: h.blobs, Mailboxes: h.store, Desk: h, Contacts: h.store,
+			Source: source, Block: src.Block, Sink: h.traces.sink(sink), Blobs: h.blobs, Mailboxes: h.store, Desk: h, Contacts: h.store,
 			Secret: h.secret, Holder: h.holder, Limits: channelLimits(c), Log: h.log, Now: h.now,
 		})
 		if err != nil {

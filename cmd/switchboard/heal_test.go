@@ -252,3 +252,17 @@ func (c *healCalls) end() int {
 	c.done.Wait()
 	return c.taken
 }
+
+// work runs the workers; they end with the test.
+func (l *lived) work() {
+	l.t.Helper()
+	ctx, stop := context.WithCancel(l.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- l.runWorkers(ctx) }()
+	l.t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			l.t.Errorf("the workers ended with %v", err)
+		}
+	})
+}

@@ -82,6 +82,7 @@ type house struct {
 	canaryFailures *prometheus.CounterVec
 	meter          *meter
 	watchman       *watchman
+	traces         *traces // nil: nothing is traced
 	settings       workers.Settings
 	delivery       workers.DeliverySettings
 	unwatch        func() // ends the look at what waits
@@ -182,13 +183,16 @@ func (h *house) open(ctx context.Context) error {
 		return err
 	}
 	h.watchCanaries()
+	if h.traces, err = openTraces(ctx, c.Traces, h.log); err != nil {
+		return err
+	}
 	h.settings, h.delivery = settings(c), delivery(c)
 	h.client = asynq.NewClient(h.broker.AsynqOpt())
 	h.dispatch = workers.NewDispatch(h.client, h.metrics, h.log, h.settings)
 	h.pressure = workers.NewPressure(h.store, h.class, h.metrics, h.now, h.log, h.settings)
 	h.intake = workers.NewIntake(workers.Parts{
 		Books: h.store, View: h.view, Policy: h.policy, Line: &pipeline.Line{Stages: stages(h.secret)}, Heard: h.store,
-		Dispatch: h.dispatch, Pressure: h.pressure, Metrics: h.metrics, Now: h.now, Log: h.log, Settings: h.settings,
+		Dispatch: h.dispatch, Pressure: h.pressure, Metrics: h.metrics, Tracer: h.traces.api(), Now: h.now, Log: h.log, Settings: h.settings,
 	})
 	h.watchman.start()
 	h.feel()
@@ -217,6 +221,7 @@ func (h *house) close() {
 	if h.broker != nil {
 		h.broker.Close()
 	}
+	h.traces.close(h.log)
 	h.store.Close()
 }
 

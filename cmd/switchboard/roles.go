@@ -113,6 +113,7 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 		Deliver: h.dispatch.Deliver,
 		Ready:   h.readyFor(needsOfWeb, false),
 		Own:     own,
+		Trace:   workers.TraceOf,
 		Metrics: promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}),
 	})
 	var monitor *monitor
@@ -133,7 +134,7 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 		up(l.Addr().String())
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return h.serveHTTP(ctx, l, h.meter.measure(h.withPprof(handler))) })
+	g.Go(func() error { return h.serveHTTP(ctx, l, h.traces.door(h.meter.measure(h.withPprof(handler)))) })
 	g.Go(func() error { return h.runCanaries(ctx, h.doorBirds(opened, l.Addr().String())) })
 	for _, hook := range opened.hooks() {
 		g.Go(func() error { return hook.Run(ctx) })
@@ -191,7 +192,7 @@ func (h *house) runWorkers(ctx context.Context) error {
 	srv := workers.NewServer(h.intake, h.broker.AsynqOpt(), h.store, h.now, h.log, h.settings)
 	srv.Carry(workers.NewDelivery(workers.DeliveryParts{
 		Books: h.store, Senders: func(source string) workers.Sender { return h.carrier(opened, source) },
-		Dispatch: h.dispatch, Metrics: h.metrics, Now: h.now, Log: h.log, Settings: h.delivery,
+		Dispatch: h.dispatch, Metrics: h.metrics, Tracer: h.traces.api(), Traced: h.store.TraceOf, Now: h.now, Log: h.log, Settings: h.delivery,
 	}))
 	srv.Also(h.retention())
 	if h.broker.Own() {

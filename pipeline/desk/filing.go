@@ -55,6 +55,9 @@ type Filing struct {
 	// Canary is when the canary was made that this is the end of; zero for every
 	// real message.
 	Canary time.Time
+	// Trace is the trace the draft belongs to, as a traceparent; empty when
+	// nothing is traced.
+	Trace string
 }
 
 // Group says that a message belongs to a group of messages that are one case

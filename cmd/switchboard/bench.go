@@ -50,6 +50,9 @@ func (p *benchPlace) common(s streams) (bench.Common, error) {
 
 // finish prints a report and writes it where it was asked for.
 func (p *benchPlace) finish(s streams, r *bench.Report, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return errors.New("bench: stopped before the end; everything it started is gone")
+	}
 	if err != nil {
 		return err
 	}

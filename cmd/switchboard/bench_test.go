@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -63,11 +64,17 @@ func TestBenchIngestEmbedded(t *testing.T) {
 func TestBenchIngestFleet(t *testing.T) {
 	programtest.Need(t, "initdb", "postgresql")
 	programtest.Need(t, "redis-server", "redis-server")
-	r := benchRun(t, "ingest", "--count", "300", "--rounds", "1", "--half", "300ms", "--api", "30", "--roles", "web,work,work", "--intake", "fileLanes=3", "--limit", "3m")
+	profiles := t.TempDir()
+	r := benchRun(t, "ingest", "--cpuprofile", profiles, "--count", "300", "--rounds", "1", "--half", "300ms", "--api", "30", "--roles", "web,work,work", "--intake", "fileLanes=3", "--limit", "3m")
 	taken(t, r, "noop.rate", "full.stored", "full.memory.web", "full.memory.work2", "half.stored.p50", "half.stored.p99", "api.p99", "single.stored",
 		"doors.with.acks", "doors.without.acks")
 	if len(r.Goals) != 6 {
 		t.Errorf("goals %+v", r.Goals)
+	}
+	for _, name := range []string{"round1-web-0.pprof", "round1-work-1.pprof", "round1-work-2.pprof"} {
+		if b, err := os.ReadFile(filepath.Join(profiles, name)); err != nil || !bytes.HasPrefix(b, []byte{0x1f, 0x8b}) {
+			t.Errorf("%s is no profile: %v", name, err)
+		}
 	}
 }
 

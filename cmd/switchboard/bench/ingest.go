@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -214,7 +215,7 @@ func (r *ingest) single(ctx context.Context) error {
 			return err
 		}
 	}
-	s, err := r.saturate(ctx, f, "single", "group size 1, ", max(r.Count/5, 1), nil)
+	s, err := r.saturate(ctx, f, "single", "group size 1, ", max(r.Count/5, 1), unprofiled)
 	if err != nil {
 		return err
 	}
@@ -229,7 +230,7 @@ type sent struct {
 
 // saturate sends n messages as fast as they are acknowledged and waits until
 // the last is settled.
-func (r *ingest) saturate(ctx context.Context, f *fleet, name, label string, n int, profile func(context.Context)) (*sent, error) {
+func (r *ingest) saturate(ctx context.Context, f *fleet, name, label string, n int, profile func(context.Context) (done func())) (*sent, error) {
 	s := &sent{}
 	warm, err := hookTraffic(hook, f.secret, "warm", 7, min(warmUp, n))
 	if err != nil {
@@ -250,9 +251,8 @@ func (r *ingest) saturate(ctx context.Context, f *fleet, name, label string, n i
 	}
 	memory := watchMemory(ctx, f.parts())
 	defer memory.end()
-	if profile != nil {
-		go profile(ctx)
-	}
+	profiled := profile(ctx)
+	defer profiled()
 	var took time.Duration
 	began := time.Now()
 	for ; load.traffic != nil || load.err != nil; load = <-loads {
@@ -486,15 +486,16 @@ func (r *ingest) door(ctx context.Context, f *fleet, name, role, label string, n
 	return nil
 }
 
-// profile takes CPU profiles of all roles while they are loaded; nil when none
-// are wanted.
-func (r *ingest) profile(f *fleet) func(context.Context) {
-	if r.Profiles == "" {
-		return nil
-	}
-	return func(ctx context.Context) {
+// profile begins to take CPU profiles of all roles, when they are wanted. done
+// waits until they are written.
+func (r *ingest) profile(f *fleet) func(context.Context) (done func()) {
+	return func(ctx context.Context) func() {
+		var wait sync.WaitGroup
+		if r.Profiles == "" {
+			return wait.Wait
+		}
 		for i, at := range f.ops {
-			go func() {
+			wait.Go(func() {
 				b, err := fetch(ctx, "http://"+at+"/debug/pprof/profile?seconds=3")
 				if err == nil {
 					err = os.WriteFile(filepath.Join(r.Profiles, fmt.Sprintf("round%d-%s-%d.pprof", r.n, f.children[i].role, i)), b, 0o644)
@@ -502,9 +503,13 @@ func (r *ingest) profile(f *fleet) func(context.Context) {
 				if err != nil && r.Screen != nil {
 					fmt.Fprintln(r.Screen, "profile:", err)
 				}
-			}()
+			})
 		}
+		return wait.Wait
 	}
 }
+
+// unprofiled is the profile of a reading that takes none.
+func unprofiled(context.Context) func() { return func() {} }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -70,7 +71,7 @@ func (s *Store) Reopen(ctx context.Context, f desk.ReceiptFilter, now time.Time)
 	err := s.write(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		var rows []receiptRow
-		q := s.receiptsBy(s.forUpdate(tx), f).Where("state IN ('failed', 'held', 'dropped') AND draft <> ''").Select("id")
+		q := s.receiptsBy(s.forUpdate(tx), f).Where(reopenable).Select("id")
 		if err := q.Find(&rows).Error; err != nil || len(rows) == 0 {
 			return err
 		}
@@ -90,6 +91,19 @@ func (s *Store) Reopen(ctx context.Context, f desk.ReceiptFilter, now time.Time)
 	return out, nil
 }
 
+// Reopenable returns what [Store.Reopen] would open again.
+func (s *Store) Reopenable(ctx context.Context, f desk.ReceiptFilter) ([]desk.ReceiptID, error) {
+	var ids []desk.ReceiptID
+	q := s.receiptsBy(s.read(ctx).Model(&receiptRow{}), f).Where(reopenable)
+	if err := q.Pluck("id", &ids).Error; err != nil {
+		return nil, failed("reopenable", err)
+	}
+	return ids, nil
+}
+
+// reopenable are the receipts that may be run again.
+const reopenable = "state IN ('failed', 'held', 'dropped') AND draft <> ''"
+
 // receiptsBy is the query of a filter.
 func (s *Store) receiptsBy(q *gorm.DB, f desk.ReceiptFilter) *gorm.DB {
 	if f.IDs != nil {
@@ -103,6 +117,16 @@ func (s *Store) receiptsBy(q *gorm.DB, f desk.ReceiptFilter) *gorm.DB {
 	}
 	if f.Source != "" {
 		q = q.Where("source = ?", f.Source)
+	}
+	if f.Reason != "" {
+		like := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(desk.Clean(f.Reason))) + "%"
+		q = q.Where(`lower(reason) LIKE ? ESCAPE '\'`, like)
+	}
+	if !f.Since.IsZero() {
+		q = q.Where("accepted_at >= ?", micro(f.Since))
+	}
+	if !f.Until.IsZero() {
+		q = q.Where("accepted_at < ?", micro(f.Until))
 	}
 	order, later := "id", "id > ?"
 	if f.Newest {

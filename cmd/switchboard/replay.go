@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"switchboard/pipeline/desk"
 )
@@ -17,6 +18,11 @@ type replayCmd struct {
 	Receipts []string `arg:"" optional:"" help:"Receipt IDs; or use --state."`
 	State    string   `help:"All in this state: failed, held or dropped." enum:"failed,held,dropped," default:""`
 	Source   string   `help:"Only of this source."`
+	Reason   string   `help:"Only with these words in the reason, in any case." placeholder:"WORDS"`
+	Since    string   `help:"Only accepted since: an RFC 3339 time, a date, or a duration before now." placeholder:"TIME"`
+	Until    string   `help:"Only accepted before, likewise." placeholder:"TIME"`
+	Limit    int      `help:"At most so many, oldest first; 0 is all." default:"0"`
+	DryRun   bool     `help:"Only say which."`
 	Parse    bool     `help:"Read the raw mail again with this version's reader first."`
 }
 
@@ -25,10 +31,21 @@ func (c *replayCmd) Validate() error {
 	if len(c.Receipts) == 0 && c.State == "" {
 		return errors.New("name receipts, or a --state")
 	}
+	if c.Limit < 0 {
+		return errors.New("--limit must not be below 0")
+	}
 	return nil
 }
 
 func (c *replayCmd) Run(ctx context.Context, s streams) error {
+	now := time.Now()
+	f := desk.ReceiptFilter{State: desk.State(c.State), Source: c.Source, Reason: c.Reason}
+	var err, wrong error
+	f.Since, err = moment(c.Since, now)
+	f.Until, wrong = moment(c.Until, now)
+	if err = errors.Join(err, wrong); err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
 	h, err := open(ctx, c.place, s)
 	if err != nil {
 		return err
@@ -38,17 +55,17 @@ func (c *replayCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	replayed := 0
-	for f := (desk.ReceiptFilter{State: desk.State(c.State), Source: c.Source, Limit: desk.MaxPage}); ; {
+	replayed, ended := 0, map[desk.State]int{}
+	for {
+		if f.Limit = desk.MaxPage; c.Limit > 0 {
+			f.Limit = min(f.Limit, c.Limit-replayed)
+		}
 		if c.Receipts != nil {
-			f.IDs = named[:min(len(named), desk.MaxPage)]
+			f.IDs = named[:min(len(named), f.Limit)]
 			named = named[len(f.IDs):]
 		}
-		ids, err := h.store.Reopen(ctx, f, h.now())
+		ids, err := c.page(ctx, h, f)
 		if err != nil {
-			return err
-		}
-		if err := h.again(ctx, ids, c.Parse); err != nil {
 			return err
 		}
 		replayed += len(ids)
@@ -58,7 +75,12 @@ func (c *replayCmd) Run(ctx context.Context, s streams) error {
 		}
 		for _, r := range after {
 			kept := ""
-			if !slices.Contains(ids, r.ID) {
+			switch was := slices.Contains(ids, r.ID); {
+			case was && c.DryRun:
+				kept = "would be replayed, is "
+			case was:
+				ended[r.State]++
+			default:
 				kept = "not replayed, stays "
 			}
 			fmt.Fprintln(s.out, strings.TrimSpace(fmt.Sprintf("%s %s%s %s", r.ID, kept, r.State, r.Reason)))
@@ -68,9 +90,43 @@ func (c *replayCmd) Run(ctx context.Context, s streams) error {
 		} else if len(named) == 0 {
 			break
 		}
+		if c.Limit > 0 && replayed >= c.Limit {
+			break
+		}
 	}
-	fmt.Fprintf(s.out, "%d messages replayed\n", replayed)
+	if c.DryRun {
+		fmt.Fprintf(s.out, "%d messages would be replayed\n", replayed)
+		return nil
+	}
+	fmt.Fprintf(s.out, "%d messages replayed%s\n", replayed, counted(ended))
 	return nil
+}
+
+// page opens the next receipts again and runs them through the line, or, on a dry
+// run, only finds them.
+func (c *replayCmd) page(ctx context.Context, h *house, f desk.ReceiptFilter) ([]desk.ReceiptID, error) {
+	if c.DryRun {
+		return h.store.Reopenable(ctx, f)
+	}
+	ids, err := h.store.Reopen(ctx, f, h.now())
+	if err != nil {
+		return nil, err
+	}
+	return ids, h.again(ctx, ids, c.Parse)
+}
+
+// counted says how many ended how: ": 3 filed, 1 dropped", or nothing.
+func counted(ended map[desk.State]int) string {
+	var parts []string
+	for _, state := range []desk.State{desk.Filed, desk.Duplicate, desk.Dropped, desk.Held, desk.Failed, desk.Accepted} {
+		if n := ended[state]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, state))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(parts, ", ")
 }
 
 // named are the receipts with these IDs; each must be there.

@@ -43,11 +43,11 @@ func TestReplayDropped(t *testing.T) {
 		return out
 	}
 	id := string(r.ID)
-	if out := replay(id); out != id+" dropped "+r.Reason+"\n1 messages replayed\n" {
+	if out := replay(id); out != id+" dropped "+r.Reason+"\n1 messages replayed: 1 dropped\n" {
 		t.Error(out)
 	}
 	l.write("")
-	if out := replay(strings.ToLower(id)); out != id+" filed\n1 messages replayed\n" {
+	if out := replay(strings.ToLower(id)); out != id+" filed\n1 messages replayed: 1 filed\n" {
 		t.Error(out)
 	}
 	if out := replay(id); out != id+" not replayed, stays filed\n0 messages replayed\n" {
@@ -98,7 +98,7 @@ func TestReplayFailed(t *testing.T) {
 	if code, out, err := command(t, nil, append([]string{"replay", ids[0]}, where...)...); code != 0 || !strings.HasPrefix(out, ids[0]+" filed\n") {
 		t.Fatalf("exit code %d\n%s%s", code, out, err)
 	}
-	if code, out, err := command(t, nil, append([]string{"replay", "--state", "failed", "--parse"}, where...)...); code != 0 || out != ids[1]+" filed\n1 messages replayed\n" {
+	if code, out, err := command(t, nil, append([]string{"replay", "--state", "failed", "--parse"}, where...)...); code != 0 || out != ids[1]+" filed\n1 messages replayed: 1 filed\n" {
 		t.Fatalf("exit code %d\n%s%s", code, out, err)
 	}
 	l = liveIn(t, dir, "")
@@ -145,7 +145,7 @@ func TestReplayMany(t *testing.T) {
 	for _, c := range []struct{ config, state string }{{dropRule, "dropped"}, {"", "filed"}} {
 		l.write(c.config)
 		code, out, err := command(t, nil, "replay", "--state", "dropped", "--config", l.place.Config, "--data", l.place.Data)
-		if code != 0 || strings.Count(out, " "+c.state) != n || !strings.HasSuffix(out, fmt.Sprintf("\n%d messages replayed\n", n)) {
+		if code != 0 || strings.Count(out, " "+c.state) != n+1 || !strings.HasSuffix(out, fmt.Sprintf("\n%d messages replayed: %d %s\n", n, n, c.state)) {
 			t.Errorf("exit code %d, %d became %s\n%s", code, strings.Count(out, " "+c.state), c.state, err)
 		}
 	}
@@ -167,5 +167,77 @@ func TestReplayWithoutRaw(t *testing.T) {
 	}
 	if code, out, err := command(t, nil, "replay", string(r.ID), "--config", l.place.Config, "--data", l.place.Data); code != 0 || !strings.HasPrefix(out, string(r.ID)+" filed\n") {
 		t.Errorf("without --parse: exit code %d\n%s%s", code, out, err)
+	}
+}
+
+// TestReplayByFilter: which messages are run again can be said by source, reason,
+// time and number, tried without effect first; and what is filed is never doubled.
+func TestReplayByFilter(t *testing.T) {
+	l := live(t, dropRule)
+	replay := func(more ...string) string {
+		t.Helper()
+		code, out, err := command(t, nil, append([]string{"replay", "--config", l.place.Config, "--data", l.place.Data}, more...)...)
+		if code != 0 {
+			t.Fatalf("exit code %d: %s", code, err)
+		}
+		return out
+	}
+	var ids []string
+	for n := range 4 {
+		r := l.mail(fmt.Sprintf(newsletter, n), nil)
+		if r.State != desk.Dropped {
+			t.Fatal(r.State)
+		}
+		if n < 2 {
+			if _, err := l.store.Reopen(t.Context(), desk.ReceiptFilter{IDs: []desk.ReceiptID{r.ID}}, l.now()); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.store.Fail(t.Context(), r.ID, fmt.Sprintf("100%% broken by Bug_%d", n), l.now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		ids = append(ids, string(r.ID))
+	}
+	l.write("")
+	for _, c := range []struct {
+		want int
+		args string
+	}{
+		{2, "--state failed"}, {2, "--state dropped"}, {0, "--state held"},
+		{1, "--state failed --reason bug_1"}, {2, "--state failed --reason 100%"}, {0, "--state failed --reason 0%b"}, {0, "--state failed --reason bug__"},
+		{2, "--state failed --source support"}, {0, "--state failed --source sales"},
+		{2, "--state failed --since 1h"}, {0, "--state failed --until 1h"}, {0, "--state failed --since 2999-01-01"}, {2, "--state failed --until 2999-01-01T00:00:00Z"},
+		{1, "--state dropped --limit 1"}, {1, ids[0]}, {2, ids[0] + " " + ids[2]}, {0, ids[0] + " --state dropped"},
+	} {
+		out := replay(append(strings.Fields(c.args), "--dry-run")...)
+		if !strings.HasSuffix(out, fmt.Sprintf("%d messages would be replayed\n", c.want)) || strings.Count(out, " would be replayed, is ") != c.want {
+			t.Errorf("%s: %s", c.args, out)
+		}
+	}
+	if receipts, tickets, _ := l.kept(); receipts != 4 || tickets != 0 {
+		t.Errorf("a dry run left %d receipts and %d tickets", receipts, tickets)
+	}
+	if out := replay("--state", "failed", "--reason", "BUG_1"); out != ids[1]+" filed\n1 messages replayed: 1 filed\n" {
+		t.Error(out)
+	}
+	if out := replay("--state", "dropped", "--limit", "1"); out != ids[2]+" filed\n1 messages replayed: 1 filed\n" {
+		t.Error(out)
+	}
+	if out := replay(ids...); !strings.HasSuffix(out, "\n2 messages replayed: 2 filed\n") || strings.Count(out, "not replayed, stays filed") != 2 {
+		t.Error(out)
+	}
+	if out := replay(ids...); !strings.HasSuffix(out, "\n0 messages replayed\n") {
+		t.Error(out)
+	}
+	if receipts, tickets, messages := l.kept(); receipts != 4 || tickets != 4 || messages != 4 {
+		t.Errorf("%d receipts, %d tickets, %d messages", receipts, tickets, messages)
+	}
+	for _, args := range [][]string{{"--source", "support"}, {"--state", "failed", "--limit", "-1"}, {"--state", "filed"}} {
+		if code, _, _ := command(t, nil, append([]string{"replay"}, args...)...); code != 2 {
+			t.Errorf("%v: exit code %d", args, code)
+		}
+	}
+	if code, _, err := command(t, nil, "replay", "--state", "failed", "--since", "soon", "--data", l.place.Data); code != 1 || !strings.Contains(err, `"soon" is no time`) {
+		t.Errorf("exit code %d: %s", code, err)
 	}
 }

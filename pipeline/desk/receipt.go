@@ -97,6 +97,9 @@ type ReceiptFilter struct {
 	IDs    []ReceiptID
 	State  State
 	Source string
+	Reason string    // in the reason, in any case
+	Since  time.Time // accepted then or later
+	Until  time.Time // accepted before
 	After  ReceiptID // in the order of the list: later than this one
 	Newest bool      // newest first; otherwise oldest first
 	Limit  int       // 0: 50; at most 200

@@ -7,6 +7,9 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+
+	"switchboard/workers/broker"
+	"switchboard/workers/broker/brokertest"
 )
 
 // TestFleet: who shows himself is on the list, who leaves is off at once, and who
@@ -82,5 +85,47 @@ func TestFleet(t *testing.T) {
 	mini.Close()
 	if _, err := f.List(t.Context()); err == nil {
 		t.Error("a dead Redis has a list")
+	}
+}
+
+// TestFleetOnEveryRedis: the list works on every kind of Redis, by real servers.
+func TestFleetOnEveryRedis(t *testing.T) {
+	for name, options := range map[string]func(testing.TB) broker.Options{
+		"single": brokertest.Redis, "sentinel": brokertest.Sentinel, "cluster": brokertest.Cluster, "embedded": brokertest.Embedded,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := broker.Open(t.Context(), options(t), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			f := Fleet{Client: b.Client(), Every: 250 * time.Millisecond}
+			for _, id := range []string{"a", "b", "c"} {
+				if err := f.Show(t.Context(), Process{ID: id, Host: id}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := f.Leave(t.Context(), "c"); err != nil {
+				t.Fatal(err)
+			}
+			if all, err := f.List(t.Context()); err != nil || len(all) != 2 || all[0].ID != "a" || all[1].ID != "b" {
+				t.Fatalf("the list has %+v, %v", all, err)
+			}
+			for end := time.Now().Add(20 * time.Second); ; { // a dies; b does not
+				if err := f.Show(t.Context(), Process{ID: "b", Host: "b"}); err != nil {
+					t.Fatal(err)
+				}
+				all, err := f.List(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(all) == 1 && all[0].ID == "b" {
+					break
+				}
+				if time.Now().After(end) {
+					t.Fatalf("the list has %+v", all)
+				}
+			}
+		})
 	}
 }

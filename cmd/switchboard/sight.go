@@ -25,17 +25,18 @@ type sight struct {
 // watch makes the watchman of an open house.
 func (h *house) watch() *watchman {
 	c := h.config.Config().Health
-	w := newWatchman(c.Every, c.Timeout, h.now, h.log, h.lookAround)
+	now := h.now
+	w := newWatchman(c.Every, c.Timeout, now, h.log, func(ctx context.Context) sight { return h.lookAround(ctx, now()) })
 	w.ask("database", h.store.Ping)
 	w.ask("queue", h.broker.Ping)
 	w.ask("blobs", func(context.Context) error { return h.blobs.Check() })
 	return w
 }
 
-// lookAround counts what waits. The parts are asked at once: one that is dead
+// lookAround counts what waits as of now. The parts are asked at once: one that is dead
 // costs the others nothing.
-func (h *house) lookAround(ctx context.Context) sight {
-	s := sight{at: h.now()}
+func (h *house) lookAround(ctx context.Context, now time.Time) sight {
+	s := sight{at: now}
 	var all sync.WaitGroup
 	all.Go(func() {
 		if p, err := h.store.Pulse(ctx); err == nil {

@@ -43,25 +43,34 @@ func (s *Store) openPostgres(o Options) error {
 	if err != nil {
 		return err
 	}
-	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
-		registerTexts(c)
-		_, err := c.Exec(ctx, keyedPlans, pgx.QueryExecModeSimpleProtocol)
-		return err
-	}))
 	n := o.MaxConns
 	if n <= 0 {
 		n = 16
 	}
+	g, err := poolPostgres(config, n, keyedPlans)
+	if err != nil {
+		return err
+	}
+	s.dialect, s.w, s.r = Postgres, g, g
+	s.turns, err = poolPostgres(config, 1, "SET synchronous_commit = off")
+	return err
+}
+
+// poolPostgres opens up to n connections, each set up by a statement of its own.
+func poolPostgres(config *pgx.ConnConfig, n int, setUp string) (*gorm.DB, error) {
+	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		registerTexts(c)
+		_, err := c.Exec(ctx, setUp, pgx.QueryExecModeSimpleProtocol)
+		return err
+	}))
 	db.SetMaxOpenConns(n)
 	db.SetMaxIdleConns(n)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	g, err := gorm.Open(postgres.New(postgres.Config{Conn: db}), gormConfig())
 	if err != nil {
 		db.Close()
-		return err
 	}
-	s.dialect, s.w, s.r = Postgres, g, g
-	return nil
+	return g, err
 }
 
 // sqlitePragmas: write-ahead log so that readers never wait; FULL so that a

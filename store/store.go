@@ -49,8 +49,9 @@ type Options struct {
 	// URL is "postgres://..." (or "postgresql://..."), or "sqlite:" and the path
 	// of a file, or just the path.
 	URL string
-	// MaxConns bounds the connections to PostgreSQL; 0 means 16. SQLite always
-	// has one connection that writes and four that read.
+	// MaxConns bounds the connections to PostgreSQL; 0 means 16. One more takes
+	// the turns of teams. SQLite always has one connection that writes and four
+	// that read.
 	MaxConns int
 	// Log hears of transactions that ran again; nil means nobody does.
 	Log *slog.Logger
@@ -61,6 +62,7 @@ type Store struct {
 	dialect string
 	w       *gorm.DB // writes, and reads inside transactions
 	r       *gorm.DB // reads; the same as w on PostgreSQL
+	turns   *gorm.DB // takes the turns of teams, on PostgreSQL; see takeTurns
 	log     *slog.Logger
 }
 
@@ -105,8 +107,8 @@ func (s *Store) Ping(ctx context.Context) error {
 // Close lets go of all connections.
 func (s *Store) Close() error {
 	var errs []error
-	for _, g := range []*gorm.DB{s.r, s.w} {
-		if g == nil {
+	for n, g := range []*gorm.DB{s.w, s.r, s.turns} {
+		if g == nil || n == 1 && s.r == s.w {
 			continue
 		}
 		db, err := g.DB()
@@ -114,9 +116,6 @@ func (s *Store) Close() error {
 			err = db.Close()
 		}
 		errs = append(errs, err)
-		if s.r == s.w {
-			break
-		}
 	}
 	return errors.Join(errs...)
 }

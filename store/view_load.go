@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 
+	"gorm.io/gorm"
+
 	"switchboard/pipeline/desk"
 )
 
@@ -36,14 +38,8 @@ func (v *View) loadWaiting(ctx context.Context, keys []pair) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	table := "ledger"
-	if v.s.dialect == SQLite { // which prefers an index that holds the whole scope
-		table = "ledger INDEXED BY ledger_ahead"
-	}
 	var rows []receiptRow
-	err := v.s.read(ctx).Table(table).Select("scope", "thread_key", "min(id) AS id").Where(v.s.inPairs("scope", "thread_key", keys)).
-		Where("state = 'accepted' AND attempts = 0").Group("scope, thread_key").Find(&rows).Error
-	if err != nil {
+	if err := v.s.oldestOf(v.s.read(ctx), keys).Scan(&rows).Error; err != nil {
 		return err
 	}
 	for _, k := range keys {
@@ -53,6 +49,25 @@ func (v *View) loadWaiting(ctx context.Context, keys []pair) error {
 		v.waiting[pair{r.Scope, r.ThreadKey}] = desk.ReceiptID(r.ID)
 	}
 	return nil
+}
+
+// oldestOf asks for the oldest receipt that waits, without trouble so far, of
+// each conversation that has one. Both databases are told to look up one
+// conversation after the other in ledger_ahead: left alone, PostgreSQL compares
+// everything that waits with every conversation as long as its statistics say
+// that little waits, and SQLite prefers an index that holds the whole scope.
+func (s *Store) oldestOf(db *gorm.DB, keys []pair) *gorm.DB {
+	if s.dialect == SQLite {
+		return db.Table("ledger INDEXED BY ledger_ahead").Select("scope", "thread_key", "min(id) AS id").Where(s.inPairs("scope", "thread_key", keys)).
+			Where("state = 'accepted' AND attempts = 0").Group("scope, thread_key")
+	}
+	scopes, threads := make([]string, len(keys)), make([]string, len(keys))
+	for i, k := range keys {
+		scopes[i], threads[i] = k.a, k.b
+	}
+	return db.Raw(`SELECT k.scope, k.thread_key, o.id FROM unnest(?::text[], ?::text[]) AS k (scope, thread_key)
+		CROSS JOIN LATERAL (SELECT l.id FROM ledger l WHERE l.state = 'accepted' AND l.attempts = 0
+			AND l.scope = k.scope AND l.thread_key = k.thread_key ORDER BY l.scope, l.thread_key, l.id LIMIT 1) AS o`, &scopes, &threads)
 }
 
 func (v *View) loadThreads(ctx context.Context, keys []pair) error {

@@ -36,6 +36,13 @@ func notFound(what string, err error) error {
 	return failed(what, err)
 }
 
+// stalePlan reports that a prepared statement's result would have other columns
+// than when it was prepared (PostgreSQL, plancache.c): somebody upgraded the
+// schema meanwhile. pgx prepares it anew the next time.
+func stalePlan(pg *pgconn.PgError) bool {
+	return pg.Code == "0A000" && strings.Contains(pg.Message, "cached plan")
+}
+
 // unavailable reports errors that say nothing about what was asked, only that
 // the database cannot answer now: no connection, a cut one, a server that
 // starts or stops, no free slot, a full disk, a file somebody else holds.
@@ -51,7 +58,9 @@ func unavailable(err error) bool {
 		case "58": // system error: I/O
 			return true
 		}
-		return pg.Code == "25006" // read-only: a standby after a failover
+		// Read-only: a standby after a failover. Or a table was changed since the
+		// connection prepared this statement, which it then forgets.
+		return pg.Code == "25006" || stalePlan(pg)
 	}
 	var lite sqliteError
 	if errors.As(err, &lite) {

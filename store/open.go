@@ -20,11 +20,13 @@ import (
 // gormConfig is what both dialects share. GORM's logger stays silent because it
 // prints values, and values are strangers' words. Statements are not prepared
 // by GORM: inside transactions that means preparing them over and over, and pgx
-// keeps its own cache.
+// keeps its own cache. Queries name their columns: what is cached must go on
+// working when a newer version of us, beside this one, adds a column.
 func gormConfig() *gorm.Config {
 	return &gorm.Config{
 		SkipDefaultTransaction: true,
 		PrepareStmt:            false,
+		QueryFields:            true,
 		Logger:                 logger.Discard,
 		DisableAutomaticPing:   true,
 	}

@@ -34,6 +34,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"time"
 
 	"gorm.io/gorm"
 )
@@ -102,6 +103,19 @@ func (s *Store) Ping(ctx context.Context) error {
 		err = db.PingContext(ctx)
 	}
 	return failed("ping", err)
+}
+
+// HasClock reports whether the database is a server with a clock of its own,
+// which all processes of a fleet can go by.
+func (s *Store) HasClock() bool { return s.dialect == Postgres }
+
+// Clock is what the database's clock says now; on SQLite it is this process's.
+func (s *Store) Clock(ctx context.Context) (at time.Time, err error) {
+	if !s.HasClock() {
+		return time.Now(), nil
+	}
+	err = s.read(ctx).Raw("SELECT clock_timestamp()").Row().Scan(&at)
+	return at, failed("clock", err)
 }
 
 // Close lets go of all connections.

@@ -35,10 +35,10 @@ func (s *Store) write(ctx context.Context, fn func(tx *gorm.DB) error) error {
 }
 
 // again reports whether a transaction that failed with err deserves another
-// run: it was overtaken, lost a unique key after it had looked, or the database
-// chose it as a victim.
+// run: it was overtaken, lost a unique key after it had looked, the database
+// chose it as a victim, or the schema was upgraded meanwhile.
 func again(err error) bool {
-	return errors.Is(err, errAgain) || isDuplicate(err) || isVictim(err)
+	return errors.Is(err, errAgain) || isDuplicate(err) || isVictim(err) || isStale(err)
 }
 
 // sqliteError is what the SQLite driver's errors offer.
@@ -69,4 +69,10 @@ func isDuplicate(err error) bool {
 func isVictim(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
+}
+
+// isStale reports that the schema was changed under a prepared statement.
+func isStale(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && stalePlan(pg)
 }

@@ -33,7 +33,7 @@ var depthStates = []struct {
 // each time (MEMORY USAGE), which is too dear for something asked every second
 // and unknown to the Redis inside this process.
 func Depths(ctx context.Context, client redis.UniversalClient) ([]Depth, error) {
-	names, err := client.SMembers(ctx, "asynq:queues").Result()
+	names, err := client.SMembers(ctx, allQueues).Result()
 	if err != nil {
 		return nil, fmt.Errorf("workers: depths: %w", err)
 	}

@@ -32,6 +32,7 @@ type task struct {
 type Dispatch struct {
 	client  *asynq.Client
 	metrics *Metrics
+	now     func() time.Time
 	log     *slog.Logger
 	set     Settings
 	ids     map[Class]chan []desk.ReceiptID // each forms tasks of its own
@@ -42,8 +43,8 @@ type Dispatch struct {
 }
 
 // NewDispatch starts a dispatcher. Stop it to flush.
-func NewDispatch(client *asynq.Client, metrics *Metrics, log *slog.Logger, set Settings) *Dispatch {
-	d := &Dispatch{client: client, metrics: metrics, log: log, set: set, ids: map[Class]chan []desk.ReceiptID{}, out: make(chan outgoing, set.Pending)}
+func NewDispatch(client *asynq.Client, metrics *Metrics, now func() time.Time, log *slog.Logger, set Settings) *Dispatch {
+	d := &Dispatch{client: client, metrics: metrics, now: now, log: log, set: set, ids: map[Class]chan []desk.ReceiptID{}, out: make(chan outgoing, set.Pending)}
 	for _, class := range classes() {
 		ids := make(chan []desk.ReceiptID, set.Pending)
 		d.ids[class] = ids
@@ -129,7 +130,7 @@ func (d *Dispatch) Later(ctx context.Context, class Class, wait time.Duration, i
 }
 
 func (d *Dispatch) enqueue(ctx context.Context, class Class, wait time.Duration, t task) error {
-	t.Due = time.Now().Add(wait)
+	t.Due = d.now().Add(wait)
 	payload, err := json.Marshal(t)
 	if err != nil {
 		return err

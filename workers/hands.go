@@ -27,6 +27,7 @@ import (
 // flushed or dead, the sweep finds the receipts, only later.
 type hands struct {
 	id        string
+	queues    []any // names, as go-redis takes them
 	client    redis.UniversalClient
 	inspector *asynq.Inspector
 	recover   func(ctx context.Context, t task, begun bool) error
@@ -50,12 +51,22 @@ const (
 	handsPrefix = "switchboard:{hands}:" // in a cluster all on one node
 )
 
+// allQueues is where asynq keeps the names of the queues. A client of asynq adds
+// a name once in its life, before its first task; after Redis was flushed, asynq
+// does not know the queues it goes on working through, and nobody could look into
+// them. So every worker says them again, together with its hands.
+const allQueues = "asynq:queues"
+
 func newHands(opt asynq.RedisConnOpt, recover func(context.Context, task, bool) error, log *slog.Logger) (*hands, error) {
 	client, ok := opt.MakeRedisClient().(redis.UniversalClient)
 	if !ok {
 		return nil, fmt.Errorf("no Redis client from %T", opt)
 	}
-	return &hands{id: rand.Text(), client: client, inspector: asynq.NewInspectorFromRedisClient(client), recover: recover, log: log,
+	queues := []any{queueDeliver}
+	for _, class := range classes() {
+		queues = append(queues, class.queue())
+	}
+	return &hands{id: rand.Text(), queues: queues, client: client, inspector: asynq.NewInspectorFromRedisClient(client), recover: recover, log: log,
 		tasks: map[string]bool{}, lost: map[string]time.Time{}}, nil
 }
 
@@ -128,6 +139,7 @@ func (h *hands) show(ctx context.Context) error {
 		p.Set(ctx, handsPrefix+"of:"+h.id, b, handsKeep)
 		p.Set(ctx, handsPrefix+"alive:"+h.id, 1, handsGone)
 		p.SAdd(ctx, handsPrefix+"workers", h.id)
+		p.SAdd(ctx, allQueues, h.queues...)
 		return nil
 	})
 	return err

@@ -51,7 +51,7 @@ func newFleet(t *testing.T) *fleet {
 	t.Cleanup(func() { b.Close() })
 	client := asynq.NewClient(b.AsynqOpt())
 	t.Cleanup(func() { client.Close() })
-	d := NewDispatch(client, nil, log, DefaultSettings())
+	d := NewDispatch(client, nil, time.Now, log, DefaultSettings())
 	t.Cleanup(d.Stop)
 	f := &fleet{t: t, w: &watched{Store: s}, env: append(os.Environ(), childDatabase+"="+url, childRedis+"="+redis.Addrs[0], childPassword+"="+redis.Password)}
 	f.door = intake(t, f.w, d)

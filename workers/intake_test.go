@@ -320,7 +320,7 @@ func server(t *testing.T, w *watched, o broker.Options) (*Intake, *Sweep) {
 	}
 	client := asynq.NewClient(b.AsynqOpt())
 	set := DefaultSettings()
-	d := NewDispatch(client, nil, log, set)
+	d := NewDispatch(client, nil, time.Now, log, set)
 	i := intake(t, w, d)
 	srv := NewServer(i, b.AsynqOpt(), w, time.Now, log, set)
 	ctx, cancel := context.WithCancel(context.Background())

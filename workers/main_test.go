@@ -60,7 +60,7 @@ func childWorker() error {
 	defer client.Close()
 	set := DefaultSettings()
 	set.Attempts = childAttempts
-	d := NewDispatch(client, nil, log, set)
+	d := NewDispatch(client, nil, time.Now, log, set)
 	defer d.Stop()
 	holds := os.Getenv(childHolds)
 	trap := pipeline.Stage{Name: "trap", Doc: "Kills the process, or holds it.", Run: func(ctx context.Context, p *pipeline.Pass) error {

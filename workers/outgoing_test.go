@@ -27,7 +27,7 @@ func carried(t *testing.T, o broker.Options) (p *post, d *Dispatch, sent chan de
 	}
 	client := asynq.NewClient(b.AsynqOpt())
 	set := DefaultSettings()
-	d = NewDispatch(client, nil, log, set)
+	d = NewDispatch(client, nil, time.Now, log, set)
 	sent = make(chan desk.MessageID, 100)
 	var first atomic.Bool
 	p.sender = sends(func(r *desk.Reply) (desk.Proof, error) {

@@ -173,7 +173,7 @@ func TestFloodStarvesNobody(t *testing.T) {
 			client := asynq.NewClient(b.AsynqOpt())
 			defer client.Close()
 			set := DefaultSettings()
-			d := NewDispatch(client, nil, log, set)
+			d := NewDispatch(client, nil, time.Now, log, set)
 			defer d.Stop()
 			p := NewPressure(o, nil, nil, time.Now, log, set)
 			i := NewIntake(Parts{Books: o, Policy: policy, Line: &pipeline.Line{Stages: pipeline.Standard()}, Dispatch: d, Pressure: p, Now: time.Now,

@@ -164,6 +164,7 @@ func (f *chaosFaults) kills(ctx context.Context) {
 		r := f.c.roles[random.IntN(len(f.c.roles))]
 		for !r.mu.TryLock() { // somebody drains it
 			r = f.c.roles[random.IntN(len(f.c.roles))]
+			time.Sleep(time.Millisecond)
 		}
 		r.mu.Unlock()
 		f.c.watch.killed(ctx, r.name)

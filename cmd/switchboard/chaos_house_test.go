@@ -64,13 +64,13 @@ type chaos struct {
 	small  bool // the blobs are on a file system of their own that can be filled
 	client *http.Client
 
+	life     context.Context // of everything that goes on in a run
 	traffic  *chaosTraffic
 	watch    *chaosWatch
 	faults   map[string]int
 	notes    *os.File
 	mu       sync.Mutex
 	failures int
-	over     atomic.Bool // the faults are over
 }
 
 // chaosPlan says how large a run is.

@@ -74,11 +74,20 @@ func (c *chaos) run() {
 	c.traffic = c.newTraffic()
 	faults := c.newFaults()
 	c.watch = &chaosWatch{c: c, faults: faults, open: map[string]bool{}}
-	ctx, cancel := context.WithTimeout(t.Context(), c.plan.lasts)
+	life, end := context.WithCancel(t.Context())
+	c.life = life
+	ctx, cancel := context.WithTimeout(life, c.plan.lasts)
 	defer cancel()
-	watching, stopWatching := context.WithCancel(t.Context())
+	watching, stopWatching := context.WithCancel(life)
 	defer stopWatching()
 	var others, watcher sync.WaitGroup
+	defer func() { // also when a server does not come back, which ends the test
+		end()
+		others.Wait()
+		watcher.Wait()
+		faults.beside.Wait()
+		c.traffic.wg.Wait()
+	}()
 	others.Go(func() { c.traffic.run(ctx) })
 	others.Go(func() { c.traffic.agents(ctx, 800*time.Millisecond) })
 	others.Go(func() { faults.kills(ctx) })
@@ -98,17 +107,17 @@ func (c *chaos) run() {
 	}
 	c.heal(append(all, c.teamsGo))
 	c.traffic.flush()
-	end, stop := context.WithTimeout(t.Context(), c.plan.quiet)
+	patience, stop := context.WithTimeout(life, c.plan.quiet)
 	defer stop()
 	for _, r := range c.roles {
-		if err := r.ready(end); err != nil {
+		if err := r.ready(patience); err != nil {
 			c.fail("%v", err)
 		}
 	}
-	if err := c.traffic.settle(end); err != nil {
+	if err := c.traffic.settle(patience); err != nil {
 		c.fail("%v", err)
 	}
-	if err := c.settled(end); err != nil {
+	if err := c.settled(patience); err != nil {
 		c.fail("%v", err)
 	}
 	settled := time.Since(calm)

@@ -182,7 +182,7 @@ func (t *chaosTraffic) deliver(m *chaosMessage) {
 
 // insist sends again and again until yes; said is called then.
 func (t *chaosTraffic) insist(door, what string, tries *atomic.Int64, send func(context.Context) error, said func()) {
-	ctx := t.c.t.Context()
+	ctx := t.c.life
 	wait := 200 * time.Millisecond
 	for {
 		tries.Add(1)

@@ -86,6 +86,7 @@ type house struct {
 	settings       workers.Settings
 	delivery       workers.DeliverySettings
 	unwatch        func() // ends the look at what waits
+	untime         func() // ends the questions to the database's clock; nil without
 	secret         []byte
 	log            *slog.Logger
 	env            configs.Lookup
@@ -158,6 +159,7 @@ func open(ctx context.Context, p place, s streams) (*house, error) {
 
 func (h *house) open(ctx context.Context) error {
 	c := h.config.Config()
+	h.keepTime(ctx)
 	if err := h.store.Migrate(ctx); err != nil {
 		return err
 	}
@@ -188,7 +190,7 @@ func (h *house) open(ctx context.Context) error {
 	}
 	h.settings, h.delivery = settings(c), delivery(c)
 	h.client = asynq.NewClient(h.broker.AsynqOpt())
-	h.dispatch = workers.NewDispatch(h.client, h.metrics, h.log, h.settings)
+	h.dispatch = workers.NewDispatch(h.client, h.metrics, h.now, h.log, h.settings)
 	h.pressure = workers.NewPressure(h.store, h.class, h.metrics, h.now, h.log, h.settings)
 	h.intake = workers.NewIntake(workers.Parts{
 		Books: h.store, View: h.view, Policy: h.policy, Line: &pipeline.Line{Stages: stages(h.secret)}, Heard: h.store,
@@ -222,6 +224,9 @@ func (h *house) close() {
 		h.broker.Close()
 	}
 	h.traces.close(h.log)
+	if h.untime != nil {
+		h.untime()
+	}
 	h.store.Close()
 }
 

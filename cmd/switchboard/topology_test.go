@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
+	"github.com/hibiken/asynq"
 
 	"switchboard/channels/chat/fakechat"
 	"switchboard/pipeline/desk"
@@ -231,14 +231,16 @@ func (f *topology) settle() {
 	})
 }
 
-// tasks is how many tasks the queue saw done since Redis was last empty. asynq
-// counts them under this key; its inspector knows a queue only from the first
-// task of a client, and forgets it with the rest.
+// tasks is how many tasks the queue saw done since Redis was last empty, as its
+// inspector tells: that finds the queue again after a flush.
 func (f *topology) tasks() (n int) {
 	f.t.Helper()
-	f.insist(func(ctx context.Context) (err error) {
-		if n, err = f.broker.Client().Get(ctx, "asynq:{intake}:processed").Int(); errors.Is(err, redis.Nil) {
-			return nil
+	inspector := asynq.NewInspector(f.broker.AsynqOpt())
+	defer inspector.Close()
+	f.insist(func(context.Context) error {
+		info, err := inspector.GetQueueInfo("intake")
+		if err == nil {
+			n = info.ProcessedTotal
 		}
 		return err
 	})

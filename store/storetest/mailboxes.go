@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"switchboard/pipeline/desk"
+	"switchboard/store"
 )
 
 func (h *house) acquire(name, holder string) (int64, bool) {
@@ -172,4 +173,16 @@ func fencedForGood(h *house) {
 		h.equal("cursor", now, read)
 		token, uid = fresh, now.LastUID
 	}
+}
+
+// oneClock: the books tell the time, which goes on.
+func oneClock(h *house) {
+	first, err := h.s.Clock(h.ctx)
+	h.must(err)
+	second, err := h.s.Clock(h.ctx)
+	h.must(err)
+	if second.Before(first) || first.Sub(time.Now()).Abs() > time.Minute {
+		h.Fatalf("the books say it is %s, then %s; it is %s", first, second, time.Now())
+	}
+	h.equal("whose clock", h.s.HasClock(), h.s.Dialect() == store.Postgres)
 }

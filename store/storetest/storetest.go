@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"what drafts bring along does not deadlock", keptRace},
 		}},
 		{"one process reads a mailbox", []promise{
+			{"all go by one clock", oneClock},
 			{"a lease has one holder until it ends", leaseHasOneHolder},
 			{"of many that want a lease one gets it", leaseRace},
 			{"the cursor moves with the receipts or not at all", cursorMovesWithReceipts},

@@ -144,7 +144,7 @@ func (d *DovecotServer) start() error {
 	d.write("dovecot.conf", fmt.Appendf(nil, settings, d.dir, account, group, d.port, d.tlsPort))
 	d.process, err = program.Start(context.Background(), program.Options{
 		Path: d.path, Args: []string{"-F", "-c", d.in("dovecot.conf")}, Dir: d.dir, Log: d.in("output"),
-		User: programtest.Account(), Ready: d.greets, Death: syscall.SIGTERM, StartTimeout: time.Minute,
+		User: programtest.Account(), Ready: d.greets, Death: syscall.SIGTERM, StartTimeout: time.Minute, Grace: time.Minute,
 	})
 	return err
 }

@@ -3,6 +3,7 @@ package brokertest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -33,16 +34,20 @@ type Handle struct {
 // Sentinel the replica too.
 func (h *Handle) FlushAll() {
 	h.t.Helper()
-	for _, n := range h.hit() {
-		if err := n.client.FlushAll(context.Background()).Err(); err != nil {
-			h.t.Fatalf("brokertest: flush: %v", err)
-		}
-		if h.Options.Mode == broker.Sentinel && h.dead() == 0 {
-			if err := n.client.Wait(context.Background(), 1, patience).Err(); err != nil {
-				h.t.Fatalf("brokertest: flush the replica: %v", err)
+	// A sentinel that gives a server another role cuts its connections.
+	eventually(h.t, "flush", func(ctx context.Context) error {
+		for _, n := range h.hit() {
+			if err := n.client.FlushAll(ctx).Err(); err != nil {
+				return err
+			}
+			if h.Options.Mode == broker.Sentinel && h.dead() == 0 {
+				if err := n.client.Wait(ctx, 1, 10*time.Second).Err(); err != nil {
+					return fmt.Errorf("the replica: %w", err)
+				}
 			}
 		}
-	}
+		return nil
+	})
 }
 
 // Kill ends, as kill -9 does, the server that clients write to: of Sentinel the

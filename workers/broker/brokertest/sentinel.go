@@ -47,10 +47,11 @@ func StartSentinel(t testing.TB) *Handle {
 	}
 	h.master = func() *node {
 		t.Helper()
-		addr, err := asked.GetMasterAddrByName(context.Background(), masterName).Result()
-		if err != nil {
-			t.Fatalf("brokertest: ask the sentinel: %v", err)
-		}
+		var addr []string
+		eventually(t, "ask the sentinel", func(ctx context.Context) (err error) {
+			addr, err = asked.GetMasterAddrByName(ctx, masterName).Result()
+			return err
+		})
 		for _, n := range h.nodes {
 			if net.JoinHostPort(addr[0], addr[1]) == n.addr() {
 				return n

@@ -28,7 +28,7 @@ fuzz: ## run every fuzz target for 20 seconds
 			echo "$$t in $$(dirname $$f)"; $(GO) test -run '^$$' -fuzz "^$$t\$$" -fuzztime 20s ./$$(dirname $$f) || exit 1; \
 		done; done
 
-trial: ## real servers, 500 mails, kill -9 every second: prints counts
+trial: ## real servers, 500 mails, `serve` killed ten times: prints counts
 	docs/trial
 
 chaos: ## the fleet under fire for half an hour, 300 kills, then an audit

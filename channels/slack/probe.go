@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	slackgo "github.com/slack-go/slack"
+
 	"switchboard/pipeline/desk"
 )
 
@@ -43,6 +45,10 @@ func (a *adapter) look(ctx context.Context, to address, r *desk.Reply) (found, e
 		oldest = fmt.Sprintf("%d.000000", r.Message.CreatedAt.Add(-skew).Unix())
 	}
 	all, err := a.rest(ctx, to.Channel, to.ThreadTS, oldest, maxThread)
+	if threadGone(err) { // then what was said to it stands in the channel
+		to.ThreadTS = ""
+		all, err = a.rest(ctx, to.Channel, "", oldest, maxThread)
+	}
 	if err != nil {
 		return found{}, err
 	}
@@ -77,6 +83,13 @@ func (a *adapter) look(ctx context.Context, to address, r *desk.Reply) (found, e
 		}
 	}
 	return f, nil
+}
+
+// threadGone reports that the message a thread began with was deleted, or was
+// never there.
+func threadGone(err error) bool {
+	var refused slackgo.SlackErrorResponse
+	return errors.As(err, &refused) && refused.Err == "thread_not_found"
 }
 
 // Probe is part of [channels.Prober]. A reply whose files are not all there

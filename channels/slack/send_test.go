@@ -167,6 +167,27 @@ func TestCutOffAndProbe(t *testing.T) {
 	}
 }
 
+// Who deletes the question while we answer it does not make the answer fail: it
+// stands in the channel, and is found there.
+func TestProbeWhenTheThreadIsGone(t *testing.T) {
+	w := newTown(t, plan{prepare: func(a *adapter) { a.pace.now = leap() }})
+	said, first := w.answer("01M", "hello")
+	second := &desk.Reply{Thread: first.Thread, Message: desk.Message{ID: "02M", Text: "hello", CreatedAt: time.Now()}}
+	w.s.Delete(t.Context(), said.Channel, said.TS)
+	w.s.Next("chat.postMessage", fakeslack.Fault{Cut: true}, fakeslack.Fault{Drop: true})
+	for _, r := range []*desk.Reply{first, second} {
+		if _, err := w.a.Send(t.Context(), r); !errors.Is(err, channels.ErrCutOff) {
+			t.Fatalf("%v", err)
+		}
+	}
+	if _, found, err := w.a.Probe(t.Context(), first); err != nil || !found {
+		t.Errorf("it arrived: %v %v", found, err)
+	}
+	if _, found, err := w.a.Probe(t.Context(), second); err != nil || found {
+		t.Errorf("it did not arrive: %v %v", found, err)
+	}
+}
+
 func TestSendErrors(t *testing.T) {
 	w := newTown(t, plan{prepare: func(a *adapter) { a.pace.now = leap() }})
 	_, r := w.answer("01M", "hello")

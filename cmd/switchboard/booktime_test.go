@@ -23,7 +23,7 @@ func TestBookTime(t *testing.T) {
 		ask: func(context.Context) (time.Time, error) { return time.Now().Add(ahead), broken }}
 	near := func(what string, want time.Duration) {
 		t.Helper()
-		if off := b.now().Sub(time.Now()) - want; off.Abs() > time.Minute {
+		if off := time.Until(b.now()) - want; off.Abs() > time.Minute {
 			t.Errorf("%s: the time is %s off", what, off)
 		}
 	}
@@ -63,7 +63,7 @@ func TestKeepTime(t *testing.T) {
 	h := &house{store: s, log: slog.New(slog.DiscardHandler), now: func() time.Time { return time.Now().Add(-48 * time.Hour) }}
 	h.keepTime(t.Context())
 	defer h.untime()
-	if off := h.now().Sub(time.Now()); off.Abs() > time.Minute {
+	if off := time.Until(h.now()); off.Abs() > time.Minute {
 		t.Errorf("the time is %s off", off)
 	}
 	if l := live(t, ""); l.house.untime != nil {

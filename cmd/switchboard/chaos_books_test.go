@@ -80,7 +80,7 @@ func (c *chaos) count(ctx context.Context) (*chaosCount, error) {
 	}
 	c.countMessages(n, entries)
 	c.countAnswers(n, entries)
-	return n, nil
+	return n, c.countPeople(ctx)
 }
 
 func (c *chaos) countLedger(ctx context.Context, n *chaosCount) error {
@@ -244,6 +244,48 @@ func ids(list []entry) string {
 		out = append(out, e.id+" on "+e.ticket)
 	}
 	return strings.Join(out, ", ")
+}
+
+// countPeople: a handle is one customer, and every ticket took a turn of its own
+// of its team.
+func (c *chaos) countPeople(ctx context.Context) error {
+	rows, err := c.books.Query(ctx, `SELECT team_id, agent_id, count(*) FROM tickets GROUP BY team_id, agent_id`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	turns, least, most := 0, 1<<30, 0
+	for rows.Next() {
+		var team, agent string
+		var n int
+		if err := rows.Scan(&team, &agent, &n); err != nil {
+			return err
+		}
+		if team != "support" || agent == "" {
+			c.fail("%d tickets are %q's of team %q", n, agent, team)
+		}
+		turns, least, most = turns+n, min(least, n), max(most, n)
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	var taken int
+	if err := c.books.QueryRow(ctx, `SELECT n FROM turns WHERE team_id = 'support'`).Scan(&taken); err != nil {
+		return err
+	}
+	// A filing that fails after it took its turn leaves the turn out; none is given
+	// twice.
+	if taken < turns || most-least > 1+taken-turns {
+		c.fail("%d turns were taken for %d tickets; an agent has %d to %d", taken, turns, least, most)
+	}
+	var twice int
+	var who string
+	err = c.books.QueryRow(ctx, `SELECT count(*), coalesce(min(email), '') FROM (SELECT email FROM customers
+		WHERE email <> '' AND merged_into = '' GROUP BY email HAVING count(*) > 1) x`).Scan(&twice, &who)
+	if err == nil && twice > 0 {
+		c.fail("%d people are more than one customer, such as %s", twice, who)
+	}
+	return err
 }
 
 var chaosAnswer = regexp.MustCompile(`answer\d+x\d+`)

@@ -102,21 +102,13 @@ func (t *chaosTraffic) slackTalk(talk int) (out []*chaosMessage) {
 		if n > 0 {
 			said.TS, said.ThreadTS = slackStamp(), root
 		}
-		var body []byte // once it was said the same event is told again
-		say := make(chan struct{}, 1)
-		say <- struct{}{}
+		// It stands in Slack, and nobody was told yet: events come in any order.
+		silent, cancel := context.WithCancel(t.c.life)
+		cancel()
+		_, untold := t.c.slack.Say(silent, said)
 		m := &chaosMessage{door: "slack", source: "acme-slack", id: t.c.slack.Options().TeamID + ":" + room + ":" + said.TS, token: token, talk: talk}
 		m.send = func(ctx context.Context) error {
-			<-say
-			var d fakeslack.Delivery
-			if body == nil {
-				_, d = t.c.slack.Say(ctx, said)
-				body = d.Body
-				say <- struct{}{}
-			} else {
-				say <- struct{}{}
-				d = t.c.slack.Deliver(ctx, body)
-			}
+			d := t.c.slack.Deliver(ctx, untold.Body)
 			if d.OK {
 				return nil
 			}

@@ -50,6 +50,7 @@ var chaosDeck = []chaosFault{
 	{"full disk", (*chaosFaults).fullDisk, true},
 	{"pause", (*chaosFaults).pause, false},
 	{"drain", (*chaosFaults).drain, false},
+	{"machine gone", (*chaosFaults).gone, false},
 }
 
 // chaosFaults deals the faults.
@@ -178,7 +179,20 @@ func (f *chaosFaults) kills(ctx context.Context) {
 
 func (f *chaosFaults) redisRestart(context.Context) string { f.c.redis.Restart(); return "" }
 
-func (f *chaosFaults) redisFlush(context.Context) string { f.c.redis.FlushAll(); return "" }
+// redisFlush empties Redis while tasks are in it: the workers are frozen for a
+// moment, so that some wait.
+func (f *chaosFaults) redisFlush(ctx context.Context) string {
+	var frozen sync.WaitGroup
+	for _, r := range f.c.roles {
+		if r.command == "work" {
+			frozen.Go(func() { r.pause(ctx, 1200*time.Millisecond) })
+		}
+	}
+	chaosWait(ctx, time.Second)
+	f.c.redis.FlushAll()
+	frozen.Wait()
+	return ""
+}
 
 func (f *chaosFaults) redisFailover(ctx context.Context) string {
 	f.c.redis.Kill()
@@ -429,6 +443,20 @@ func (f *chaosFaults) drain(context.Context) string {
 		f.c.note("drained", r.name, took.Round(time.Millisecond).String())
 	})
 	return r.name
+}
+
+// gone kills one process, and nobody starts it again for a while: others must
+// take over what it did, mailboxes included.
+func (f *chaosFaults) gone(ctx context.Context) string {
+	r := f.role()
+	d := f.between(3*time.Second, 5*time.Second, 10*time.Second, 30*time.Second)
+	f.c.watch.killed(ctx, r.name)
+	f.aside(func() {
+		if err := r.away(ctx, d); err != nil {
+			f.c.fail("start %s again: %v", r.name, err)
+		}
+	})
+	return fmt.Sprintf("%s for %s", r.name, d.Round(time.Millisecond))
 }
 
 // upgrade rolls the fleet over to the next version, one process after the other,

@@ -184,6 +184,17 @@ func (r *chaosRole) kill() error {
 	return r.run()
 }
 
+// away kills the process and starts it again only after a while.
+func (r *chaosRole) away(ctx context.Context, d time.Duration) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.expects = true
+	r.process.Kill()
+	r.kills++
+	chaosWait(ctx, d)
+	return r.run()
+}
+
 // drain asks the process to end, which it must within its time and with exit
 // code 0, and starts it again. bin, unless empty, is what runs from now on.
 func (r *chaosRole) drain(bin string) (took time.Duration, err error) {

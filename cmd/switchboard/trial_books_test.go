@@ -102,16 +102,10 @@ func (tr *trial) count() {
 	if tr.kills > 0 {
 		line += fmt.Sprintf("; %d kills -9%s with %d messages on their way, all settled %.1fs after the last", tr.kills, tr.killed(), tr.hit, tr.settled.Sub(tr.lastKill).Seconds())
 	}
-	if tr.tookOver > 0 {
-		line += fmt.Sprintf(", mail to a dead machine filed by another after %.1fs", tr.tookOver.Seconds())
-	}
-	if tr.flushes > 0 {
-		line += fmt.Sprintf("; %d FLUSHALLs lost %d tasks with %d messages open", tr.flushes, tr.flushed, tr.stranded)
-	}
 	if n := tr.swept(); n > 0 {
 		line += fmt.Sprintf("; the sweep queued %d again", n)
 	}
-	t.Logf("%s; slowest message %.1fs (%s); %.1fs in all; %s; seed %d", line, slowest.Seconds(), at, (tr.settled.Sub(tr.began) + tr.tookOver).Seconds(), tr.mailName, tr.seed)
+	t.Logf("%s; slowest message %.1fs (%s); %.1fs in all; %s; seed %d", line, slowest.Seconds(), at, tr.settled.Sub(tr.began).Seconds(), tr.mailName, tr.seed)
 	t.Logf("trial %s: %s", tr.name, audit)
 }
 

@@ -52,7 +52,6 @@ type trial struct {
 	post      []*trialMail
 	threads   int
 	calls     []*trialCall
-	late      int          // mails kept back by rounds
 	delivered int          // mails of post
 	asked     int          // calls of the round
 	called    atomic.Int64 // calls begun
@@ -60,12 +59,8 @@ type trial struct {
 	began    time.Time // the first mail or call
 	settled  time.Time
 	lastKill time.Time
-	tookOver time.Duration // from the death of a machine until another had read its mail
 	kills    int
 	hit      int64 // messages on their way at the kills, added up
-	flushes  int
-	flushed  int64 // tasks that were in Redis when it was emptied
-	stranded int64 // messages not settled then
 }
 
 // trialConfig is what the processes run on. Everything a deployment would leave
@@ -198,21 +193,17 @@ func (tr *trial) deliver(mails []*trialMail) {
 }
 
 // rounds sends the mails and the calls in n parts, one each hurtEvery, and lets
-// hurt do its damage while a part is on its way; before, when not nil, comes
-// before each part. It returns when every call was answered.
-func (tr *trial) rounds(n int, before, hurt func()) {
+// hurt do its damage while a part is on its way. It returns when every call was
+// answered.
+func (tr *trial) rounds(n int, hurt func()) {
 	tr.t.Helper()
 	tick := time.NewTicker(hurtEvery)
 	defer tick.Stop()
 	var calling sync.WaitGroup
 	defer calling.Wait()
-	post := tr.post[:len(tr.post)-tr.late]
 	for round := range n {
-		mails := post[len(post)*round/n : len(post)*(round+1)/n]
+		mails := tr.post[len(tr.post)*round/n : len(tr.post)*(round+1)/n]
 		calls := tr.calls[len(tr.calls)*round/n : len(tr.calls)*(round+1)/n]
-		if before != nil {
-			before()
-		}
 		calling.Go(func() { tr.callAll(calls) })
 		tr.deliver(mails)
 		tr.asked = len(calls)

@@ -4,16 +4,12 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"regexp"
 	"strconv"
 	"syscall"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"switchboard/workers/broker/program"
 )
@@ -82,68 +78,6 @@ func (tr *trial) kill(r *trialRole) {
 	tr.kills++
 	r.kills++
 	tr.run(r)
-}
-
-// takeOver lets the machine that reads the mailboxes die for good, with mail
-// coming in: another one must take over when the leases run out. It knows
-// nothing of the first but the books and the blobs.
-func (tr *trial) takeOver() {
-	tr.t.Helper()
-	if tr.late == 0 {
-		return
-	}
-	tr.start("listen-3", "listen", tr.in("other"))
-	for _, r := range tr.roles {
-		if r.data == tr.dir && r.command == "listen" {
-			r.process.Kill()
-		}
-	}
-	calm := tr.settled
-	gone := time.Now()
-	tr.deliver(tr.post[tr.delivered:])
-	tr.settle()
-	tr.tookOver, tr.settled = time.Since(gone), calm
-}
-
-// freeze stops the workers where they are.
-func (tr *trial) freeze() { tr.signalWorkers(syscall.SIGSTOP) }
-
-// flush empties Redis when all mail of the round is accepted and tasks wait
-// for the frozen workers, and thaws these.
-func (tr *trial) flush() {
-	tr.t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: tr.redis.Options.Addrs[0], Password: tr.redis.Options.Password, DisableIdentity: true})
-	defer client.Close()
-	var tasks, open int64
-	tr.await("tasks in the queue", func(ctx context.Context) error {
-		all, accepted, err := tr.ledger(ctx)
-		if err != nil {
-			return err
-		}
-		if open = accepted; all < int64(tr.delivered+len(trialPlaces)) {
-			return fmt.Errorf("%d of %d mails are accepted", all, tr.delivered)
-		}
-		if tasks, err = client.LLen(ctx, "asynq:{intake}:pending").Result(); err == nil && tasks == 0 {
-			err = errors.New("no task waits")
-		}
-		return err
-	})
-	tr.redis.FlushAll()
-	tr.signalWorkers(syscall.SIGCONT)
-	tr.flushes++
-	tr.flushed += tasks
-	tr.stranded += open
-}
-
-func (tr *trial) signalWorkers(s syscall.Signal) {
-	tr.t.Helper()
-	for _, r := range tr.roles {
-		if r.command == "work" {
-			if err := r.process.Signal(s); err != nil {
-				tr.t.Fatal(err)
-			}
-		}
-	}
 }
 
 // await is until, bounded, and ends the test.

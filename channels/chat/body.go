@@ -2,7 +2,6 @@ package chat
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -91,6 +90,10 @@ func parts(body []byte, boundary string, each func(*multipart.Part, []byte)) err
 // decodeBody reads JSON or a form by its content type; a body that begins like
 // JSON and claims to be nothing we know is JSON.
 func decodeBody(contentType string, body []byte, depth int) (*decoded, error) {
+	if contentType == "application/json" { // nearly always
+		v, err := decodeJSON(body, depth)
+		return &decoded{body: v}, err
+	}
 	kind, params, _ := mime.ParseMediaType(contentType)
 	trimmed := bytes.TrimLeft(body, " \t\r\n")
 	jsonish := len(trimmed) > 0 && strings.IndexByte("{[\"", trimmed[0]) >= 0
@@ -199,68 +202,4 @@ func lists(v any) any {
 		out[i] = e
 	}
 	return out
-}
-
-// decodeJSON reads one value, no deeper than allowed. Whole numbers stay whole;
-// what no number type holds stays text.
-func decodeJSON(body []byte, depth int) (any, error) {
-	if err := shallow(body, depth); err != nil {
-		return nil, err
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil {
-		return nil, broken("the body is not valid JSON")
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, broken("something follows the JSON")
-	}
-	return plainNumbers(v), nil
-}
-
-// shallow measures the nesting without building anything.
-func shallow(body []byte, limit int) error {
-	depth, inside := 0, false
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case inside && c == '\\':
-			i++
-		case c == '"':
-			inside = !inside
-		case inside:
-		case c == '{' || c == '[':
-			if depth++; depth > limit {
-				return &malformed{fmt.Sprintf("the JSON is nested deeper than %d", limit), refusedDeep}
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return nil
-}
-
-func plainNumbers(v any) any {
-	switch x := v.(type) {
-	case json.Number:
-		if n, err := strconv.Atoi(string(x)); err == nil {
-			return n
-		}
-		if !strings.ContainsAny(string(x), ".eE") {
-			return string(x) // an ID longer than 64 bits
-		}
-		if f, err := x.Float64(); err == nil {
-			return f
-		}
-		return string(x)
-	case []any:
-		for i := range x {
-			x[i] = plainNumbers(x[i])
-		}
-	case map[string]any:
-		for k := range x {
-			x[k] = plainNumbers(x[k])
-		}
-	}
-	return v
 }

@@ -117,6 +117,9 @@ func (s *settings) thread(d *desk.Draft, r *record, o origin, id string) {
 
 // small drops an address nobody needs that large.
 func small(v any) any {
+	if v == nil {
+		return nil
+	}
 	b, err := json.Marshal(v)
 	if err != nil || len(b) > 8<<10 {
 		return nil

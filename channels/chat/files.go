@@ -122,6 +122,9 @@ func unbase64(s string) ([]byte, error) {
 // collect keeps the files of a message as blobs. What cannot be had is said in
 // words; an error is of our own blobs.
 func (a *adapter) collect(ctx context.Context, files []fileRef) (out []desk.Attachment, damage []string, err error) {
+	if len(files) == 0 {
+		return nil, nil, nil
+	}
 	soon, cancel := context.WithTimeout(ctx, a.settings.Attachments.Timeout)
 	defer cancel()
 	for i, f := range files {

@@ -38,8 +38,14 @@ type env struct {
 // program is a compiled expression, safe for concurrent use. Nil gives nil.
 type program struct {
 	source string
+	place  *place // what the expression is, when it is that simple
 	code   *vm.Program
+	asks   asks
 }
+
+// asks says what of a request an expression wants to see that has to be made
+// for it.
+type asks struct{ headers, query bool }
 
 // builtins are the functions of the language that stay; any, all, none, filter
 // and map take a predicate, and not one inside another.
@@ -76,7 +82,7 @@ func compileExpr(src string) (p *program, err error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	return &program{src, code}, nil
+	return &program{source: src, place: placeOf(tree.Node), code: code, asks: g.asks}, nil
 }
 
 func options() []expr.Option {
@@ -106,6 +112,9 @@ func (p *program) run(e *env) (out any, err error) {
 	if p == nil {
 		return nil, nil
 	}
+	if p.place != nil {
+		return p.place.in(e), nil
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			out, err = nil, fmt.Errorf("cannot be evaluated: %v", r)
@@ -125,6 +134,7 @@ func (p *program) run(e *env) (out any, err error) {
 type guardian struct {
 	source file.Source
 	sums   int
+	asks   asks
 	err    error
 }
 
@@ -150,6 +160,8 @@ func (g *guardian) visit(node ast.Node, loop bool) {
 		if n.Value == "$env" || loop {
 			g.refuse(n, "%s is not available here", n.Value)
 		}
+		g.asks.headers = g.asks.headers || n.Value == "headers"
+		g.asks.query = g.asks.query || n.Value == "query"
 	case *ast.UnaryNode:
 		all(n.Node)
 	case *ast.ChainNode:

@@ -52,7 +52,7 @@ func (a *adapter) take(w http.ResponseWriter, r *http.Request) {
 	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(bodyWithin)) // not every writer can
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.BodyBytes))
+	body, err := readAll(http.MaxBytesReader(w, r.Body, s.BodyBytes), r.ContentLength)
 	_ = control.SetReadDeadline(time.Time{})
 	var big *http.MaxBytesError
 	switch {
@@ -87,6 +87,19 @@ func (a *adapter) take(w http.ResponseWriter, r *http.Request) {
 	a.submit(w, r.Context(), body, found)
 }
 
+// readAhead is how much of a body is made room for on the word of its length.
+const readAhead = 64 << 10
+
+// readAll reads a body whose length the other side may have said.
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	if length < 0 || length > readAhead {
+		return io.ReadAll(r)
+	}
+	body := bytes.NewBuffer(make([]byte, 0, length+bytes.MinRead))
+	_, err := body.ReadFrom(r)
+	return body.Bytes(), err
+}
+
 // read decodes a verified request and finds the messages in it.
 func (s *settings) read(in *request) ([]record, any, error) {
 	d, err := decodeBody(in.header.Get("Content-Type"), in.body, s.Depth)
@@ -97,11 +110,15 @@ func (s *settings) read(in *request) ([]record, any, error) {
 		s.preset.prepare(d)
 	}
 	e := &env{Body: d.body, Headers: map[string]string{}, Query: map[string]string{}}
-	for k := range in.header {
-		e.Headers[strings.ToLower(k)] = in.header.Get(k)
+	if s.Mapping.asks.headers {
+		for k := range in.header {
+			e.Headers[strings.ToLower(k)] = in.header.Get(k)
+		}
 	}
-	for k := range in.query {
-		e.Query[k] = in.query.Get(k)
+	if s.Mapping.asks.query {
+		for k := range in.query {
+			e.Query[k] = in.query.Get(k)
+		}
 	}
 	for _, u := range d.uploads {
 		e.Files = append(e.Files, map[string]any{"field": u.field, "name": u.name, "contentType": u.contentType, "contentId": u.id, "size": len(u.bytes), "bytes": u.bytes})

@@ -44,6 +44,7 @@ type mapping struct {
 
 	each     *way
 	programs map[string]*program
+	asks     asks // of all of them
 }
 
 // record is what a mapping found.
@@ -97,6 +98,9 @@ func (m *mapping) compile() error {
 			errs = append(errs, desk.Invalidf("mapping."+key, "%v", err))
 		}
 		m.programs[key] = p
+		if p != nil {
+			m.asks.headers, m.asks.query = m.asks.headers || p.asks.headers, m.asks.query || p.asks.query
+		}
 	}
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	var err error
@@ -161,7 +165,11 @@ func (m *mapping) find(e *env, limit, depth int) ([]record, error) {
 func (m *mapping) one(e *env) (*record, *missing) {
 	r, bad := &record{}, &missing{}
 	run := func(key string) any {
-		v, err := m.programs[key].run(e)
+		p := m.programs[key]
+		if p == nil {
+			return nil
+		}
+		v, err := p.run(e)
 		if err != nil {
 			bad.fields = append(bad.fields, key+": "+err.Error())
 		}
@@ -188,10 +196,13 @@ func (m *mapping) one(e *env) (*record, *missing) {
 	if r.Ignore != "" && len(bad.fields) == 0 {
 		return r, nil
 	}
-	for key, into := range map[string]*string{"id": &r.ID, "thread": &r.Thread, "from": &r.From, "fromName": &r.FromName,
-		"to": &r.To, "email": &r.Email, "phone": &r.Phone, "language": &r.Language, "subject": &r.Subject, "text": &r.Text,
-		"html": &r.HTML, "act": &r.Act, "target": &r.Target, "mail": &r.Mail, "references": &r.References} {
-		text(key, into)
+	for _, field := range [...]struct {
+		key  string
+		into *string
+	}{{"id", &r.ID}, {"thread", &r.Thread}, {"from", &r.From}, {"fromName", &r.FromName},
+		{"to", &r.To}, {"email", &r.Email}, {"phone", &r.Phone}, {"language", &r.Language}, {"subject", &r.Subject}, {"text", &r.Text},
+		{"html", &r.HTML}, {"act", &r.Act}, {"target", &r.Target}, {"mail", &r.Mail}, {"references", &r.References}} {
+		text(field.key, field.into)
 	}
 	if v := run("sentAt"); v != nil && v != "" {
 		var err error

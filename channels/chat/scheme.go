@@ -46,7 +46,7 @@ func standardWebhooks(s *signature, secret string, now time.Time, r *request) er
 	if err != nil {
 		return errSigned
 	}
-	want := sum("sha256", string(key), id, ".", stamp, ".", string(r.body))
+	want := sumOf("sha256", string(key), r.body, id, ".", stamp, ".")
 	for one := range strings.FieldsSeq(list) {
 		if version, value, ok := strings.Cut(one, ","); ok && version == "v1" && sameBase64(value, want) == nil {
 			return nil
@@ -61,7 +61,7 @@ func simpleHMAC(s *signature, secret string, _ time.Time, r *request) error {
 	if !ok {
 		return errUnsigned
 	}
-	want := sum(s.Algorithm, secret, string(r.body))
+	want := sumOf(s.Algorithm, secret, r.body)
 	if s.Encoding == "base64" {
 		return sameBase64(got, want)
 	}
@@ -74,7 +74,7 @@ func hub(_ *signature, secret string, _ time.Time, r *request) error {
 	if !ok {
 		return errUnsigned
 	}
-	return sameHex(got, sum("sha256", secret, string(r.body)))
+	return sameHex(got, sumOf("sha256", secret, r.body))
 }
 
 // intercomHub is X-Hub-Signature with SHA-1.
@@ -83,7 +83,7 @@ func intercomHub(_ *signature, secret string, _ time.Time, r *request) error {
 	if !ok {
 		return errUnsigned
 	}
-	return sameHex(got, sum("sha1", secret, string(r.body)))
+	return sameHex(got, sumOf("sha1", secret, r.body))
 }
 
 // slackV0 is what Slack does ("Verifying requests from Slack").
@@ -96,7 +96,7 @@ func slackV0(s *signature, secret string, now time.Time, r *request) error {
 	if err := s.fresh(now, stamp); err != nil {
 		return err
 	}
-	return sameHex(got, sum("sha256", secret, "v0:", stamp, ":", string(r.body)))
+	return sameHex(got, sumOf("sha256", secret, r.body, "v0:", stamp, ":"))
 }
 
 // crispSign is the HMAC of "[timestamp;body]".

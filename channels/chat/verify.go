@@ -192,12 +192,31 @@ func (s *signature) fresh(now time.Time, stamp string) error {
 }
 
 func sum(algorithm, secret string, parts ...string) []byte {
-	make := map[string]func() hash.Hash{"": sha256.New, "sha256": sha256.New, "sha1": sha1.New, "sha512": sha512.New}[algorithm]
-	mac := hmac.New(make, []byte(secret))
+	mac := keyed(algorithm, secret)
 	for _, p := range parts {
 		mac.Write([]byte(p))
 	}
 	return mac.Sum(nil)
+}
+
+// sumOf is the sum over a body and the short parts before it.
+func sumOf(algorithm, secret string, body []byte, before ...string) []byte {
+	mac := keyed(algorithm, secret)
+	for _, p := range before {
+		mac.Write([]byte(p))
+	}
+	mac.Write(body)
+	return mac.Sum(nil)
+}
+
+func keyed(algorithm, secret string) hash.Hash {
+	switch algorithm {
+	case "sha1":
+		return hmac.New(sha1.New, []byte(secret))
+	case "sha512":
+		return hmac.New(sha512.New, []byte(secret))
+	}
+	return hmac.New(sha256.New, []byte(secret))
 }
 
 // same compares in constant time.

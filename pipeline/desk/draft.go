@@ -3,6 +3,7 @@ package desk
 import (
 	"cmp"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"log/slog"
@@ -192,15 +193,15 @@ func (d *Draft) LogValue() slog.Value {
 // Fingerprint digests the parts of a message that say who, when and what: hex
 // SHA-256 over the parts with their lengths, so that no two lists collide.
 func Fingerprint(parts ...string) string {
-	h := sha256.New()
-	var n [8]byte
+	size := 0
 	for _, p := range parts {
-		l := len(p)
-		for i := range n {
-			n[i] = byte(l >> (8 * i))
-		}
-		h.Write(n[:])
-		h.Write([]byte(p))
+		size += 8 + len(p)
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	all := make([]byte, 0, size)
+	for _, p := range parts {
+		all = binary.LittleEndian.AppendUint64(all, uint64(len(p)))
+		all = append(all, p...)
+	}
+	sum := sha256.Sum256(all)
+	return hex.EncodeToString(sum[:])
 }

@@ -57,7 +57,6 @@ var chaosDeck = []chaosFault{
 type chaosFaults struct {
 	c      *chaos
 	random *rand.Rand
-	dealt  bool // once
 	short  bool // the run is: faults last a second or two
 	beside sync.WaitGroup
 
@@ -71,37 +70,31 @@ func (c *chaos) newFaults() *chaosFaults {
 	return &chaosFaults{c: c, random: rand.New(rand.NewPCG(c.plan.seed, 3)), short: c.plan.lasts < 5*time.Minute}
 }
 
-// run deals every kind in random order, again and again, until ctx is done, and
-// upgrades the fleet halfway.
+// run deals every kind in random order, again and again, until the plan's time is
+// up and each came at least once, and upgrades the fleet halfway.
 func (f *chaosFaults) run(ctx context.Context) {
-	var deck []chaosFault
-	half := time.Now().Add(f.c.plan.lasts / 2)
-	for ctx.Err() == nil {
-		if !f.upgraded && time.Now().After(half) {
-			f.upgraded = true
-			f.one(ctx, chaosFault{"upgrade", (*chaosFaults).upgrade, false})
-			continue
+	half, end := time.Now().Add(f.c.plan.lasts/2), time.Now().Add(f.c.plan.lasts)
+	for round := 0; ctx.Err() == nil; round++ {
+		if round > 0 && !f.short { // a time with nothing but kills
+			f.beside.Wait()
+			chaosWait(ctx, 20*time.Second)
 		}
-		if len(deck) == 0 {
-			if !f.short && f.dealt { // a time with nothing but kills
+		for _, n := range f.random.Perm(len(chaosDeck)) {
+			over := round > 0 && time.Now().After(end)
+			if over && f.upgraded {
 				f.beside.Wait()
-				chaosWait(ctx, 20*time.Second)
+				return
 			}
-			f.dealt = true
-			for _, n := range f.random.Perm(len(chaosDeck)) {
-				if !chaosDeck[n].root || f.c.small {
-					deck = append(deck, chaosDeck[n])
-				}
+			if !f.upgraded && time.Now().After(half) {
+				f.upgraded = true
+				f.one(ctx, chaosFault{"upgrade", (*chaosFaults).upgrade, false})
+			}
+			if !chaosDeck[n].root || f.c.small {
+				f.one(ctx, chaosDeck[n])
+				chaosWait(ctx, f.between(200*time.Millisecond, 500*time.Millisecond, time.Second, 6*time.Second))
 			}
 		}
-		f.one(ctx, deck[0])
-		deck = deck[1:]
-		chaosWait(ctx, f.between(200*time.Millisecond, 500*time.Millisecond, time.Second, 6*time.Second))
 	}
-	if !f.upgraded {
-		f.one(context.WithoutCancel(ctx), chaosFault{"upgrade", (*chaosFaults).upgrade, false})
-	}
-	f.beside.Wait()
 }
 
 func (f *chaosFaults) one(ctx context.Context, x chaosFault) {

@@ -90,7 +90,7 @@ database: { url: "${CHAOS_DATABASE}", maxConns: 8 }
 redis: { url: "${CHAOS_REDIS}" }
 blobs: { dir: %[1]q }
 limits: { requestsPerKey: { rate: 500, burst: 1000 } }
-delivery: { sendTimeout: 10s, firstRetry: 1s, mostRetry: 10s }
+delivery: { sendTimeout: 10s, firstRetry: 1s, mostRetry: 10s, sweepAgain: 15s }
 
 agents:
   - { id: ada, name: Ada, email: ada@desk.example }

@@ -46,7 +46,7 @@ func TestChaos(t *testing.T) {
 
 func readChaosPlan(t *testing.T) chaosPlan {
 	t.Helper()
-	p := chaosPlan{seed: uint64(time.Now().UnixNano() % 1e6), lasts: 75 * time.Second, rate: 15, quiet: 3 * time.Minute}
+	p := chaosPlan{seed: uint64(time.Now().UnixNano() % 1e6), lasts: 60 * time.Second, rate: 15, quiet: 3 * time.Minute}
 	var err error
 	read := func(name string, into func(string) error) {
 		if text := os.Getenv("SWITCHBOARD_CHAOS" + name); text != "" {
@@ -76,7 +76,7 @@ func (c *chaos) run() {
 	c.watch = &chaosWatch{c: c, faults: faults, open: map[string]bool{}}
 	life, end := context.WithCancel(t.Context())
 	c.life = life
-	ctx, cancel := context.WithTimeout(life, c.plan.lasts)
+	ctx, cancel := context.WithCancel(life)
 	defer cancel()
 	watching, stopWatching := context.WithCancel(life)
 	defer stopWatching()
@@ -93,6 +93,7 @@ func (c *chaos) run() {
 	others.Go(func() { faults.kills(ctx) })
 	watcher.Go(func() { c.watch.run(watching) })
 	faults.run(ctx)
+	cancel()
 	others.Wait()
 
 	// Peace.

@@ -36,6 +36,7 @@ type Intake struct {
 	bulk      *group[*desk.Filing, desk.FilingResult] // filings of flooded sources: nobody stands behind them
 	hold      *hold
 	pressure  *Pressure
+	journal   *Journal
 }
 
 // Parts are what an Intake is made of.
@@ -46,6 +47,7 @@ type Parts struct {
 	Line     *pipeline.Line
 	Dispatch *Dispatch // nil: nothing is queued, sweeps and FileNow do the work
 	Pressure *Pressure // nil: no source is ever too much
+	Journal  *Journal  // nil: Redis outlives this process and knows what it had in hand
 	Heard    Heard     // nil: nobody asks after canaries
 	Metrics  *Metrics
 	Tracer   trace.Tracer // nil: nothing is traced
@@ -58,7 +60,7 @@ type Parts struct {
 func NewIntake(p Parts) *Intake {
 	i := &Intake{books: p.Books, view: p.View, policy: p.Policy, line: p.Line, dispatch: p.Dispatch, heard: p.Heard,
 		metrics: p.Metrics, now: p.Now, log: p.Log, set: p.Settings,
-		hold: &hold{set: p.Settings}, pressure: p.Pressure}
+		hold: &hold{set: p.Settings}, pressure: p.Pressure, journal: p.Journal}
 	i.tracing = newTracing(p.Tracer)
 	i.clocked = clocked(p.Line, p.Metrics)
 	i.accepting = newGroup(1, i.set.LedgerGroup, i.set.Pending, i.set.LedgerWait, i.acceptGroup)

@@ -2,10 +2,12 @@ package workers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,11 +28,12 @@ const (
 	childRedis    = "SWITCHBOARD_TEST_WORKER_REDIS"    // address
 	childPassword = "SWITCHBOARD_TEST_WORKER_PASSWORD" // of Redis
 	childHolds    = "SWITCHBOARD_TEST_WORKER_HOLDS"    // messages with this subject are held for ever
+	childFolder   = "SWITCHBOARD_TEST_WORKER_FOLDER"   // where an embedded house is, instead of the first three
 	childAttempts = 3
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childDatabase) != "" {
+	if os.Getenv(childDatabase) != "" || os.Getenv(childFolder) != "" {
 		if err := childWorker(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -46,12 +49,17 @@ func childWorker() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stdout, nil))
-	s, err := store.Open(ctx, store.Options{URL: os.Getenv(childDatabase)})
+	folder := os.Getenv(childFolder)
+	url, redis := os.Getenv(childDatabase), broker.Options{Mode: broker.Single, Addrs: []string{os.Getenv(childRedis)}, Password: os.Getenv(childPassword)}
+	if folder != "" {
+		url, redis = "sqlite:"+filepath.Join(folder, "books.db"), broker.Options{Mode: broker.Embedded, Dir: folder}
+	}
+	s, err := store.Open(ctx, store.Options{URL: url})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	b, err := broker.Open(ctx, broker.Options{Mode: broker.Single, Addrs: []string{os.Getenv(childRedis)}, Password: os.Getenv(childPassword)}, log)
+	b, err := broker.Open(ctx, redis, log)
 	if err != nil {
 		return err
 	}
@@ -78,11 +86,24 @@ func childWorker() error {
 		}
 		return nil
 	}}
+	var j *Journal
+	if folder != "" {
+		if j, err = OpenJournal(filepath.Join(folder, "in-hand"), time.Now, log); err != nil {
+			return err
+		}
+		defer j.Close()
+	}
 	p := NewPressure(s, nil, nil, time.Now, log, set)
 	i := NewIntake(Parts{Books: s, Policy: policy, Line: &pipeline.Line{Stages: append([]pipeline.Stage{trap}, pipeline.Standard()...)},
-		Dispatch: d, Pressure: p, Now: time.Now, Log: log, Settings: set,
+		Dispatch: d, Pressure: p, Journal: j, Now: time.Now, Log: log, Settings: set,
 		View: func(ctx context.Context, ds []*desk.Draft) (pipeline.Books, error) { return s.View(ctx, ds) }})
 	defer i.Stop()
 	go p.Run(ctx)
-	return NewServer(i, b.AsynqOpt(), s, time.Now, log, set).Run(ctx)
+	srv := NewServer(i, b.AsynqOpt(), s, time.Now, log, set)
+	if b.Own() {
+		if err := errors.Join(srv.Resume(ctx), srv.Requeue(ctx)); err != nil {
+			return err
+		}
+	}
+	return srv.Run(ctx)
 }

@@ -29,7 +29,16 @@ const retryAfter = 100 * time.Millisecond
 // settled are passed over, so a task may be run any number of times. An error
 // means the books did not answer: run it again.
 func (i *Intake) Process(ctx context.Context, ids []desk.ReceiptID) error {
-	rs, err := i.books.Receipts(ctx, ids)
+	return i.run(ctx, task{Receipts: i.journal.others(ids)})
+}
+
+// run is Process of a task, which is in the journal meanwhile.
+func (i *Intake) run(ctx context.Context, t task) error {
+	if len(t.Receipts) == 0 {
+		return nil
+	}
+	defer i.journal.took(t)()
+	rs, err := i.books.Receipts(ctx, t.Receipts)
 	if err != nil {
 		return fmt.Errorf("workers: read receipts: %w", err)
 	}

@@ -223,6 +223,19 @@ func (s *Server) tick(ctx context.Context, j Job) {
 	}
 }
 
+// Resume takes up what the process before had in hand when it died, as the journal
+// of the intake tells it: for a house whose Redis died too. Call it before
+// Requeue, which would make all of it equal.
+func (s *Server) Resume(ctx context.Context) error {
+	for _, n := range s.intake.journal.before() {
+		if err := s.recovered(ctx, *n.Task, n.Begun); err != nil {
+			return fmt.Errorf("workers: resume: %w", err)
+		}
+	}
+	s.intake.journal.resumed()
+	return nil
+}
+
 // Requeue queues everything accepted, and every answer that waits, at once: for
 // a start on an empty queue.
 func (s *Server) Requeue(ctx context.Context) error {

@@ -14,7 +14,7 @@ import (
 // with few others beside them, and when a worker dies of them again, one by one,
 // with the attempt counted in the ledger before it is made: what ends its worker
 // each time is marked failed after Settings.Attempts, alone, and its neighbours
-// are filed.
+// are filed. Where Redis dies with its process, [Journal] remembers for it.
 type suspects struct {
 	intake *Intake
 	books  SuspectBooks
@@ -42,9 +42,17 @@ func newSuspects(intake *Intake, books SuspectBooks) *suspects {
 
 // process runs a task of suspects. begin is called when its turn has come.
 func (s *suspects) process(ctx context.Context, t task, begin func()) error {
+	err := s.try(ctx, t, begin)
+	if err == nil {
+		s.intake.journal.freed(t)
+	}
+	return err
+}
+
+func (s *suspects) try(ctx context.Context, t task, begin func()) error {
 	if t.Deaths == 1 {
 		begin()
-		return s.intake.Process(ctx, t.Receipts)
+		return s.intake.run(ctx, t)
 	}
 	select {
 	case s.alone <- struct{}{}:
@@ -54,15 +62,15 @@ func (s *suspects) process(ctx context.Context, t task, begin func()) error {
 	defer func() { <-s.alone }()
 	begin()
 	for _, id := range t.Receipts {
-		if err := s.one(ctx, id); err != nil {
+		if err := s.one(ctx, id, t.Deaths); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// one makes one attempt on one receipt.
-func (s *suspects) one(ctx context.Context, id desk.ReceiptID) error {
+// one makes one attempt on one receipt that had so many deaths.
+func (s *suspects) one(ctx context.Context, id desk.ReceiptID, deaths int) error {
 	most := s.intake.set.Attempts
 	reason := fmt.Sprintf("isolated: each of %d attempts to file it ended the worker", most)
 	open, ended, err := s.books.Attempt(ctx, []desk.ReceiptID{id}, most, reason, s.intake.now())
@@ -75,7 +83,7 @@ func (s *suspects) one(ctx context.Context, id desk.ReceiptID) error {
 	if len(open) == 0 {
 		return nil
 	}
-	if err := s.intake.Process(ctx, open); err != nil {
+	if err := s.intake.run(ctx, task{Receipts: open, Deaths: deaths}); err != nil {
 		return err
 	}
 	return s.books.Survived(ctx, open)
@@ -98,7 +106,8 @@ func (i *Intake) isolated(ctx context.Context, ids []desk.ReceiptID, reason stri
 // is run here.
 func (i *Intake) requeue(ctx context.Context, t task) error {
 	if i.dispatch == nil {
-		return i.Process(ctx, t.Receipts)
+		return i.run(ctx, t)
 	}
+	i.journal.waits(t)
 	return i.dispatch.enqueue(ctx, suspect, 0, t)
 }

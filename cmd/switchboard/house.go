@@ -75,6 +75,7 @@ type house struct {
 	dispatch *workers.Dispatch
 	pressure *workers.Pressure
 	intake   *workers.Intake
+	journal  *workers.Journal // nil: the queue is not ours alone
 	registry *prometheus.Registry
 	metrics  *workers.Metrics
 	reloads  *prometheus.CounterVec // by result
@@ -192,9 +193,14 @@ func (h *house) open(ctx context.Context) error {
 	h.client = asynq.NewClient(h.broker.AsynqOpt())
 	h.dispatch = workers.NewDispatch(h.client, h.metrics, h.now, h.log, h.settings)
 	h.pressure = workers.NewPressure(h.store, h.class, h.metrics, h.now, h.log, h.settings)
+	if h.broker.Own() {
+		if h.journal, err = workers.OpenJournal(filepath.Join(h.place.Data, "in-hand"), h.now, h.log); err != nil {
+			return err
+		}
+	}
 	h.intake = workers.NewIntake(workers.Parts{
 		Books: h.store, View: h.view, Policy: h.policy, Line: &pipeline.Line{Stages: stages(h.secret)}, Heard: h.store,
-		Dispatch: h.dispatch, Pressure: h.pressure, Metrics: h.metrics, Tracer: h.traces.api(), Now: h.now, Log: h.log, Settings: h.settings,
+		Dispatch: h.dispatch, Pressure: h.pressure, Journal: h.journal, Metrics: h.metrics, Tracer: h.traces.api(), Now: h.now, Log: h.log, Settings: h.settings,
 	})
 	h.watchman.start()
 	h.feel()
@@ -217,6 +223,7 @@ func (h *house) close() {
 	if h.dispatch != nil {
 		h.dispatch.Stop()
 	}
+	h.journal.Close()
 	if h.client != nil {
 		h.client.Close()
 	}

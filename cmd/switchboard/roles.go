@@ -196,6 +196,9 @@ func (h *house) runWorkers(ctx context.Context) error {
 	}))
 	srv.Also(h.retention())
 	if h.broker.Own() {
+		if err := srv.Resume(ctx); err != nil {
+			return err
+		}
 		if err := srv.Requeue(ctx); err != nil {
 			h.log.Warn("could not queue what was accepted before; the sweep will", "error", err)
 		}

@@ -72,7 +72,7 @@ type Limits struct {
 	HeaderBytes  int64 // header of a mail
 	Parts, Depth int   // MIME parts of a mail, and parts inside each other
 	Attachments  int   // files of one message
-	KeepBytes    int64 // a raw request up to this goes with its draft ([desk.Draft.Kept]), not into a blob
+	KeepBytes    int64 // a raw request, mail or part up to this goes with its draft ([desk.Draft.Kept]), not into a blob
 }
 
 // Adapter is the running code of one source.

@@ -76,9 +76,9 @@ type Redis struct {
 // Blobs is where raw messages and attachments lie.
 type Blobs struct {
 	Dir string `yaml:"dir"` // empty: in the data folder
-	// KeepBytes is the size up to which the raw request of a webhook is kept in the
-	// database, in the transaction that accepts it: a file of its own costs three
-	// flushes of the disk.
+	// KeepBytes is the size up to which a raw request, a mail or a part of one is
+	// kept in the database, in the transaction that accepts it: a file of its own
+	// costs three flushes of the disk.
 	KeepBytes Size `yaml:"keepBytes" max:"1MB"`
 }
 

@@ -11,11 +11,12 @@ import (
 	"switchboard/pipeline/desk"
 )
 
-// keptRow is a small raw request, named by its SHA-256. It is written with the
+// keptRow is a small raw request, mail or part of one, named by its SHA-256. It is written with the
 // ledger row that needs it: no flush of its own, and never one without the other.
 type keptRow struct {
 	Digest []byte `gorm:"primaryKey"`
 	Bytes  []byte
+	At     int64 // when a receipt last brought them, microseconds since 1970
 }
 
 func (keptRow) TableName() string { return "kept" }
@@ -32,16 +33,18 @@ func keptRows(rs []desk.Receipt) ([]keptRow, error) {
 			if err != nil {
 				return nil, desk.Permanent(err)
 			}
-			rows = append(rows, keptRow{digest, k.Bytes})
+			rows = append(rows, keptRow{digest, k.Bytes, rs[i].AcceptedAt.UnixMicro()})
 		}
 	}
 	slices.SortFunc(rows, func(a, b keptRow) int { return bytes.Compare(a.Digest, b.Digest) })
 	return slices.CompactFunc(rows, func(a, b keptRow) bool { return bytes.Equal(a.Digest, b.Digest) }), nil
 }
 
-// lockKept leaves what is there as it is and locks it, so that nobody takes it
-// away before the receipt that needs it is written.
-const lockKept = "ON CONFLICT (digest) DO UPDATE SET digest = excluded.digest"
+// lockKept locks what is there, so that nobody takes it away before the receipt
+// that needs it is written, and makes it young, so that nobody does afterwards. A
+// picture that comes with every mail of somebody is written again only once a
+// minute.
+const lockKept = "ON CONFLICT (digest) DO UPDATE SET at = excluded.at WHERE kept.at < excluded.at - 60000000"
 
 // keep writes what the receipts bring along. What is there already stays.
 func (s *Store) keep(tx *gorm.DB, rs []desk.Receipt) error {

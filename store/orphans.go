@@ -24,7 +24,7 @@ type OrphanOptions struct {
 // Orphans finds bytes that no row refers to: left by a process that died between
 // its upload and its ledger row, or by retention. It reads the references of all
 // rows, in pages by key and with pauses, sorts them outside memory, and compares
-// them with what is there. Small requests kept in the books are taken away here;
+// them with what is there. Small bytes kept in the books are taken away here;
 // for each blob remove is called, which must look once more that it was not put
 // again since. It returns how many there were.
 //
@@ -75,7 +75,7 @@ func (a *auditor) orphans(o OrphanOptions, remove func(desk.BlobRef, time.Time) 
 	if err != nil {
 		return 0, 0, err
 	}
-	sweep := &keptSweep{a: a, began: o.Began}
+	sweep := &keptSweep{a: a, began: o.Began, before: o.Began.Add(-max(o.Grace, keptMargin))}
 	ref, more, err := next()
 	advance := func(key []byte) error { // nil: to the end
 		for more && err == nil && (key == nil || bytes.Compare(ref.key[:], key) < 0) {
@@ -119,6 +119,7 @@ const keptMargin = 10 * time.Minute
 type keptSweep struct {
 	a      *auditor
 	began  time.Time
+	before time.Time // what was brought later is left alone
 	page   []keptRow
 	after  []byte
 	ended  bool
@@ -165,9 +166,11 @@ func (k *keptSweep) used(digest []byte) error {
 	}
 }
 
-// take deletes kept requests unless a receipt that came in since the walk began
-// refers to them. They are locked first: who accepts such a request at this moment
-// locks it too ([Store.keep]), and so either is seen here or writes it anew.
+// take deletes kept bytes unless a receipt has brought them since, which makes
+// them young, or, accepted by the version before this one, which does not, a
+// receipt that came in since the walk began names them as its raw request. They
+// are locked first: who accepts such bytes at this moment locks them too
+// ([Store.keep]), and so either is seen here or writes them anew.
 func (k *keptSweep) take(rows []keptRow) error {
 	if len(rows) == 0 {
 		return nil
@@ -180,7 +183,7 @@ func (k *keptSweep) take(rows []keptRow) error {
 			digests[i] = r.Digest
 		}
 		var locked []keptRow
-		if err := s.forUpdate(tx).Select("digest").Where("digest IN ?", digests).Order("digest").Find(&locked).Error; err != nil {
+		if err := s.forUpdate(tx).Select("digest").Where("digest IN ? AND at < ?", digests, k.before.UnixMicro()).Order("digest").Find(&locked).Error; err != nil {
 			return err
 		}
 		texts := make([]string, len(locked))

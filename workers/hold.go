@@ -74,7 +74,7 @@ func (h *hold) now() (messages int, bytes int64) {
 }
 
 // weigh is about how many bytes a draft takes in memory while it is written: its
-// words, and again as the row that is made of it.
+// words and the bytes it brings, and again as the rows that are made of them.
 func weigh(d *desk.Draft) int64 {
 	n := len(d.Text) + len(d.Subject)
 	for k, v := range d.Headers {
@@ -82,6 +82,9 @@ func weigh(d *desk.Draft) int64 {
 	}
 	for _, a := range d.Attachments {
 		n += 256 + len(a.Name)
+	}
+	for _, k := range d.Kept {
+		n += len(k.Bytes)
 	}
 	return 2048 + 2*int64(n)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -52,8 +53,9 @@ func (f *folder) draft(ctx context.Context, m *mail) (*desk.Draft, error) {
 	if m.data == nil && m.raw.IsZero() && m.instead != "" {
 		return f.note(m, now), nil
 	}
+	k := f.a.parser.keeper()
 	if m.raw.IsZero() {
-		raw, err := f.a.Blobs.Put(ctx, bytes.NewReader(m.data))
+		raw, err := k.whole(ctx, m.data)
 		if err != nil {
 			return nil, fmt.Errorf("keep the raw mail: %w", err)
 		}
@@ -62,7 +64,7 @@ func (f *folder) draft(ctx context.Context, m *mail) (*desk.Draft, error) {
 	var d *desk.Draft
 	var err error
 	if m.data != nil {
-		d, err = f.a.parser.draft(ctx, bytes.NewReader(m.data), m.raw, m.at, m.damage)
+		d, err = f.a.parser.draft(ctx, bytes.NewReader(m.data), m.raw, k, m.at, m.damage)
 	} else {
 		d, err = f.a.parser.stored(ctx, m.raw, m.at, m.damage)
 	}
@@ -159,6 +161,7 @@ func bare(d *desk.Draft, why error) *desk.Draft {
 	}
 	if !d.Raw.IsZero() {
 		b.Attachments = []desk.Attachment{{Name: "original.eml", ContentType: "message/rfc822", Blob: d.Raw}}
+		b.Kept = (&keeper{kept: slices.Clone(d.Kept)}).of(b)
 	}
 	return b
 }

@@ -97,7 +97,7 @@ func open(c channels.Config) (*adapter, error) {
 	return &adapter{Config: c, settings: s, pace: defaultPace(), reading: newProgress(s.Folders, c.Now()),
 		parser: parser{source: c.Source, secret: c.Secret, blobs: c.Blobs, limits: letter.Limits{
 			Depth: c.Limits.Depth, Parts: c.Limits.Parts, HeaderBytes: c.Limits.HeaderBytes, TextBytes: c.Limits.TextBytes,
-			PartBytes: s.MaxMessageBytes}, attachments: c.Limits.Attachments}}, nil
+			PartBytes: s.MaxMessageBytes}, attachments: c.Limits.Attachments, keepBytes: c.Limits.KeepBytes}}, nil
 }
 
 // lease is the name under which the source is held.

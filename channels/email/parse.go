@@ -46,8 +46,11 @@ type parser struct {
 	blobs  channels.Blobs
 	limits letter.Limits
 
-	attachments int // the most files of a draft; 0: all
+	attachments int   // the most files of a draft; 0: all
+	keepBytes   int64 // what is no larger goes with the draft, not into a blob
 }
+
+func (p parser) keeper() *keeper { return &keeper{blobs: p.blobs, most: p.keepBytes} }
 
 // stored makes the draft of a mail that is a blob already. A zero time is
 // replaced by what the mail's topmost Received field says.
@@ -57,16 +60,17 @@ func (p parser) stored(ctx context.Context, raw desk.BlobRef, at time.Time, dama
 		return nil, fmt.Errorf("email: open the raw mail: %w", err)
 	}
 	defer r.Close()
-	return p.draft(ctx, r, raw, at, damage)
+	return p.draft(ctx, r, raw, p.keeper(), at, damage)
 }
 
-// draft makes the draft of the mail whose bytes are r and whose blob is raw.
-func (p parser) draft(ctx context.Context, r io.Reader, raw desk.BlobRef, at time.Time, damage []string) (*desk.Draft, error) {
+// draft makes the draft of the mail whose bytes are r and whose blob is raw. What
+// k kept goes with it.
+func (p parser) draft(ctx context.Context, r io.Reader, raw desk.BlobRef, k *keeper, at time.Time, damage []string) (*desk.Draft, error) {
 	in := &reading{r: r}
 	o := origin{source: p.source, secret: p.secret, raw: raw, blobs: map[string]desk.BlobRef{}, damage: damage}
 	var putErr error
 	put := func(ctx context.Context, _, _ string, part io.Reader) (string, int64, error) {
-		ref, err := p.blobs.Put(ctx, part)
+		ref, err := k.read(ctx, part)
 		if err != nil {
 			putErr = err
 			return "", 0, err
@@ -99,6 +103,7 @@ func (p parser) draft(ctx context.Context, r io.Reader, raw desk.BlobRef, at tim
 		d.Damage = append(d.Damage, fmt.Sprintf("the mail has %d files, more than limits.attachments (%d); the rest is in the original", len(d.Attachments), most))
 		d.Attachments = d.Attachments[:most]
 	}
+	d.Kept = k.of(d)
 	return d, nil
 }
 

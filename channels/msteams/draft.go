@@ -18,6 +18,7 @@ type origin struct {
 	at      time.Time
 	raw     desk.BlobRef
 	html    desk.BlobRef
+	kept    []desk.Kept // bytes of these two that are no blobs
 	files   []desk.Attachment
 	damage  []string
 	profile *desk.Profile
@@ -79,7 +80,7 @@ func draftFrom(a *activity, o origin) *desk.Draft {
 	d := &desk.Draft{
 		Source: o.source.Name, Channel: desk.MSTeams, Scope: o.source.Scope(),
 		From: a.sender(), SentAt: a.at(), ReceivedAt: o.at,
-		Attachments: o.files, HTML: o.html, Raw: o.raw, Profile: o.profile,
+		Attachments: o.files, HTML: o.html, Raw: o.raw, Kept: o.kept, Profile: o.profile,
 		Headers: a.headers(), Damage: slices.Concat(o.damage, a.odd),
 	}
 	text, quotes := a.words()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strconv"
 
 	"switchboard/pipeline/desk"
@@ -142,14 +143,16 @@ func (a *adapter) handle(ctx context.Context, act *activity, raw []byte) (int, e
 // draft keeps the bytes of a message and makes its draft.
 func (a *adapter) draft(ctx context.Context, act *activity, raw []byte, kind desk.Act) (*desk.Draft, error) {
 	o := origin{source: a.Source, window: a.settings.Window, at: a.Now()}
-	var err error
-	if o.raw, err = a.Blobs.Put(ctx, bytes.NewReader(raw)); err != nil {
+	kept, err := a.Keep(ctx, raw)
+	if err != nil {
 		return nil, fmt.Errorf("keep the raw activity: %w", err)
 	}
+	o.raw, o.kept = kept.Ref, kept.List()
 	if html := act.html(); html != "" && kind != desk.ActDelete {
-		if o.html, err = a.Blobs.Put(ctx, bytes.NewReader([]byte(html))); err != nil {
+		if kept, err = a.Keep(ctx, []byte(html)); err != nil {
 			return nil, fmt.Errorf("keep the formatted text: %w", err)
 		}
+		o.html, o.kept = kept.Ref, append(o.kept, kept.List()...)
 	}
 	if kind == "" { // an edit changes words; its files are those the message had
 		if o.files, o.damage, err = a.files(ctx, act); err != nil {
@@ -163,10 +166,11 @@ func (a *adapter) draft(ctx context.Context, act *activity, raw []byte, kind des
 // bare is a draft with nothing of the message in it but its identity and the raw
 // activity.
 func bare(d *desk.Draft, why error) *desk.Draft {
+	kept := slices.DeleteFunc(slices.Clone(d.Kept), func(k desk.Kept) bool { return k.Ref != d.Raw })
 	return &desk.Draft{
 		Source: d.Source, Channel: d.Channel, Scope: d.Scope, ExternalID: d.ExternalID, Fingerprint: d.Fingerprint,
 		Thread: d.Thread, From: d.From, Text: "(this message could not be read; the original is attached)",
-		ReceivedAt: d.ReceivedAt, Raw: d.Raw, Auto: d.Auto,
+		ReceivedAt: d.ReceivedAt, Raw: d.Raw, Kept: kept, Auto: d.Auto,
 		Attachments: []desk.Attachment{{Name: "activity.json", ContentType: "application/json", Blob: d.Raw}},
 		Damage:      []string{"the message could not be taken over as it is: " + desk.Clean(why.Error())},
 	}

@@ -20,6 +20,7 @@ type origin struct {
 	event  string // event_id
 	at     time.Time
 	raw    desk.BlobRef
+	kept   []desk.Kept // the bytes of raw, unless they are a blob
 	names  func(id string) string
 	who    person
 	staff  bool
@@ -68,7 +69,7 @@ func draftFrom(d decision, o origin) *desk.Draft {
 		Profile:     o.who.profile(o.team),
 		Text:        text(m, o),
 		SentAt:      when(m.TS), ReceivedAt: o.at,
-		Attachments: o.files, Raw: o.raw, Damage: o.damage, Auto: d.auto,
+		Attachments: o.files, Raw: o.raw, Kept: o.kept, Damage: o.damage, Auto: d.auto,
 		Headers: headers(d, o),
 	}
 	if d.group && !m.reply() {
@@ -97,7 +98,7 @@ func changeFrom(d decision, o origin) *desk.Draft {
 		Target:     key(o.team, string(m.Channel), string(m.TS)),
 		Thread:     thread(o.team, m),
 		From:       desk.Party{Name: o.who.Name, Handle: m.handle()},
-		SentAt:     when(m.Edited.TS), ReceivedAt: o.at, Raw: o.raw, Headers: headers(d, o),
+		SentAt:     when(m.Edited.TS), ReceivedAt: o.at, Raw: o.raw, Kept: o.kept, Headers: headers(d, o),
 	}
 	if d.verdict == toDelete {
 		x.Act = desk.ActDelete

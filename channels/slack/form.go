@@ -17,7 +17,7 @@ var errKnown = errors.New("the message is on a ticket already")
 // file puts a submitted form into the ledger.
 func (a *adapter) file(ctx context.Context, body []byte, i *interaction, p purpose, x answers) error {
 	p.Team = cmp.Or(a.home(i), p.Team)
-	raw, err := a.put(ctx, body)
+	raw, err := a.raw(ctx, body)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (a *adapter) file(ctx context.Context, body []byte, i *interaction, p purpo
 
 // fromMessage makes the draft of the message the shortcut was used on. It has
 // the message's own identity, so that doing it twice changes nothing.
-func (a *adapter) fromMessage(ctx context.Context, i *interaction, p purpose, raw desk.BlobRef) (*desk.Draft, error) {
+func (a *adapter) fromMessage(ctx context.Context, i *interaction, p purpose, raw desk.Kept) (*desk.Draft, error) {
 	if a.Desk != nil {
 		known, err := a.Desk.Knows(ctx, a.Source.Scope(), key(p.Team, p.Channel, p.TS))
 		if err != nil {
@@ -72,13 +72,13 @@ func (a *adapter) fromMessage(ctx context.Context, i *interaction, p purpose, ra
 
 // fromForm makes the draft of a form nobody's message is behind. The ticket is
 // announced where it was asked for, so that there is a thread to answer in.
-func (a *adapter) fromForm(ctx context.Context, i *interaction, p purpose, x answers, raw desk.BlobRef) (*desk.Draft, error) {
+func (a *adapter) fromForm(ctx context.Context, i *interaction, p purpose, x answers, raw desk.Kept) (*desk.Draft, error) {
 	user := string(i.User.ID)
 	who, _ := a.people.ask(ctx, user)
 	staff := a.staff(ctx, user, p.Team, false)
 	id := p.Team + ":view:" + desk.Clean(desk.Cut(string(i.View.ID), 100))
 	if i.View.ID == "" {
-		id = "sha256:" + raw.Digest
+		id = "sha256:" + raw.Ref.Digest
 	}
 	m := &message{Channel: loose(p.Channel), User: i.User.ID}
 	d := decision{verdict: toTicket, msg: m, rule: a.settings.rule(p.Channel, "", strings.HasPrefix(p.Channel, "D"))}
@@ -88,7 +88,7 @@ func (a *adapter) fromForm(ctx context.Context, i *interaction, p purpose, x ans
 		Fingerprint: desk.Fingerprint("slack", "form", id, user, x.title, x.description, string(x.priority)),
 		Thread:      desk.Thread{Key: id, Address: address{Team: p.Team, User: user}.json()},
 		From:        desk.Party{Name: who.Name, Handle: user}, Profile: who.profile(p.Team),
-		Text: cmp.Or(x.description, x.title), ReceivedAt: a.Now(), Raw: raw,
+		Text: cmp.Or(x.description, x.title), ReceivedAt: a.Now(), Raw: raw.Ref, Kept: raw.List(),
 		Headers: headers(d, origin{team: p.Team, who: who, staff: staff}),
 		Ask:     &desk.Ask{TeamID: d.rule.team, Description: x.description},
 	}

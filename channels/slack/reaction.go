@@ -37,7 +37,7 @@ func (a *adapter) create(ctx context.Context, body []byte, e *envelope, d decisi
 		return nil
 	}
 	d.verdict = toTicket
-	raw, err := a.put(ctx, body)
+	raw, err := a.raw(ctx, body)
 	if err != nil {
 		return err
 	}

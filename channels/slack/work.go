@@ -37,7 +37,7 @@ func (a *adapter) take(ctx context.Context, body []byte, e *envelope, odd string
 		a.Log.Debug("slack: ignored", "event", string(e.EventID), "why", d.reasons)
 		return nil
 	}
-	raw, err := a.put(ctx, body)
+	raw, err := a.raw(ctx, body)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func (a *adapter) take(ctx context.Context, body []byte, e *envelope, odd string
 // withThread submits a draft that begins a ticket in the middle of a talk,
 // together with what was said in its thread so far, unless the thread is on a
 // ticket already.
-func (a *adapter) withThread(ctx context.Context, e *envelope, d decision, raw desk.BlobRef, draft *desk.Draft) error {
+func (a *adapter) withThread(ctx context.Context, e *envelope, d decision, raw desk.Kept, draft *desk.Draft) error {
 	known, err := a.knows(ctx, a.team(e), d.msg)
 	if err != nil {
 		return err
@@ -140,8 +140,8 @@ func (a *adapter) knows(ctx context.Context, team string, m *message) (bool, err
 
 // draft makes the draft of a message, an edit or a delete, with its files and
 // its author's profile.
-func (a *adapter) draft(ctx context.Context, e *envelope, d decision, raw desk.BlobRef) (*desk.Draft, error) {
-	o := origin{source: a.Source, team: a.team(e), bot: e.bot(), event: string(e.EventID), at: a.Now(), raw: raw, shared: e.Shared}
+func (a *adapter) draft(ctx context.Context, e *envelope, d decision, raw desk.Kept) (*desk.Draft, error) {
+	o := origin{source: a.Source, team: a.team(e), bot: e.bot(), event: string(e.EventID), at: a.Now(), raw: raw.Ref, kept: raw.List(), shared: e.Shared}
 	if o.bot == "" {
 		o.bot = a.people.me(ctx)
 	}
@@ -188,7 +188,7 @@ func (a *adapter) names(ctx context.Context, m *message) func(string) string {
 
 // before makes drafts of what was said in a thread before it became a ticket's,
 // oldest first, so that the ticket tells the whole story.
-func (a *adapter) before(ctx context.Context, e *envelope, d decision, raw desk.BlobRef) ([]*desk.Draft, error) {
+func (a *adapter) before(ctx context.Context, e *envelope, d decision, raw desk.Kept) ([]*desk.Draft, error) {
 	all, err := a.rest(ctx, string(d.msg.Channel), d.msg.root(), "", maxThread)
 	if err != nil {
 		return nil, err
@@ -230,8 +230,18 @@ func (a *adapter) keep(ctx context.Context, body []byte, e *envelope, d decision
 	return nil
 }
 
+// put makes a blob of a request nobody makes a draft of.
 func (a *adapter) put(ctx context.Context, body []byte) (desk.BlobRef, error) {
 	raw, err := a.Blobs.Put(ctx, bytes.NewReader(body))
+	if err != nil {
+		return raw, fmt.Errorf("slack: keep a request: %w", err)
+	}
+	return raw, nil
+}
+
+// raw keeps a request that drafts are made of.
+func (a *adapter) raw(ctx context.Context, body []byte) (desk.Kept, error) {
+	raw, err := a.Keep(ctx, body)
 	if err != nil {
 		return raw, fmt.Errorf("slack: keep a request: %w", err)
 	}

@@ -30,6 +30,7 @@ type sent struct {
 	answers map[string]answer
 	files   []desk.Attachment // in the order of the fields
 	raw     desk.BlobRef
+	kept    []desk.Kept // the bytes of raw, unless they are a blob
 	at      time.Time
 }
 
@@ -99,7 +100,7 @@ func draftFrom(s *sent) *desk.Draft {
 		Thread:     desk.Thread{Key: s.externalID()},
 		From:       from, Subject: subject, Text: text,
 		SentAt: s.at, ReceivedAt: s.at,
-		Attachments: s.files, Headers: headers, Raw: s.raw, Ask: ask,
+		Attachments: s.files, Headers: headers, Raw: s.raw, Kept: s.kept, Ask: ask,
 	}
 	if from.Handle != "" {
 		d.Thread.Address, _ = json.Marshal(Address{Email: from.Handle, Name: from.Name}) // two texts

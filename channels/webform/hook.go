@@ -187,9 +187,11 @@ func (a *adapter) submit(ctx context.Context, s *sent, sub *submission, shown ma
 	if err != nil {
 		return "", err
 	}
-	if s.raw, err = put(ctx, a.Blobs, data); err != nil {
+	raw, err := a.Keep(ctx, data)
+	if err != nil {
 		return "", err
 	}
+	s.raw, s.kept = raw.Ref, raw.List()
 	ids, err := a.Sink.Submit(ctx, nil, draftFrom(s))
 	if err != nil {
 		return "", err

@@ -2,7 +2,6 @@ package webform
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -15,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 
-	"switchboard/channels"
 	"switchboard/pipeline/desk"
 )
 
@@ -362,10 +360,6 @@ func scriptLimits(f *form) string {
 func short(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:6])
-}
-
-func put(ctx context.Context, b channels.Blobs, data []byte) (desk.BlobRef, error) {
-	return b.Put(ctx, bytes.NewReader(data))
 }
 
 func cleaned(values []string) iter.Seq[string] {

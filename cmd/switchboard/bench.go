@@ -97,17 +97,25 @@ func (c *benchIngestCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	if c.CPUProfile != "" {
-		if c.CPUProfile, err = filepath.Abs(c.CPUProfile); err != nil {
-			return err
-		}
-		if err := os.MkdirAll(c.CPUProfile, 0o755); err != nil {
-			return err
-		}
+	if c.CPUProfile, err = profilesIn(c.CPUProfile); err != nil {
+		return err
 	}
 	r, err := bench.Ingest(ctx, bench.IngestOptions{Common: common, Count: c.Count, Rounds: c.Rounds, Conns: c.Conns, Half: c.Half, API: c.API,
 		Roles: c.Roles, Intake: c.Intake, Only: c.Only, Profiles: c.CPUProfile})
 	return c.finish(s, r, err)
+}
+
+// profilesIn makes the folder for profiles, when one is wanted, and returns its
+// absolute path.
+func profilesIn(folder string) (string, error) {
+	if folder == "" {
+		return "", nil
+	}
+	folder, err := filepath.Abs(folder)
+	if err == nil {
+		err = os.MkdirAll(folder, 0o755)
+	}
+	return folder, err
 }
 
 type benchFloodCmd struct {
@@ -146,6 +154,8 @@ type benchIMAPCmd struct {
 	Shuffle bool   `help:"Deliver the mails in any order: answers come before what they answer."`
 	Seed    uint64 `help:"The same seed makes the same mails." default:"7"`
 	Peer    string `help:"Another importer to run in the same rounds (docs/performance.md says what it is given)." placeholder:"COMMAND"`
+
+	CPUProfile string `name:"cpuprofile" help:"Folder for CPU profiles of the roles during the import." placeholder:"DIR"`
 }
 
 // Validate runs before Run; what it refuses is a wrong command line.
@@ -161,7 +171,11 @@ func (c *benchIMAPCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	r, err := bench.IMAP(ctx, bench.IMAPOptions{Common: common, Count: c.Count, Rounds: c.Rounds, Workers: c.Workers, Shuffle: c.Shuffle, Seed: c.Seed, Peer: c.Peer})
+	if c.CPUProfile, err = profilesIn(c.CPUProfile); err != nil {
+		return err
+	}
+	r, err := bench.IMAP(ctx, bench.IMAPOptions{Common: common, Count: c.Count, Rounds: c.Rounds, Workers: c.Workers, Shuffle: c.Shuffle, Seed: c.Seed,
+		Peer: c.Peer, Profiles: c.CPUProfile})
 	return c.finish(s, r, err)
 }
 

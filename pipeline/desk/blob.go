@@ -60,3 +60,12 @@ func Keep(b []byte) Kept {
 	sum := sha256.Sum256(b)
 	return Kept{BlobRef{Digest: hex.EncodeToString(sum[:]), Size: int64(len(b))}, b}
 }
+
+// List is what [Draft.Kept] of a message that refers to k is: nothing when its
+// bytes are a blob already.
+func (k Kept) List() []Kept {
+	if k.Bytes == nil {
+		return nil
+	}
+	return []Kept{k}
+}

@@ -30,6 +30,9 @@ type IMAPOptions struct {
 	// BENCH_DATABASE, an empty database. A line "rate NUMBER" in what it prints is
 	// its mails a second; without one the whole command is timed.
 	Peer string
+	// Profiles is a folder for CPU profiles of the roles, of the first seconds of
+	// each import; empty: none.
+	Profiles string
 }
 
 // imapRun is a run of IMAP.
@@ -93,7 +96,7 @@ func (r *imapRun) round(ctx context.Context) error {
 	if err := r.site.postgres.checkpoint(ctx); err != nil {
 		return err
 	}
-	f, err := newFleet(ctx, r.Common, r.site, blueprint{Name: fmt.Sprintf("imap-%d", r.n), Embedded: r.Embedded, Mailbox: &r.office.mailbox})
+	f, err := newFleet(ctx, r.Common, r.site, blueprint{Name: fmt.Sprintf("imap-%d", r.n), Embedded: r.Embedded, Mailbox: &r.office.mailbox, Profile: r.Profiles != ""})
 	if err != nil {
 		return err
 	}
@@ -117,10 +120,12 @@ func (r *imapRun) round(ctx context.Context) error {
 	if err := f.start(ctx, reader); err != nil {
 		return err
 	}
+	profiled := f.profile(ctx, r.Profiles, r.n, 2)
 	ended, err := r.imported(ctx, f, step)
 	if err != nil {
 		return err
 	}
+	profiled()
 	m := &meter{parts: slices.Concat(f.parts(), r.site.parts(), office), from: before.from} // the reader began at nothing
 	used, err := m.stop()
 	if err != nil {

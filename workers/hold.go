@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"switchboard/pipeline/desk"
 )
@@ -17,7 +18,17 @@ type hold struct {
 	messages int
 	bytes    int64
 	by       map[string]int
+	said     map[string]refused // the last refusal, by source
 }
+
+// refused is when a source was last told to come again later, and why.
+type refused struct {
+	limit string
+	at    time.Time
+}
+
+// refusedFor is how long a refusal is told of.
+const refusedFor = 10 * time.Second
 
 // Why something was refused, as the metric says it.
 const (
@@ -105,7 +116,6 @@ func (i *Intake) enter(drafts []*desk.Draft) (leave func(), err error) {
 	}
 	if err != nil {
 		i.refused(source, err)
-		i.metrics.shed(drafts)
 		return nil, fmt.Errorf("workers: accept: %w", err)
 	}
 	return func() { i.hold.give(source, len(drafts), bytes) }, nil
@@ -129,9 +139,35 @@ func (i *Intake) Admit(source string, bytes int64) (leave func(), err error) {
 
 func (i *Intake) refused(source string, err error) {
 	var r refusal
-	if errors.As(err, &r) {
-		i.metrics.refused(source, r.limit)
+	if !errors.As(err, &r) {
+		return
 	}
+	i.metrics.refused(source, r.limit)
+	i.hold.mu.Lock()
+	defer i.hold.mu.Unlock()
+	if i.hold.said == nil {
+		i.hold.said = map[string]refused{}
+	}
+	i.hold.said[source] = refused{r.limit, i.now()}
+}
+
+// Shedding lists the sources that this process tells to come again later now, each
+// with the limit that is reached, named as in the config.
+func (i *Intake) Shedding() map[string]string {
+	out := map[string]string{}
+	i.hold.mu.Lock()
+	for source, r := range i.hold.said {
+		if i.now().Sub(r.at) > refusedFor {
+			delete(i.hold.said, source)
+		} else if r.limit != lagging {
+			out[source] = r.limit
+		}
+	}
+	i.hold.mu.Unlock()
+	for _, source := range i.pressure.Shedding() {
+		out[source] = lagging
+	}
+	return out
 }
 
 // InHand is how many messages this process has taken and not yet written to the

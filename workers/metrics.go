@@ -17,7 +17,6 @@ import (
 type Metrics struct {
 	Accepted  *prometheus.CounterVec   // by source
 	Repeated  *prometheus.CounterVec   // handed over again, by source
-	Shed      *prometheus.CounterVec   // refused with "busy", by source
 	Settled   *prometheus.CounterVec   // by source and state
 	Lag       *prometheus.HistogramVec // acceptance to commit, seconds, by source
 	SourceLag *prometheus.HistogramVec // source time to commit, seconds, by source
@@ -40,9 +39,9 @@ type Metrics struct {
 
 // sourceMetrics are the resolved counters of one source.
 type sourceMetrics struct {
-	accepted, repeated, shed, trouble prometheus.Counter
-	settled                           map[desk.State]prometheus.Counter
-	lag, sourceLag, sendTook          prometheus.Observer
+	accepted, repeated, trouble prometheus.Counter
+	settled                     map[desk.State]prometheus.Counter
+	lag, sourceLag, sendTook    prometheus.Observer
 }
 
 type borderMetrics struct{ size, took prometheus.Observer }
@@ -76,7 +75,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		Accepted:  counter("switchboard_accepted_total", "Messages written to the ledger.", "source"),
 		Repeated:  counter("switchboard_repeated_total", "Messages handed over that the ledger already had.", "source"),
-		Shed:      counter("switchboard_shed_total", "Messages refused at the door because too many were in hand.", "source"),
 		Settled:   counter("switchboard_settled_total", "Messages that reached a final state.", "source", "state"),
 		Lag:       histogram("switchboard_lag_seconds", "Time from acceptance to the committed entry.", waits, "source"),
 		SourceLag: histogram("switchboard_source_lag_seconds", "Time from when the source got a message to its committed entry.", append(waits, 7200, 86400), "source"),
@@ -93,7 +91,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Breaches:  counter("switchboard_breaches_total", "SLA clocks that ran out, by what they measure.", "metric"),
 		borders:   map[string]borderMetrics{},
 	}
-	reg.MustRegister(m.Accepted, m.Repeated, m.Shed, m.Settled, m.Lag, m.SourceLag, m.Groups, m.Commits, m.Line, m.Stages,
+	reg.MustRegister(m.Accepted, m.Repeated, m.Settled, m.Lag, m.SourceLag, m.Groups, m.Commits, m.Line, m.Stages,
 		m.Forgotten, m.Swept, m.Halved, m.Troubles, m.Sent, m.SendTook, m.Breaches)
 	for _, b := range []string{borderLedger, borderTask, borderFiling} {
 		r := borderMetrics{size: m.Groups.WithLabelValues(b)}
@@ -128,7 +126,7 @@ func (m *Metrics) source(name string) *sourceMetrics {
 		return s.(*sourceMetrics)
 	}
 	s := &sourceMetrics{
-		accepted: m.Accepted.WithLabelValues(name), repeated: m.Repeated.WithLabelValues(name), shed: m.Shed.WithLabelValues(name),
+		accepted: m.Accepted.WithLabelValues(name), repeated: m.Repeated.WithLabelValues(name),
 		trouble: m.Troubles.WithLabelValues(name), lag: m.Lag.WithLabelValues(name), sourceLag: m.SourceLag.WithLabelValues(name),
 		sendTook: m.SendTook.WithLabelValues(name), settled: make(map[desk.State]prometheus.Counter, len(finals)),
 	}
@@ -147,16 +145,6 @@ func (m *Metrics) accepted(source string, repeated bool) {
 		m.source(source).repeated.Inc()
 	default:
 		m.source(source).accepted.Inc()
-	}
-}
-
-// shed counts drafts that were refused with desk.ErrBusy.
-func (m *Metrics) shed(drafts []*desk.Draft) {
-	if m == nil {
-		return
-	}
-	for _, d := range drafts {
-		m.source(d.Source).shed.Inc()
 	}
 }
 

@@ -13,9 +13,11 @@ import (
 // degraded, with 503 when it is failing.
 type Health struct {
 	// Status is failing when something this process cannot do without is down,
-	// degraded when something else is.
+	// degraded when something else is, or when sources are refused.
 	Status HealthStatus     `json:"status" enum:"ok,degraded,failing"`
 	Checks map[string]Check `json:"checks,omitempty" doc:"What this process depends on, by name."`
+	// Shedding are sources that are told to come again later.
+	Shedding map[string]string `json:"shedding,omitempty" doc:"Sources whose messages this process refuses with \"busy\" now, each with the limit that is reached."`
 }
 
 // HealthStatus sums a [Health] up.

@@ -78,7 +78,11 @@ func (h *house) readyFor(needs []string, mailboxes bool) func(context.Context) a
 			checks[name] = c
 		}
 		h.checkMailboxes(checks, mailboxes)
-		return api.Sum(checks)
+		health := api.Sum(checks)
+		if health.Shedding = h.intake.Shedding(); len(health.Shedding) > 0 && health.Status == api.HealthOK {
+			health.Status = api.HealthDegraded
+		}
+		return health
 	}
 }
 

@@ -73,5 +73,33 @@ func TestTurnstile(t *testing.T) {
 	leave <- true
 	<-done
 	busy("when there is room again", ask("POST", "other", strings.Repeat("x", 60), false), false)
+	if got := in.Shedding(); len(got) != 2 || got["late"] != "shedAfter" || got["other"] != "pendingBytes" {
+		t.Errorf("shedding: %v", got)
+	}
 	busy("larger than all, and alone", ask("POST", "other", strings.Repeat("x", 500), false), false)
+}
+
+// /readyz names who is told to come again later, with 200: a door that refuses one
+// source is there for the others.
+func TestReadyzNamesWhoIsRefused(t *testing.T) {
+	l := live(t, "intake: { bulkAfter: 1, shedAfter: 1ms }\n")
+	l.answer()
+	key := l.newKey(desk.RoleIntegration)
+	l.ask("", "GET", "/readyz", "").want(t, 200)
+	d := &desk.Draft{Source: "api", Channel: desk.API, Scope: "api", ExternalID: "1", Fingerprint: "1", Subject: "waits", ReceivedAt: time.Now()}
+	if _, err := l.intake.Submit(t.Context(), nil, d); err != nil { // nobody works here
+		t.Fatal(err)
+	}
+	l.until(func() string {
+		a := l.ask("", "GET", "/readyz", "").want(t, 200)
+		if shedding, _ := a.json["shedding"].(map[string]any); shedding["api"] != "shedAfter" || a.json["status"] != "degraded" {
+			return string(a.raw)
+		}
+		return ""
+	})
+	l.ask(key, "POST", "/v1/tickets", `{"title":"x","requester":{"email":"a@b.example"}}`).want(t, 503)
+	f := l.families()
+	if n := f["switchboard_refused_total"].values["limit=shedAfter,source=api"]; n < 1 {
+		t.Errorf("refused: %v", f["switchboard_refused_total"].values)
+	}
 }

@@ -60,12 +60,7 @@ func runHas(args ...any) (any, error) {
 	case nil:
 		return false, nil
 	case []string:
-		for _, item := range list {
-			if strings.EqualFold(item, word) {
-				return true, nil
-			}
-		}
-		return false, nil
+		return hasWord(list, word), nil
 	case []any:
 		for _, item := range list {
 			if s, ok := item.(string); ok && strings.EqualFold(s, word) {
@@ -76,6 +71,15 @@ func runHas(args ...any) (any, error) {
 	default:
 		return false, fmt.Errorf("has wants a list of words, got %s", kindOf(list))
 	}
+}
+
+func hasWord(list []string, word string) bool {
+	for _, item := range list {
+		if strings.EqualFold(item, word) {
+			return true
+		}
+	}
+	return false
 }
 
 // runIContains is icontains(text, part): contains, without regard to case.
@@ -115,7 +119,11 @@ func runSame(args ...any) (any, error) {
 	if err != nil {
 		return false, err
 	}
-	return strings.EqualFold(a, b) || strings.EqualFold(joiner.Replace(a), joiner.Replace(b)), nil
+	return sameWords(a, b), nil
+}
+
+func sameWords(a, b string) bool {
+	return strings.EqualFold(a, b) || strings.EqualFold(joiner.Replace(a), joiner.Replace(b))
 }
 
 var joiner = strings.NewReplacer("-", "_", " ", "_")

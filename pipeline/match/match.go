@@ -41,6 +41,7 @@ const memoryBudget = 100_000
 // Program is a compiled condition, safe for concurrent use.
 type Program struct {
 	source  string
+	direct  test // the condition as Go functions; nil when it needs the machine
 	code    *vm.Program
 	clauses []clause // what Explain reports on; nil when there is only one
 	joint   string   // "and" or "or" between the clauses
@@ -79,7 +80,7 @@ func compile(src string) (p *Program, err error) {
 	if err != nil {
 		return nil, explainError(err)
 	}
-	return &Program{source: src, code: code}, nil
+	return &Program{source: src, direct: direct(code.Node()), code: code}, nil
 }
 
 // Source returns the text the program was compiled from.
@@ -102,6 +103,9 @@ func (p *Program) Match(env *Env) (ok bool, err error) {
 			ok, err = false, &Error{Message: fmt.Sprintf("cannot be decided: %v", r), Line: 1, Column: 1}
 		}
 	}()
+	if p.direct != nil {
+		return p.direct(env.cut()), nil
+	}
 	machine := machines.Get().(*vm.VM)
 	out, err := machine.Run(p.code, env.cut())
 	clear(machine.Stack[:cap(machine.Stack)]) // keep no text of a message alive

@@ -120,7 +120,7 @@ func BenchmarkTrail(b *testing.B) {
 	trail := pass.Filing().Trail
 	b.ReportAllocs()
 	for b.Loop() {
-		text, err := json.Marshal(trail)
+		text, err := desk.AppendTrail(make([]byte, 0, 4<<10), trail)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -138,14 +138,13 @@ func BenchmarkDraftJSON(b *testing.B) {
 	b.Run("write", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			json.Marshal(d)
+			d.AppendJSON(make([]byte, 0, 4<<10))
 		}
 	})
 	b.Run("read", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			var out *desk.Draft
-			if err := json.Unmarshal(text, &out); err != nil {
+			if _, err := desk.ReadDraft(string(text)); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -45,7 +45,8 @@ func (p *Pass) conditionEnv() *match.Env {
 		e.Customer.ID = c.ExternalID
 	}
 	p.overlay(e)
-	p.localTime(e)
+	local := p.localTime()
+	e.InHours, e.Hour, e.Weekday = local.open, local.hour, local.weekday
 	return e
 }
 
@@ -78,15 +79,27 @@ func (p *Pass) overlay(e *match.Env) {
 	}
 }
 
+// localTime is what the clock of a team showed when the message came.
+type localTime struct {
+	team    desk.TeamID
+	open    bool // in its opening hours
+	hour    int
+	weekday int
+}
+
 // localTime tells conditions whether the team was there when the message came:
 // the calendar of the ticket's team, of the source's, else of the default team.
-func (p *Pass) localTime(e *match.Env) {
+// It is looked up once for a team.
+func (p *Pass) localTime() localTime {
 	id := p.Ticket.TeamID
 	if id == "" {
 		id = p.Policy.Sources[p.Draft.Source].Team
 	}
 	if id == "" {
 		id = p.Policy.DefaultTeam
+	}
+	if p.local.team == id && id != "" {
+		return p.local
 	}
 	team, _ := p.Policy.Team(id)
 	cal := p.Policy.Calendar(team.Calendar)
@@ -95,7 +108,8 @@ func (p *Pass) localTime(e *match.Env) {
 		at = p.Now
 	}
 	local := at.In(cal.Location)
-	e.InHours, e.Hour, e.Weekday = cal.Open(at), local.Hour(), int(local.Weekday())
+	p.local = localTime{id, cal.Open(at), local.Hour(), int(local.Weekday())}
+	return p.local
 }
 
 func handles(parties []desk.Party) []string {

@@ -53,6 +53,7 @@ type Pass struct {
 	canary  time.Time
 	reused  bool // the external ID was used before for other content: it names nothing
 	env     *match.Env
+	local   localTime
 }
 
 // Related is a refused candidate.
@@ -67,12 +68,21 @@ func NewPass(r desk.Receipt, policy *desk.Policy, books Books, now time.Time) *P
 		verdict: desk.Accepted}
 }
 
+// usualNotes is how many decisions a message usually takes.
+const usualNotes = 20
+
 // Note records a decision of the running stage in words.
 func (p *Pass) Note(format string, args ...any) { p.NoteData(nil, format, args...) }
 
 // NoteData records a decision together with the facts behind it.
 func (p *Pass) NoteData(data map[string]any, format string, args ...any) {
-	p.trail = append(p.trail, desk.Note{Stage: p.stage, Text: fmt.Sprintf(format, args...), Data: data})
+	if p.trail == nil {
+		p.trail = make([]desk.Note, 0, usualNotes)
+	}
+	if len(args) > 0 {
+		format = fmt.Sprintf(format, args...)
+	}
+	p.trail = append(p.trail, desk.Note{Stage: p.stage, Text: format, Data: data})
 }
 
 func (p *Pass) end(v desk.State, reason string) {

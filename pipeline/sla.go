@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"fmt"
 	"time"
 )
 
@@ -52,7 +51,9 @@ func explainClocks(p *Pass) {
 		cal := p.Policy.Calendar(c.Calendar)
 		var counted []string
 		for _, i := range cal.Explain(c.StartedAt, c.Target) {
-			counted = append(counted, fmt.Sprintf("%s to %s", i.From.Format(time.RFC3339), i.To.Format(time.RFC3339)))
+			span := make([]byte, 0, 64)
+			span = append(i.From.AppendFormat(span, time.RFC3339), " to "...)
+			counted = append(counted, string(i.To.AppendFormat(span, time.RFC3339)))
 			if len(counted) == 10 {
 				counted = append(counted, "...")
 				break

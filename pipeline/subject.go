@@ -24,7 +24,9 @@ var number = regexp.MustCompile(`(?i)\[\s*(?:ticket\s*)?#\s*(\d{1,15})\s*\]|\b(?
 // numbers, folded in case and blanks: RFC 5256 section 2.1, widened to the
 // marks of other languages.
 func baseSubject(s string) string {
-	s = number.ReplaceAllString(s, " ")
+	if strings.Contains(s, "#") {
+		s = number.ReplaceAllString(s, " ")
+	}
 	for {
 		next := trailer.ReplaceAllString(s, "")
 		next = prefix.ReplaceAllString(next, "")
@@ -47,6 +49,9 @@ func isReply(s string) bool {
 
 // subjectNumber finds the ticket number in a subject.
 func subjectNumber(s string) (int64, bool) {
+	if !strings.Contains(s, "#") {
+		return 0, false
+	}
 	m := number.FindStringSubmatch(s)
 	if m == nil {
 		return 0, false

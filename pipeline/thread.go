@@ -173,7 +173,10 @@ func candidates(ctx context.Context, p *Pass, keys []string, owners map[string]d
 	if ok {
 		add(byGroup)
 	}
-	if n, ok := subjectNumber(p.Draft.Subject); ok && p.Draft.Channel == desk.Email {
+	if p.Draft.Channel != desk.Email {
+		return out, nil
+	}
+	if n, ok := subjectNumber(p.Draft.Subject); ok {
 		t, err := p.Books.TicketByNumber(ctx, n)
 		if err != nil && !errors.Is(err, desk.ErrNotFound) {
 			return nil, err

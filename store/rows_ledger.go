@@ -51,7 +51,7 @@ func (r *receiptRow) desk() (desk.Receipt, error) {
 		Raw: desk.BlobRef{Digest: r.RawDigest, Size: r.RawSize}, State: desk.State(r.State), Reason: r.Reason,
 		Attempts: r.Attempts, TicketID: desk.TicketID(r.TicketID), MessageID: desk.MessageID(r.MessageID), SettledAt: timeOf(r.SettledAt),
 	}
-	u.unpack(r.Draft, &out.Draft)
+	u.draft(r.Draft, &out.Draft)
 	u.unpack(r.Trail, &out.Trail)
 	return out, u.err
 }

@@ -1,0 +1,329 @@
+package desk
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"switchboard/pipeline/match"
+)
+
+// AppendJSON appends the draft as encoding/json writes it without escaping HTML:
+// a draft is written for every message, and what it is made of is known. The
+// error is of a time no JSON holds, or of a value in Ask.
+func (d *Draft) AppendJSON(b []byte) ([]byte, error) {
+	w := jsonWriter{b: b}
+	w.open()
+	w.text("source", d.Source)
+	w.text("channel", string(d.Channel))
+	w.text("scope", d.Scope)
+	w.text("externalId", d.ExternalID)
+	w.text("fingerprint", d.Fingerprint)
+	w.key("thread").open()
+	w.some("key", d.Thread.Key)
+	if len(d.Thread.Address) > 0 {
+		w.key("address").raw(d.Thread.Address)
+	}
+	w.close()
+	w.texts("references", d.References)
+	if len(d.Signed) > 0 {
+		w.key("signed").list(len(d.Signed), func(i int) {
+			w.open()
+			w.some("ticket", string(d.Signed[i].Ticket))
+			w.some("receipt", string(d.Signed[i].Receipt))
+			w.text("via", d.Signed[i].Via)
+			w.close()
+		})
+	}
+	w.key("from").party(d.From)
+	w.parties("to", d.To)
+	w.parties("cc", d.Cc)
+	w.some("subject", d.Subject)
+	w.some("text", d.Text)
+	w.blob("html", d.HTML)
+	w.time("sentAt", d.SentAt)
+	w.time("receivedAt", d.ReceivedAt)
+	if len(d.Attachments) > 0 {
+		w.key("attachments").list(len(d.Attachments), func(i int) { w.attachment(&d.Attachments[i]) })
+	}
+	if len(d.Headers) > 0 {
+		w.key("headers").open()
+		for _, k := range sortedKeys(make([]string, 0, 32), d.Headers) {
+			w.text(k, d.Headers[k])
+		}
+		w.close()
+	}
+	w.blob("raw", d.Raw)
+	w.some("act", string(d.Act))
+	w.some("target", d.Target)
+	w.some("group", d.Group)
+	if d.Window != 0 {
+		w.key("window").number(int64(d.Window))
+	}
+	if p := d.Profile; p != nil {
+		w.key("profile").open()
+		w.some("name", p.Name)
+		w.some("email", p.Email)
+		if p.EmailVerified {
+			w.key("emailVerified").value(true)
+		}
+		w.some("phone", p.Phone)
+		w.some("timeZone", p.TimeZone)
+		w.some("language", p.Language)
+		w.close()
+	}
+	if d.Auto != (Auto{}) {
+		w.key("auto").open()
+		w.some("kind", string(d.Auto.Kind))
+		w.some("reason", d.Auto.Reason)
+		w.close()
+	}
+	if d.Ask != nil {
+		w.key("ask").value(d.Ask)
+	}
+	w.texts("damage", d.Damage)
+	w.some("trace", d.Trace)
+	w.close()
+	return w.b, w.err
+}
+
+// AppendTrail appends the decisions of a message as encoding/json writes them
+// without escaping HTML.
+func AppendTrail(b []byte, trail []Note) ([]byte, error) {
+	w := jsonWriter{b: b}
+	w.list(len(trail), func(i int) {
+		n := &trail[i]
+		w.open()
+		w.text("stage", n.Stage)
+		w.text("text", n.Text)
+		if len(n.Data) > 0 {
+			w.key("data").open()
+			for _, k := range sortedKeys(make([]string, 0, 8), n.Data) {
+				w.key(k).value(n.Data[k])
+			}
+			w.close()
+		}
+		w.close()
+	})
+	return w.b, w.err
+}
+
+// sortedKeys appends the keys of a map, in order.
+func sortedKeys[V any](keys []string, of map[string]V) []string {
+	for k := range of {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// jsonWriter appends JSON. A comma is owed before whatever does not begin an
+// object or a list.
+type jsonWriter struct {
+	b    []byte
+	owed bool
+	err  error
+}
+
+func (w *jsonWriter) open()  { w.b, w.owed = append(w.b, '{'), false }
+func (w *jsonWriter) close() { w.b, w.owed = append(w.b, '}'), true }
+
+func (w *jsonWriter) key(name string) *jsonWriter {
+	if w.owed {
+		w.b = append(w.b, ',')
+	}
+	w.b = append(appendText(w.b, name), ':')
+	w.owed = true
+	return w
+}
+
+func (w *jsonWriter) text(name, s string) {
+	w.key(name)
+	w.b = appendText(w.b, s)
+}
+
+// some is text that is left out when it is empty.
+func (w *jsonWriter) some(name, s string) {
+	if s != "" {
+		w.text(name, s)
+	}
+}
+
+func (w *jsonWriter) number(n int64) { w.b = strconv.AppendInt(w.b, n, 10) }
+
+func (w *jsonWriter) list(n int, item func(i int)) {
+	w.b = append(w.b, '[')
+	for i := range n {
+		if i > 0 {
+			w.b = append(w.b, ',')
+		}
+		item(i)
+	}
+	w.b, w.owed = append(w.b, ']'), true
+}
+
+func (w *jsonWriter) texts(name string, list []string) {
+	if len(list) > 0 {
+		w.key(name).list(len(list), func(i int) { w.b = appendText(w.b, list[i]) })
+	}
+}
+
+func (w *jsonWriter) party(p Party) {
+	w.open()
+	w.some("name", p.Name)
+	w.some("handle", p.Handle)
+	w.close()
+}
+
+func (w *jsonWriter) parties(name string, list []Party) {
+	if len(list) > 0 {
+		w.key(name).list(len(list), func(i int) { w.party(list[i]) })
+	}
+}
+
+func (w *jsonWriter) attachment(a *Attachment) {
+	w.open()
+	w.text("name", a.Name)
+	w.text("contentType", a.ContentType)
+	w.some("contentId", a.ContentID)
+	if a.Inline {
+		w.key("inline").value(true)
+	}
+	w.key("blob").reference(a.Blob)
+	w.close()
+}
+
+func (w *jsonWriter) blob(name string, ref BlobRef) {
+	if !ref.IsZero() {
+		w.key(name).reference(ref)
+	}
+}
+
+func (w *jsonWriter) reference(ref BlobRef) {
+	w.open()
+	w.text("sha256", ref.Digest)
+	w.key("size").number(ref.Size)
+	w.close()
+}
+
+func (w *jsonWriter) time(name string, t time.Time) {
+	if t.IsZero() {
+		return
+	}
+	w.key(name)
+	b, err := t.AppendText(append(w.b, '"'))
+	w.fail(err)
+	w.b = append(b, '"')
+}
+
+// raw is JSON already; blanks in it are left out.
+func (w *jsonWriter) raw(text json.RawMessage) {
+	var short bytes.Buffer
+	w.fail(json.Compact(&short, text))
+	w.b = append(w.b, short.Bytes()...)
+}
+
+// value is what explanations hold; anything else is left to encoding/json.
+func (w *jsonWriter) value(v any) {
+	switch v := v.(type) {
+	case string:
+		w.b = appendText(w.b, v)
+	case TicketID:
+		w.b = appendText(w.b, string(v))
+	case CustomerID:
+		w.b = appendText(w.b, string(v))
+	case bool:
+		w.b = strconv.AppendBool(w.b, v)
+	case []string:
+		if v == nil {
+			w.b = append(w.b, "null"...)
+			return
+		}
+		w.list(len(v), func(i int) { w.b = appendText(w.b, v[i]) })
+	case []match.Clause:
+		if v == nil {
+			w.b = append(w.b, "null"...)
+			return
+		}
+		w.list(len(v), func(i int) {
+			w.open()
+			w.text("source", v[i].Source)
+			w.some("joint", v[i].Joint)
+			w.key("match").value(v[i].Match)
+			w.some("reason", v[i].Reason)
+			w.close()
+		})
+	default:
+		var text bytes.Buffer
+		e := json.NewEncoder(&text)
+		e.SetEscapeHTML(false)
+		w.fail(e.Encode(v))
+		w.b = append(w.b, bytes.TrimSuffix(text.Bytes(), []byte("\n"))...)
+	}
+}
+
+func (w *jsonWriter) fail(err error) {
+	if err != nil && w.err == nil {
+		w.err = fmt.Errorf("desk: write JSON: %w", err)
+	}
+}
+
+// inText says which bytes below 0x80 stand in a JSON text as they are.
+var inText = func() (plain [utf8.RuneSelf]bool) {
+	for c := byte(' '); c < utf8.RuneSelf; c++ {
+		plain[c] = c != '"' && c != '\\'
+	}
+	return plain
+}()
+
+// appendText appends a string in quotes. Bytes that are no UTF-8 become U+FFFD;
+// U+2028 and U+2029 are escaped, which JavaScript wants.
+func appendText(b []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	b = append(b, '"')
+	begin := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c < utf8.RuneSelf {
+			if inText[c] {
+				i++
+				continue
+			}
+			b = append(b, s[begin:i]...)
+			switch c {
+			case '"', '\\':
+				b = append(b, '\\', c)
+			case '\b':
+				b = append(b, '\\', 'b')
+			case '\f':
+				b = append(b, '\\', 'f')
+			case '\n':
+				b = append(b, '\\', 'n')
+			case '\r':
+				b = append(b, '\\', 'r')
+			case '\t':
+				b = append(b, '\\', 't')
+			default:
+				b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+			}
+			i++
+			begin = i
+			continue
+		}
+		char, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case char == utf8.RuneError && size == 1:
+			b = append(append(b, s[begin:i]...), `\ufffd`...)
+			begin = i + size
+		case char == '\u2028' || char == '\u2029':
+			b = append(append(b, s[begin:i]...), '\\', 'u', '2', '0', '2', hex[char&15])
+			begin = i + size
+		}
+		i += size
+	}
+	return append(append(b, s[begin:]...), '"')
+}

@@ -118,6 +118,10 @@ type Intake struct {
 	LedgerWait    time.Duration `yaml:"ledgerWait" max:"1s"`
 	TaskGroup     int           `yaml:"taskGroup" min:"1" max:"5000"`
 	TaskWait      time.Duration `yaml:"taskWait" max:"1s"`
+	ReadGroup     int           `yaml:"readGroup" min:"1" max:"5000"`
+	ReadWait      time.Duration `yaml:"readWait" max:"1s"`
+	ReadLanes     int           `yaml:"readLanes" min:"1" max:"64"`
+	ReadPatience  time.Duration `yaml:"readPatience" max:"1m"`
 	FileGroup     int           `yaml:"fileGroup" min:"1" max:"5000"`
 	FileWait      time.Duration `yaml:"fileWait" max:"1s"`
 	FileLanes     int           `yaml:"fileLanes" min:"1" max:"64"`
@@ -127,6 +131,7 @@ type Intake struct {
 
 	BulkAfter       int           `yaml:"bulkAfter" min:"0" max:"1000000"`
 	BulkConcurrency int           `yaml:"bulkConcurrency" min:"1" max:"10000"`
+	BulkWait        time.Duration `yaml:"bulkWait" max:"1s"`
 	UrgentWeight    int           `yaml:"urgentWeight" min:"1" max:"100"`
 	ShedAfter       time.Duration `yaml:"shedAfter" min:"0s"`
 

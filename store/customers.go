@@ -18,8 +18,8 @@ func (s *Store) requesters(db *gorm.DB, ids []string) (map[desk.CustomerID]desk.
 	if len(ids) == 0 {
 		return out, nil
 	}
-	var customers []customerRow
-	if err := db.Where(s.in("id", ids)).Find(&customers).Error; err != nil {
+	customers, err := find[customerRow](db, "", s.in("id", ids), "")
+	if err != nil {
 		return nil, err
 	}
 	into := map[string]string{} // by the uid of a merged record
@@ -43,8 +43,8 @@ func (s *Store) requesters(db *gorm.DB, ids []string) (map[desk.CustomerID]desk.
 	}
 	accounts := map[string]desk.Account{}
 	if len(wanted) > 0 {
-		var rows []accountRow
-		if err := db.Where(s.in("id", wanted)).Find(&rows).Error; err != nil {
+		rows, err := find[accountRow](db, "", s.in("id", wanted), "")
+		if err != nil {
 			return nil, err
 		}
 		for i := range rows {

@@ -23,8 +23,7 @@ func (g *group) lockReceipts() error {
 	if len(ids) == 0 {
 		return nil
 	}
-	var rows []receiptRow
-	err := g.s.forUpdate(g.tx).Select("id", "state").Where(g.s.in("id", ids)).Order("id").Find(&rows).Error
+	rows, err := find[receiptRow](g.tx, "id state", g.s.in("id", ids), g.s.locked("id"))
 	if err != nil {
 		return err
 	}
@@ -56,8 +55,8 @@ func (g *group) lockTickets() error {
 	if len(ids) == 0 {
 		return nil
 	}
-	var rows []ticketRow
-	if err := g.s.forUpdate(g.tx).Where(g.s.in("id", ids)).Order("id").Find(&rows).Error; err != nil {
+	rows, err := find[ticketRow](g.tx, "", g.s.in("id", ids), g.s.locked("id"))
+	if err != nil {
 		return err
 	}
 	for _, r := range rows {
@@ -87,11 +86,9 @@ func (g *group) lookUpMessages() error {
 	if len(pairs) == 0 {
 		return nil
 	}
-	var rows []messageRow
 	// The text of the condition on external_id lets both databases use the
 	// partial index.
-	err := g.tx.Select("scope", "external_id", "fingerprint").Where(g.s.inPairs("scope", "external_id", pairs)).
-		Where("external_id <> ''").Find(&rows).Error
+	rows, err := find[messageRow](g.tx, "scope external_id fingerprint", g.s.inPairs("scope", "external_id", pairs), "AND external_id <> ''")
 	if err != nil {
 		return err
 	}

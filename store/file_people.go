@@ -60,8 +60,8 @@ func (g *group) lookUpPeople() error {
 		}
 	}
 	if len(handles) > 0 {
-		var rows []identityRow
-		if err := g.tx.Where(g.s.inPairs("kind", "handle", handles)).Find(&rows).Error; err != nil {
+		rows, err := find[identityRow](g.tx, "", g.s.inPairs("kind", "handle", handles), "")
+		if err != nil {
 			return err
 		}
 		for _, r := range rows {
@@ -69,8 +69,8 @@ func (g *group) lookUpPeople() error {
 		}
 	}
 	if len(externals) > 0 {
-		var rows []customerRow
-		if err := g.tx.Select("id", "external_id", "merged_into").Where(g.s.in("external_id", externals)).Find(&rows).Error; err != nil {
+		rows, err := find[customerRow](g.tx, "id external_id merged_into", g.s.in("external_id", externals), "")
+		if err != nil {
 			return err
 		}
 		for _, r := range rows {
@@ -78,8 +78,8 @@ func (g *group) lookUpPeople() error {
 		}
 	}
 	if len(named) > 0 {
-		var rows []customerRow
-		if err := g.tx.Select("id", "merged_into").Where(g.s.in("id", named)).Where("merged_into <> ''").Find(&rows).Error; err != nil {
+		rows, err := find[customerRow](g.tx, "id merged_into", g.s.in("id", named), "AND merged_into <> ''")
+		if err != nil {
 			return err
 		}
 		for _, r := range rows {
@@ -87,8 +87,8 @@ func (g *group) lookUpPeople() error {
 		}
 	}
 	if len(domains) > 0 {
-		var rows []accountRow
-		if err := g.tx.Select("id", "domain").Where(g.s.in("domain", domains)).Find(&rows).Error; err != nil {
+		rows, err := find[accountRow](g.tx, "id domain", g.s.in("domain", domains), "")
+		if err != nil {
 			return err
 		}
 		for _, r := range rows {

@@ -16,8 +16,8 @@ func (s *Store) groups(db *gorm.DB, keys []pair) (map[pair]groupRow, error) {
 	if len(keys) == 0 {
 		return out, nil
 	}
-	var rows []groupRow
-	if err := db.Where(s.inPairs("scope", "key", keys)).Find(&rows).Error; err != nil {
+	rows, err := find[groupRow](db, "", s.inPairs("scope", "key", keys), "")
+	if err != nil {
 		return nil, err
 	}
 	for _, r := range rows {

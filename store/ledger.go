@@ -125,8 +125,8 @@ func (s *Store) Receipts(ctx context.Context, ids []desk.ReceiptID) ([]desk.Rece
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	var rows []receiptRow
-	if err := s.read(ctx).Where(s.in("id", texts(ids))).Order("id").Find(&rows).Error; err != nil {
+	rows, err := find[receiptRow](s.read(ctx), "", s.in("id", texts(ids)), "ORDER BY id")
+	if err != nil {
 		return nil, failed("receipts", err)
 	}
 	return receiptsOf(rows)

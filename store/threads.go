@@ -17,20 +17,20 @@ func (s *Store) owners(db *gorm.DB, keys []pair) (map[pair]owner, error) {
 	if len(keys) == 0 {
 		return out, nil
 	}
-	var rows []struct {
-		Scope    string
-		Key      string
-		TicketID string
-		Gone     bool
-	}
-	err := db.Table("threads").Select("threads.scope", "threads.key", "threads.ticket_id", "tickets.deleted_at IS NOT NULL AS gone").
-		Joins("LEFT JOIN tickets ON tickets.id = threads.ticket_id").
-		Where(s.inPairs("threads.scope", "threads.key", keys)).Find(&rows).Error
+	where := s.inPairs("threads.scope", "threads.key", keys)
+	rows, err := db.Raw(`SELECT threads.scope, threads.key, threads.ticket_id, tickets.deleted_at IS NOT NULL AS gone
+		FROM threads LEFT JOIN tickets ON tickets.id = threads.ticket_id WHERE `+where.SQL, where.Vars...).Rows()
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range rows {
-		out[pair{r.Scope, r.Key}] = owner{r.TicketID, r.Gone}
+	defer rows.Close()
+	for rows.Next() {
+		var k pair
+		var o owner
+		if err := rows.Scan(&k.a, &k.b, &o.ticket, &o.gone); err != nil {
+			return nil, err
+		}
+		out[k] = o
 	}
-	return out, nil
+	return out, rows.Err()
 }

@@ -15,9 +15,7 @@ func (v *View) loadSeen(ctx context.Context, keys []pair) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	var rows []receiptRow
-	err := v.s.read(ctx).Select("id", "source", "scope", "external_id", "fingerprint", "state", "ticket_id").
-		Where(v.s.inPairs("scope", "external_id", keys)).Order("id").Find(&rows).Error
+	rows, err := find[receiptRow](v.s.read(ctx), "id source scope external_id fingerprint state ticket_id", v.s.inPairs("scope", "external_id", keys), "ORDER BY id")
 	if err != nil {
 		return err
 	}
@@ -38,17 +36,23 @@ func (v *View) loadWaiting(ctx context.Context, keys []pair) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	var rows []receiptRow
-	if err := v.s.oldestOf(v.s.read(ctx), keys).Scan(&rows).Error; err != nil {
+	rows, err := v.s.oldestOf(v.s.read(ctx), keys).Rows()
+	if err != nil {
 		return err
 	}
+	defer rows.Close()
 	for _, k := range keys {
 		v.waiting[k] = ""
 	}
-	for _, r := range rows {
-		v.waiting[pair{r.Scope, r.ThreadKey}] = desk.ReceiptID(r.ID)
+	for rows.Next() {
+		var k pair
+		var id string
+		if err := rows.Scan(&k.a, &k.b, &id); err != nil {
+			return err
+		}
+		v.waiting[k] = desk.ReceiptID(id)
 	}
-	return nil
+	return rows.Err()
 }
 
 // oldestOf asks for the oldest receipt that waits, without trouble so far, of
@@ -105,10 +109,9 @@ func (v *View) loadEntries(ctx context.Context, keys []pair) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	var rows []messageRow
 	// The text of the condition on external_id lets both databases use the
 	// partial index.
-	err := v.s.read(ctx).Where(v.s.inPairs("scope", "external_id", keys)).Where("external_id <> ''").Order("id").Find(&rows).Error
+	rows, err := find[messageRow](v.s.read(ctx), "", v.s.inPairs("scope", "external_id", keys), "AND external_id <> '' ORDER BY id")
 	if err != nil {
 		return err
 	}
@@ -125,8 +128,8 @@ func (v *View) loadTickets(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	var rows []ticketRow
-	if err := v.s.read(ctx).Where(v.s.in("id", ids)).Find(&rows).Error; err != nil {
+	rows, err := find[ticketRow](v.s.read(ctx), "", v.s.in("id", ids), "")
+	if err != nil {
 		return err
 	}
 	for _, id := range ids {
@@ -142,8 +145,8 @@ func (v *View) loadRequesters(ctx context.Context, handles []pair) error {
 	if len(handles) == 0 {
 		return nil
 	}
-	var rows []identityRow
-	if err := v.s.read(ctx).Where(v.s.inPairs("kind", "handle", handles)).Find(&rows).Error; err != nil {
+	rows, err := find[identityRow](v.s.read(ctx), "", v.s.inPairs("kind", "handle", handles), "")
+	if err != nil {
 		return err
 	}
 	var ids []string
@@ -198,8 +201,8 @@ func (v *View) loadAccounts(ctx context.Context, domains []string) error {
 	if len(domains) == 0 {
 		return nil
 	}
-	var rows []accountRow
-	if err := v.s.read(ctx).Where(v.s.in("domain", domains)).Find(&rows).Error; err != nil {
+	rows, err := find[accountRow](v.s.read(ctx), "", v.s.in("domain", domains), "")
+	if err != nil {
 		return err
 	}
 	for _, d := range domains {
@@ -215,8 +218,8 @@ func (v *View) loadTeams(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	var rows []teamRow
-	if err := v.s.read(ctx).Select("id").Where(v.s.in("id", ids)).Find(&rows).Error; err != nil {
+	rows, err := find[teamRow](v.s.read(ctx), "id", v.s.in("id", ids), "")
+	if err != nil {
 		return err
 	}
 	for _, id := range ids {

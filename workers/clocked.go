@@ -64,19 +64,3 @@ func (i *Intake) runLine(ctx context.Context, n int, r *desk.Receipt, pass *pipe
 	}
 	return i.line.Run(ctx, pass)
 }
-
-// fileOne saves a filing with others; one of a traced message is traced.
-func (i *Intake) fileOne(ctx context.Context, r *desk.Receipt, f *desk.Filing, g *group[*desk.Filing, desk.FilingResult]) (desk.FilingResult, error) {
-	if !i.tracing.on(r.Draft.Trace) {
-		return g.do(ctx, f, 1)
-	}
-	ctx, span := i.tracing.start(ctx, r.Draft.Trace, spanFile, trace.WithAttributes(receiptOf(r)...))
-	f.Trace = TraceOf(ctx)
-	result, err := g.do(ctx, f, 1)
-	bad := err
-	if bad == nil {
-		bad = result.Err
-	}
-	ended(span, bad, attribute.String("switchboard.state", string(f.Verdict)), attribute.String("switchboard.ticket", string(result.Ticket)))
-	return result, err
-}

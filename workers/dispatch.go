@@ -84,13 +84,17 @@ func (d *Dispatch) Queue(class Class, ids ...desk.ReceiptID) {
 
 func (d *Dispatch) run(class Class, in <-chan []desk.ReceiptID) {
 	for first := range in {
-		d.send(class, d.gather(in, first))
+		wait := d.set.TaskWait
+		if class == Bulk {
+			wait = max(wait, d.set.BulkWait)
+		}
+		d.send(class, d.gather(in, first, wait))
 	}
 }
 
-func (d *Dispatch) gather(in <-chan []desk.ReceiptID, ids []desk.ReceiptID) []desk.ReceiptID {
+func (d *Dispatch) gather(in <-chan []desk.ReceiptID, ids []desk.ReceiptID, wait time.Duration) []desk.ReceiptID {
 	ids = append([]desk.ReceiptID(nil), ids...)
-	timer := time.NewTimer(d.set.TaskWait)
+	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for len(ids) < d.set.TaskGroup {
 		select {

@@ -20,6 +20,9 @@ type group[T, R any] struct {
 	size   int
 	wait   time.Duration
 	handle func(ctx context.Context, values []T) ([]R, error)
+	// patience is how long a lane waits for a group to be handled before it forms
+	// the next one beside it; 0: until it is handled.
+	patience time.Duration
 
 	mu      sync.RWMutex // guards stopped against sends
 	stopped bool
@@ -40,7 +43,12 @@ type outcome[R any] struct {
 // newGroup starts the lanes. pending bounds what waits to be gathered; more is
 // refused with desk.ErrBusy.
 func newGroup[T, R any](lanes, size, pending int, wait time.Duration, handle func(context.Context, []T) ([]R, error)) *group[T, R] {
-	g := &group[T, R]{in: make(chan *entry[T, R], max(pending, 1)), size: max(size, 1), wait: wait, handle: handle}
+	return newPatient(lanes, size, pending, wait, 0, handle)
+}
+
+// newPatient is newGroup with a bound on how long a group holds its lane.
+func newPatient[T, R any](lanes, size, pending int, wait, patience time.Duration, handle func(context.Context, []T) ([]R, error)) *group[T, R] {
+	g := &group[T, R]{in: make(chan *entry[T, R], max(pending, 1)), size: max(size, 1), wait: wait, patience: patience, handle: handle}
 	for range max(lanes, 1) {
 		g.lanes.Add(1)
 		go g.run()
@@ -93,13 +101,44 @@ func (g *group[T, R]) stop() {
 func (g *group[T, R]) run() {
 	defer g.lanes.Done()
 	for first := range g.in {
-		g.flush(g.gather(first))
+		entries := g.gather(first)
+		if g.patience <= 0 {
+			g.flush(entries)
+			continue
+		}
+		done := make(chan struct{})
+		g.lanes.Go(func() {
+			defer close(done)
+			g.flush(entries)
+		})
+		timer := time.NewTimer(g.patience)
+		select {
+		case <-done:
+		case <-timer.C:
+		}
+		timer.Stop()
 	}
 }
 
 func (g *group[T, R]) gather(first *entry[T, R]) []*entry[T, R] {
 	entries := []*entry[T, R]{first}
 	weight := first.weight
+	for weight < g.size { // what is there
+		select {
+		case e, ok := <-g.in:
+			if !ok {
+				return entries
+			}
+			entries = append(entries, e)
+			weight += e.weight
+			continue
+		default:
+		}
+		break
+	}
+	if g.wait <= 0 || weight >= g.size {
+		return entries
+	}
 	timer := time.NewTimer(g.wait)
 	defer timer.Stop()
 	for weight < g.size {

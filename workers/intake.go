@@ -32,11 +32,14 @@ type Intake struct {
 	set      Settings
 
 	accepting *group[[]desk.Receipt, written]
-	filing    *group[*desk.Filing, desk.FilingResult]
-	bulk      *group[*desk.Filing, desk.FilingResult] // filings of flooded sources: nobody stands behind them
-	hold      *hold
-	pressure  *Pressure
-	journal   *Journal
+	reading   *group[*part, turn]
+	filing    *lanes
+	// Of flooded sources: nobody stands behind them.
+	bulkReading *group[*part, turn]
+	bulk        *lanes
+	hold        *hold
+	pressure    *Pressure
+	journal     *Journal
 }
 
 // Parts are what an Intake is made of.
@@ -64,14 +67,18 @@ func NewIntake(p Parts) *Intake {
 	i.tracing = newTracing(p.Tracer)
 	i.clocked = clocked(p.Line, p.Metrics)
 	i.accepting = newGroup(1, i.set.LedgerGroup, i.set.Pending, i.set.LedgerWait, i.acceptGroup)
-	i.filing = newGroup(i.set.FileLanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
-	i.bulk = newGroup(i.set.FileLanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
+	i.filing = newLanes(i.set.FileLanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
+	i.bulk = newLanes(i.set.FileLanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
+	i.reading = newPatient(i.set.ReadLanes, i.set.ReadGroup, i.set.Pending, i.set.ReadWait, i.set.ReadPatience, i.readGroup)
+	i.bulkReading = newPatient(i.set.ReadLanes/2, i.set.ReadGroup, i.set.Pending, i.set.ReadWait, i.set.ReadPatience, i.readGroup)
 	return i
 }
 
 // Stop takes nothing more, and returns when everything taken is written.
 func (i *Intake) Stop() {
 	i.accepting.stop()
+	i.reading.stop()
+	i.bulkReading.stop()
 	i.filing.stop()
 	i.bulk.stop()
 }

@@ -20,7 +20,7 @@ type Metrics struct {
 	Settled   *prometheus.CounterVec   // by source and state
 	Lag       *prometheus.HistogramVec // acceptance to commit, seconds, by source
 	SourceLag *prometheus.HistogramVec // source time to commit, seconds, by source
-	Groups    *prometheus.HistogramVec // sizes by border: ledger, task, filing
+	Groups    *prometheus.HistogramVec // sizes by border: ledger, task, reading, filing
 	Commits   *prometheus.HistogramVec // seconds of one transaction by border: ledger, filing
 	Line      prometheus.Histogram     // seconds in the pipeline
 	Stages    *prometheus.HistogramVec // seconds in one stage of it
@@ -48,9 +48,10 @@ type borderMetrics struct{ size, took prometheus.Observer }
 
 // The borders where groups are formed.
 const (
-	borderLedger = "ledger"
-	borderTask   = "task"
-	borderFiling = "filing"
+	borderLedger  = "ledger"
+	borderTask    = "task"
+	borderReading = "reading"
+	borderFiling  = "filing"
 )
 
 // finals are the states a receipt ends in.
@@ -93,9 +94,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	reg.MustRegister(m.Accepted, m.Repeated, m.Settled, m.Lag, m.SourceLag, m.Groups, m.Commits, m.Line, m.Stages,
 		m.Forgotten, m.Swept, m.Halved, m.Troubles, m.Sent, m.SendTook, m.Breaches)
-	for _, b := range []string{borderLedger, borderTask, borderFiling} {
+	for _, b := range []string{borderLedger, borderTask, borderReading, borderFiling} {
 		r := borderMetrics{size: m.Groups.WithLabelValues(b)}
-		if b != borderTask {
+		if b == borderLedger || b == borderFiling {
 			r.took = m.Commits.WithLabelValues(b)
 		}
 		m.borders[b] = r

@@ -37,7 +37,7 @@ func TestAPoisonRowCostsOnlyItself(t *testing.T) {
 			refusePoison(t, db.driver, db.url)
 			w := &watched{Store: s, settled: make(chan desk.ReceiptID, 10000)}
 			i := intake(t, w, nil)
-			i.accepting.wait, i.filing.wait = 10*time.Second, 10*time.Second // groups are full, or the test is slow
+			i.accepting.wait = 10 * time.Second // groups are full, or the test is slow
 
 			const group, bad = 128, 77
 			ids, errs := make([]desk.ReceiptID, group), make([]error, group)
@@ -72,7 +72,6 @@ func TestAPoisonRowCostsOnlyItself(t *testing.T) {
 					t.Errorf("message %d: %v", n, err)
 				}
 			}
-			i.filing.wait = time.Millisecond
 			for range i.set.Attempts {
 				if err := i.Process(t.Context(), ids); err != nil {
 					t.Fatal(err)

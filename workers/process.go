@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -33,37 +34,33 @@ func (i *Intake) Process(ctx context.Context, ids []desk.ReceiptID) error {
 }
 
 // run is Process of a task, which is in the journal meanwhile.
-func (i *Intake) run(ctx context.Context, t task) error {
+func (i *Intake) run(ctx context.Context, t task) error { return i.process(ctx, t, i.alone) }
+
+// process takes turns until every receipt is settled, or waits for others.
+func (i *Intake) process(ctx context.Context, t task, take func(*part) (turn, error)) error {
 	if len(t.Receipts) == 0 {
 		return nil
 	}
 	defer i.journal.took(t)()
-	rs, err := i.books.Receipts(ctx, t.Receipts)
-	if err != nil {
-		return fmt.Errorf("workers: read receipts: %w", err)
-	}
-	open := slices.DeleteFunc(rs, func(r desk.Receipt) bool { return r.State != desk.Accepted })
-	slices.SortStableFunc(open, func(a, b desk.Receipt) int {
-		return cmp.Or(a.SourceTime.Compare(b.SourceTime), cmp.Compare(a.ID, b.ID))
-	})
-	if i.tracing != nil {
-		for n := range open {
-			i.tracing.waited(ctx, &open[n], i.now())
-		}
-	}
-	for round := 0; len(open) > 0 && round < maxRounds; round++ {
-		before := len(open)
-		var conflicts int
-		if open, conflicts, err = i.round(ctx, open); err != nil {
+	p := &part{ctx: ctx, ids: t.Receipts}
+	idle := 0
+	for round := 0; round < maxRounds; round++ {
+		t, err := take(p)
+		if err != nil {
 			return err
 		}
-		if len(open) == before && conflicts == 0 {
+		if p = (&part{ctx: ctx, open: t.open}); len(p.open) == 0 {
+			return nil
+		}
+		if idle++; t.moved {
+			idle = 0
+		} else if !t.near || idle == maxIdle {
 			break // all that is left waits for others
 		}
 	}
-	if len(open) > 0 && i.dispatch != nil {
+	if i.dispatch != nil {
 		later := map[Class][]desk.ReceiptID{}
-		for _, r := range open {
+		for _, r := range p.open {
 			class := i.pressure.Class(r.Source)
 			later[class] = append(later[class], r.ID)
 		}
@@ -75,8 +72,8 @@ func (i *Intake) run(ctx context.Context, t task) error {
 }
 
 // round runs every receipt through the line once and files what was decided. It
-// returns those to be run again, and how many of them lost a race.
-func (i *Intake) round(ctx context.Context, open []desk.Receipt) (again []desk.Receipt, conflicts int, err error) {
+// returns those to be run again, in order, and which of them lost a race.
+func (i *Intake) round(ctx context.Context, open []desk.Receipt) (again []desk.Receipt, lost map[desk.ReceiptID]bool, err error) {
 	drafts := make([]*desk.Draft, 0, len(open))
 	for _, r := range open {
 		if r.Draft != nil {
@@ -85,12 +82,41 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt) (again []desk.R
 	}
 	books, err := i.view(ctx, drafts)
 	if err != nil {
-		return nil, 0, fmt.Errorf("workers: open books: %w", err)
+		return nil, nil, fmt.Errorf("workers: open books: %w", err)
 	}
 	policy := i.policy()
+	lost = map[desk.ReceiptID]bool{}
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	var down error // the books did not answer: no message's fault
+	file := func(piece []decided, lane *group[[]*desk.Filing, []desk.FilingResult]) {
+		wait.Go(func() {
+			results, err := i.filePiece(ctx, piece, lane)
+			for n := range piece {
+				d, result := &piece[n], desk.FilingResult{}
+				if err == nil {
+					result = results[n]
+				}
+				switch err := cmp.Or(err, result.Err); {
+				case err == nil:
+					i.settled(ctx, d, result)
+				case errors.Is(err, desk.ErrSettled):
+				case errors.Is(err, desk.ErrUnavailable):
+					mu.Lock()
+					down = err
+					mu.Unlock()
+				case errors.Is(err, desk.ErrConflict):
+					mu.Lock()
+					lost[d.r.ID] = true
+					again = append(again, d.r)
+					mu.Unlock()
+				default:
+					i.fail(ctx, d.r, err)
+				}
+			}
+		})
+	}
+	pieces := map[*group[[]*desk.Filing, []desk.FilingResult]][]decided{}
 	for n, r := range open {
 		if r.Draft == nil {
 			i.fail(ctx, r, desk.Permanent(errors.New("the stored draft cannot be read")))
@@ -101,7 +127,7 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt) (again []desk.R
 		switch err := i.runLine(ctx, n, &r, pass); {
 		case errors.Is(err, desk.ErrUnavailable):
 			wait.Wait()
-			return nil, 0, err
+			return nil, nil, err
 		case err != nil:
 			i.fail(ctx, r, err)
 			continue
@@ -113,42 +139,37 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt) (again []desk.R
 			mu.Unlock()
 			continue
 		}
-		filing, group := pass.Filing(), i.filing
+		filing, to := pass.Filing(), i.filing
 		if i.pressure.Class(r.Source) == Bulk {
-			group = i.bulk
+			to = i.bulk
 		}
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			result, err := i.fileOne(ctx, &r, filing, group)
-			switch err = cmp.Or(err, result.Err); {
-			case err == nil:
-				i.metrics.settled(r, filing.Verdict, i.now())
-				i.hear(ctx, r, filing)
-				i.log.Debug("settled", "receipt", r.ID, "source", r.Source, "state", filing.Verdict, "ticket", result.Ticket)
-			case errors.Is(err, desk.ErrSettled):
-			case errors.Is(err, desk.ErrUnavailable):
-				mu.Lock()
-				down = err
-				mu.Unlock()
-			case errors.Is(err, desk.ErrConflict):
-				mu.Lock()
-				conflicts++
-				again = append(again, r)
-				mu.Unlock()
-			default:
-				i.fail(ctx, r, err)
-			}
-		}()
+		lane := to.lanes[to.of(filing)]
+		pieces[lane] = append(pieces[lane], i.decide(ctx, r, filing))
+		if len(pieces[lane]) == to.size {
+			file(pieces[lane], lane)
+			delete(pieces, lane)
+		}
+	}
+	for lane, piece := range pieces {
+		file(piece, lane)
 	}
 	wait.Wait()
 	if down != nil {
-		return nil, 0, fmt.Errorf("workers: file: %w", down)
+		return nil, nil, fmt.Errorf("workers: file: %w", down)
 	}
 	slices.SortStableFunc(again, func(a, b desk.Receipt) int {
 		return cmp.Or(a.SourceTime.Compare(b.SourceTime), cmp.Compare(a.ID, b.ID))
 	})
-	return again, conflicts, nil
+	return again, lost, nil
+}
+
+// settled says of a receipt that its filing is in the books.
+func (i *Intake) settled(ctx context.Context, d *decided, result desk.FilingResult) {
+	i.metrics.settled(d.r, d.filing.Verdict, i.now())
+	i.hear(ctx, d.r, d.filing)
+	if i.log.Enabled(ctx, slog.LevelDebug) {
+		i.log.Debug("settled", "receipt", d.r.ID, "source", d.r.Source, "state", d.filing.Verdict, "ticket", result.Ticket)
+	}
 }
 
 // fail records trouble with one receipt: at once as failed when no retry will

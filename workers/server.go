@@ -171,7 +171,7 @@ func (s *Server) process(ctx context.Context, t *asynq.Task) error {
 	if p.Deaths > 0 {
 		return s.suspects.process(ctx, p, func() { s.hands.begun(ctx, id) })
 	}
-	return s.intake.Process(ctx, p.Receipts)
+	return s.intake.Gather(ctx, classOf(queue), p.Receipts)
 }
 
 // recovered queues again, for workers of its own, a task whose worker died; begun

@@ -11,7 +11,7 @@
 // not, whatever crashes in between, and never as two. The ledger is the truth
 // and Redis only dispatches: a task carries receipt IDs, running one twice
 // changes nothing, and what Redis forgot is queued again by [Sweep]. Ledger
-// groups, task groups and filing groups are formed apart from each other; one
+// groups, task groups, readings and filing groups are formed apart from each other; one
 // bad message never fails its group. Messages of one conversation are filed in
 // the order they were accepted. Everything is safe for concurrent use.
 //
@@ -49,22 +49,29 @@ type Settings struct {
 	LedgerWait  time.Duration // how long a ledger group waits to fill
 	TaskGroup   int           // most receipts in one task
 	TaskWait    time.Duration
-	FileGroup   int // most filings in one transaction
-	FileWait    time.Duration
-	FileLanes   int           // filing transactions at the same time
-	Pending     int           // most messages in this process's hands; above it doors answer "busy"
-	Concurrency int           // tasks handled at the same time
-	CheckEvery  time.Duration // how often an idle worker looks for tasks
-	Attempts    int           // tries before a message is marked failed
-	SweepEvery  time.Duration
-	SweepAfter  time.Duration // accepted rows older than this are queued again
-	SweepAgain  time.Duration // and not again before this while the queue is behind
-	DrainFor    time.Duration // how long SIGTERM waits for running tasks
+	ReadGroup   int // receipts of waiting tasks that are read together; a task is never split
+	ReadWait    time.Duration
+	ReadLanes   int // readings at the same time; half as many of the bulk queue
+	// ReadPatience is how long a reading holds its lane: one that takes longer
+	// keeps nobody else waiting. 0: as long as it takes.
+	ReadPatience time.Duration
+	FileGroup    int // filings that make a transaction full
+	FileWait     time.Duration
+	FileLanes    int           // filing transactions at the same time
+	Pending      int           // most messages in this process's hands; above it doors answer "busy"
+	Concurrency  int           // tasks handled at the same time
+	CheckEvery   time.Duration // how often an idle worker looks for tasks
+	Attempts     int           // tries before a message is marked failed
+	SweepEvery   time.Duration
+	SweepAfter   time.Duration // accepted rows older than this are queued again
+	SweepAgain   time.Duration // and not again before this while the queue is behind
+	DrainFor     time.Duration // how long SIGTERM waits for running tasks
 
 	PendingPerSource int           // of Pending, most of one source; 0: no such limit
 	PendingBytes     int64         // most bytes of messages in this process's hands; 0: no such limit
 	BulkAfter        int           // a source with so many messages waiting goes to the bulk queue; 0: never
 	BulkConcurrency  int           // tasks of the bulk queue handled at the same time
+	BulkWait         time.Duration // how long one of them waits to fill: there is more than enough
 	UrgentWeight     int           // urgent tasks taken up for each normal one, when both wait
 	ShedAfter        time.Duration // a source that is behind for longer is refused at its door; 0: never
 }
@@ -74,10 +81,11 @@ func DefaultSettings() Settings {
 	return Settings{
 		LedgerGroup: 128, LedgerWait: 2 * time.Millisecond,
 		TaskGroup: 128, TaskWait: 5 * time.Millisecond,
+		ReadGroup: 256, ReadWait: 0, ReadLanes: 4, ReadPatience: 500 * time.Millisecond,
 		FileGroup: 128, FileWait: 3 * time.Millisecond, FileLanes: 2,
 		Pending: 20000, Concurrency: 32, CheckEvery: 10 * time.Millisecond, Attempts: 5,
 		SweepEvery: time.Second, SweepAfter: 3 * time.Second, SweepAgain: time.Minute,
 		DrainFor:         20 * time.Second,
-		PendingPerSource: 10000, PendingBytes: 256 << 20, BulkAfter: 1000, BulkConcurrency: 8, UrgentWeight: 4,
+		PendingPerSource: 10000, PendingBytes: 256 << 20, BulkAfter: 1000, BulkConcurrency: 8, BulkWait: 30 * time.Millisecond, UrgentWeight: 4,
 	}
 }

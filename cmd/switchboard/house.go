@@ -291,11 +291,12 @@ func settings(c *configs.Config) workers.Settings {
 	i := c.Intake
 	return workers.Settings{
 		LedgerGroup: i.LedgerGroup, LedgerWait: i.LedgerWait, TaskGroup: i.TaskGroup, TaskWait: i.TaskWait,
+		ReadGroup: i.ReadGroup, ReadWait: i.ReadWait, ReadLanes: i.ReadLanes, ReadPatience: i.ReadPatience,
 		FileGroup: i.FileGroup, FileWait: i.FileWait, FileLanes: i.FileLanes, Pending: c.Limits.Pending,
 		Concurrency: i.Concurrency, CheckEvery: i.CheckInterval, Attempts: i.Attempts,
 		SweepEvery: i.SweepEvery, SweepAfter: i.SweepAfter, SweepAgain: i.SweepAgain, DrainFor: i.DrainTimeout,
 		PendingPerSource: c.Limits.PendingPerSource, PendingBytes: int64(c.Limits.PendingBytes),
-		BulkAfter: i.BulkAfter, BulkConcurrency: i.BulkConcurrency, UrgentWeight: i.UrgentWeight, ShedAfter: i.ShedAfter,
+		BulkAfter: i.BulkAfter, BulkConcurrency: i.BulkConcurrency, BulkWait: i.BulkWait, UrgentWeight: i.UrgentWeight, ShedAfter: i.ShedAfter,
 	}
 }
 

@@ -1,0 +1,171 @@
+package workers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+
+	"switchboard/pipeline/desk"
+)
+
+// A task brings the receipts of a few milliseconds; reading the books for so few
+// costs as much as for hundreds. So the tasks that wait while a reading is under
+// way are read together in the next one. A task that finds a free lane waits for
+// nobody but Settings.ReadWait. Each task keeps its own end: it is done when its
+// own receipts are, and what ails a reading is found by taking it apart.
+
+// part is what one task brings to a reading: IDs the first time, and then the
+// receipts that have to be run again.
+type part struct {
+	ctx  context.Context
+	ids  []desk.ReceiptID
+	open []desk.Receipt
+}
+
+// turn is what a reading did for one part.
+type turn struct {
+	open  []desk.Receipt // to be run again
+	moved bool           // some were settled, or lost a race
+	near  bool           // some of another part were: what waits for those may go on
+}
+
+// maxIdle is how many rounds in a row receipts may wait for others of the same
+// reading.
+const maxIdle = 2
+
+// Gather is [Intake.Process] for a task of a queue: together with other tasks
+// that are there, those of the bulk queue apart from the rest.
+func (i *Intake) Gather(ctx context.Context, class Class, ids []desk.ReceiptID) error {
+	from := i.reading
+	if class == Bulk {
+		from = i.bulkReading
+	}
+	return i.process(ctx, task{Receipts: i.journal.others(ids)}, func(p *part) (turn, error) {
+		t, err := from.do(ctx, p, max(len(p.ids), len(p.open)))
+		if err == nil || ctx.Err() != nil || errors.Is(err, desk.ErrUnavailable) || errors.Is(err, errStopped) {
+			return t, err
+		}
+		i.log.Warn("a reading failed; its tasks are run one by one", "count", len(ids), "error", err)
+		return i.alone(p)
+	})
+}
+
+func (i *Intake) alone(p *part) (turn, error) {
+	turns, err := i.read(p.ctx, []*part{p})
+	if err != nil {
+		return turn{}, err
+	}
+	return turns[0], nil
+}
+
+// readGroup is one reading for several tasks. A panic is an error like any
+// other: alone, it is the task's own.
+func (i *Intake) readGroup(_ context.Context, parts []*part) (turns []turn, err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("workers: read: panic: %v\n%s", x, debug.Stack())
+		}
+	}()
+	ctx, end := together(parts)
+	defer end()
+	return i.read(ctx, parts)
+}
+
+// together is a context that ends when those of all parts have.
+func together(parts []*part) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parts[0].ctx))
+	var left atomic.Int64
+	left.Store(int64(len(parts)))
+	stops := make([]func() bool, len(parts))
+	for n, p := range parts {
+		stops[n] = context.AfterFunc(p.ctx, func() {
+			if left.Add(-1) == 0 {
+				cancel()
+			}
+		})
+	}
+	return ctx, func() {
+		for _, stop := range stops {
+			stop()
+		}
+		cancel()
+	}
+}
+
+// read reads the receipts of all parts, takes them through the line in the order
+// in which they were said, and files what was decided. A receipt that two parts
+// bring is the first one's.
+func (i *Intake) read(ctx context.Context, parts []*part) ([]turn, error) {
+	all, owner, err := i.receipts(ctx, parts)
+	if err != nil {
+		return nil, err
+	}
+	had := make([]int, len(parts))
+	for n := range all {
+		had[owner[all[n].ID]]++
+	}
+	turns := make([]turn, len(parts))
+	if len(all) == 0 {
+		return turns, nil
+	}
+	i.metrics.group(borderReading, len(all))
+	again, lost, err := i.round(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range again {
+		t := &turns[owner[r.ID]]
+		t.open = append(t.open, r)
+		t.moved = t.moved || lost[r.ID]
+	}
+	for n := range turns {
+		t := &turns[n]
+		t.moved = t.moved || len(t.open) < had[n]
+		t.near = len(again) < len(all) || len(lost) > 0
+	}
+	return turns, nil
+}
+
+// receipts are the open receipts of all parts, in order, and whose they are.
+func (i *Intake) receipts(ctx context.Context, parts []*part) ([]desk.Receipt, map[desk.ReceiptID]int, error) {
+	owner := map[desk.ReceiptID]int{}
+	var all []desk.Receipt
+	var ids []desk.ReceiptID
+	for n, p := range parts {
+		for _, r := range p.open {
+			if _, twice := owner[r.ID]; !twice {
+				owner[r.ID] = n
+				all = append(all, r)
+			}
+		}
+	}
+	for n, p := range parts {
+		for _, id := range p.ids {
+			if _, twice := owner[id]; !twice {
+				owner[id] = n
+				ids = append(ids, id)
+			}
+		}
+	}
+	if len(ids) > 0 {
+		rs, err := i.books.Receipts(ctx, ids)
+		if err != nil {
+			return nil, nil, fmt.Errorf("workers: read receipts: %w", err)
+		}
+		rs = slices.DeleteFunc(rs, func(r desk.Receipt) bool { return r.State != desk.Accepted })
+		if i.tracing != nil {
+			for n := range rs {
+				i.tracing.waited(ctx, &rs[n], i.now())
+			}
+		}
+		all = append(all, rs...)
+	}
+	slices.SortStableFunc(all, func(a, b desk.Receipt) int {
+		return cmp.Or(a.SourceTime.Compare(b.SourceTime), cmp.Compare(a.ID, b.ID))
+	})
+	return all, owner, nil
+}

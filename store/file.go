@@ -88,8 +88,10 @@ type group struct {
 
 func newGroup(s *Store, tx *gorm.DB, fs []*desk.Filing) *group {
 	g := &group{s: s, tx: tx, entries: make([]*entry, len(fs))}
+	all := make([]entry, len(fs))
 	for i, f := range fs {
-		e := &entry{f: *f}
+		e := &all[i]
+		e.f = *f
 		g.entries[i] = e
 		e.err = e.prepare()
 	}

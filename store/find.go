@@ -34,7 +34,7 @@ func find[T schema.Tabler](db *gorm.DB, columns string, where clause.Expr, rest 
 	defer rows.Close()
 	var row T
 	fields := l.fields(reflect.ValueOf(&row).Elem(), columns)
-	var out []T
+	out := make([]T, 0, expected(where))
 	for rows.Next() {
 		if err := rows.Scan(fields...); err != nil {
 			return nil, err
@@ -42,6 +42,17 @@ func find[T schema.Tabler](db *gorm.DB, columns string, where clause.Expr, rest 
 		out = append(out, row)
 	}
 	return out, rows.Err()
+}
+
+// expected is how many rows a condition may find when each of its values finds
+// one.
+func expected(where clause.Expr) int {
+	for _, v := range where.Vars {
+		if list, ok := v.(*[]string); ok {
+			return len(*list)
+		}
+	}
+	return 0
 }
 
 // picked are the named columns, in the table's order; all when none is named.

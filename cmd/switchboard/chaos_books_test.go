@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -416,10 +417,11 @@ func (c *chaos) left() (list []string) {
 	return list
 }
 
-// logged finds what no log may hold.
+// chaosBadLine is what no log may hold; readLogs looks for it, and counts who met
+// the full disk.
 var chaosBadLine = regexp.MustCompile(`(?m)^.*(^panic: |^fatal error: |DATA RACE|a hook panicked|a deadlock, which).*$`)
 
-func (c *chaos) readLogs() {
+func (c *chaos) readLogs() (full int) {
 	for _, r := range c.roles {
 		log, err := os.ReadFile(r.log())
 		if err != nil {
@@ -428,5 +430,10 @@ func (c *chaos) readLogs() {
 		for _, bad := range chaosBadLine.FindAll(log, 5) {
 			c.fail("%s logged: %s", r.name, bad)
 		}
+		full += bytes.Count(log, []byte("no space left on device"))
 	}
+	if full == 0 && c.faults["full disk"] > 0 {
+		c.fail("the disk was full and nobody noticed")
+	}
+	return full
 }

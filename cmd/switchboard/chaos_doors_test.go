@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -50,6 +51,15 @@ func slackPerson(n int) string { return fmt.Sprintf("UPERS%04d", n) }
 // token is words that only one message of the run has.
 func (t *chaosTraffic) token(talk, n int) string {
 	return fmt.Sprintf("word%dx%dx%d", t.c.plan.seed, talk, n)
+}
+
+// words are what a message says; one in five says so much that its bytes are kept
+// in a file.
+func (t *chaosTraffic) words(token string) string {
+	if t.random.IntN(5) > 0 {
+		return "Please look at " + token
+	}
+	return "Please look at " + token + strings.Repeat(" and at all of this", 300)
 }
 
 // few is how many messages a conversation has.
@@ -98,7 +108,7 @@ func (t *chaosTraffic) slackTalk(talk int) (out []*chaosMessage) {
 	root := slackStamp()
 	for n := range t.few() {
 		token := t.token(talk, n)
-		said := fakeslack.Message{Channel: room, User: slackPerson(t.random.IntN(40)), Text: "Please look at " + token, TS: root}
+		said := fakeslack.Message{Channel: room, User: slackPerson(t.random.IntN(40)), Text: t.words(token), TS: root}
 		if n > 0 {
 			said.TS, said.ThreadTS = slackStamp(), root
 		}
@@ -141,7 +151,7 @@ func (t *chaosTraffic) teamsTalk(people []faketeams.Person, talk int) (out []*ch
 	place := t.c.teams.Channel()
 	for n := range t.few() {
 		token := t.token(talk, n)
-		act := t.c.teams.Message(place, people[t.random.IntN(len(people))], "Please look at "+token)
+		act := t.c.teams.Message(place, people[t.random.IntN(len(people))], t.words(token))
 		if n == 0 {
 			place = t.c.teams.In(act)
 		}
@@ -166,7 +176,7 @@ func (t *chaosTraffic) chatTalk(talk int) (out []*chaosMessage) {
 	for n := range t.few() {
 		token := t.token(talk, n)
 		body := map[string]any{"id": "m-" + token, "conversation": fmt.Sprintf("talk-%d-%d", t.c.plan.seed, talk), "author": fmt.Sprint("visitor-", talk),
-			"text": "Please look at " + token, "at": time.Now().Unix()}
+			"text": t.words(token), "at": time.Now().Unix()}
 		raw, err := json.Marshal(body)
 		if err != nil {
 			t.c.fail("%v", err)
@@ -187,7 +197,7 @@ func (t *chaosTraffic) form(talk int) []*chaosMessage {
 	token := t.token(talk, 0)
 	page := make(chan string, 1)
 	page <- ""
-	person := t.random.IntN(30)
+	person, words := t.random.IntN(30), t.words(token)
 	m := &chaosMessage{door: "webform", source: "site", token: token, talk: talk}
 	m.send = func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -205,7 +215,7 @@ func (t *chaosTraffic) form(talk int) []*chaosMessage {
 		}
 		page <- key
 		return heard(t.c.exchangeJSON(ctx, http.MethodPost, "/forms/site/contact.json", nil, map[string]any{"token": key, "values": map[string]string{
-			"name": "Hana Holt", "email": fmt.Sprintf("hana%d@forms.example", person), "subject": "Order " + strconv.Itoa(talk), "message": "Please look at " + token}}, nil))
+			"name": "Hana Holt", "email": fmt.Sprintf("hana%d@forms.example", person), "subject": "Order " + strconv.Itoa(talk), "message": words}}, nil))
 	}
 	return []*chaosMessage{m}
 }
@@ -214,7 +224,7 @@ func (t *chaosTraffic) form(talk int) []*chaosMessage {
 func (t *chaosTraffic) create(talk int) []*chaosMessage {
 	token := t.token(talk, 0)
 	person := t.random.IntN(30)
-	body := map[string]any{"title": "Order " + strconv.Itoa(talk), "description": "Please look at " + token,
+	body := map[string]any{"title": "Order " + strconv.Itoa(talk), "description": t.words(token),
 		"requester": map[string]string{"email": fmt.Sprintf("caller%d@calls.example", person)}}
 	m := &chaosMessage{door: "api", source: "api", id: "idem:" + t.c.keyID + ":" + token, token: token, talk: talk}
 	m.send = func(ctx context.Context) error {

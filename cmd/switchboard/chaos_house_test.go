@@ -88,7 +88,7 @@ type chaosPlan struct {
 const chaosConfig = `server: { addr: "${CHAOS_ADDR}" }
 database: { url: "${CHAOS_DATABASE}", maxConns: 8 }
 redis: { url: "${CHAOS_REDIS}" }
-blobs: { dir: %[1]q }
+blobs: { dir: %[1]q, keepBytes: 4KB } # some bytes in the database, some in files
 limits: { requestsPerKey: { rate: 500, burst: 1000 } }
 delivery: { sendTimeout: 10s, firstRetry: 1s, mostRetry: 10s, sweepAgain: 15s }
 

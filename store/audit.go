@@ -108,6 +108,9 @@ var auditChecks = []struct{ name, doc string }{
 	{"customer.merged", "a merged record names one that is there and not merged itself"},
 	{"identity.customer", "a handle belongs to a customer who is there"},
 	{"cursor.sane", "a mailbox was read up to a UID that can be (the ledger does not know UIDs)"},
+	{"contact.sane", "a contact has a source, a handle, an address and a kind"},
+	{"canary.times", "a canary that was heard of was settled, and not before it was made"},
+	{"canary.receipt", "a canary's receipt is in the ledger and was dropped as one"},
 	{"blob.there", "the bytes a row refers to are there, with their length"},
 	{"blob.digest", "the bytes under a name have that digest"},
 	{"blob.orphan", "bytes older than the grace have a row that refers to them"},
@@ -155,7 +158,7 @@ func (s *Store) Audit(ctx context.Context, o AuditOptions) ([]*Check, error) {
 func (a *auditor) walks() error {
 	for _, walk := range []func() error{
 		a.readRetired, a.ledger, a.messages, a.tickets, a.numbers, a.events, a.threads, a.groups, a.links, a.revisions,
-		a.customers, a.identities, a.cursors, a.acknowledged,
+		a.customers, a.identities, a.cursors, a.contacts, a.canaries, a.acknowledged,
 	} {
 		if err := walk(); err != nil {
 			return err

@@ -177,6 +177,12 @@ func (h *auditHouse) furnish() {
 	})
 	h.ends(small, desk.Dropped, "small")
 	h.names["small"] = string(small.ID)
+	canary := h.accepts("mail", "canary", nil)
+	h.ends(canary, desk.Dropped, desk.CanaryReason)
+	h.names["canary"] = string(canary.ID)
+	h.must(h.s.CanaryHeard(ctx, "mail", h.now, h.now.Add(time.Second), canary.ID))
+	h.must(h.s.KeepContact(ctx, desk.Contact{Source: "teams", Kind: desk.Person, Handle: "ann", Address: []byte("{}"), At: h.now}))
+	h.must(h.s.KeepContact(ctx, desk.Contact{Source: "teams", Kind: desk.Place, Handle: "room", Address: []byte("{}"), At: h.now}))
 	h.must(h.s.w.Exec("UPDATE ledger SET accepted_at = ? WHERE id = ?", micro(time.Now()), string(waiting.ID)).Error)
 	h.acked = append(h.acked, `{"source":"other","externalId":"case0","thread":"t0"}`, `{"receipt":"`+string(edit.ID)+`","thread":"t0"}`, `{"source":"mail","externalId":"spam"}`)
 

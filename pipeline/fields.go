@@ -86,7 +86,11 @@ func title(d *desk.Draft) string {
 	if d.Ask != nil && d.Ask.Title != "" {
 		return d.Ask.Title // the door checked its length
 	}
-	for _, s := range append([]string{d.Subject}, strings.SplitN(d.Text, "\n", 20)...) {
+	lines := []string{d.Subject}
+	if strings.TrimSpace(d.Subject) == "" {
+		lines = strings.SplitN(d.Text, "\n", 20)
+	}
+	for _, s := range lines {
 		if s = strings.Join(strings.Fields(s), " "); s != "" {
 			if r := []rune(s); len(r) > maxTitle {
 				s = string(r[:maxTitle])

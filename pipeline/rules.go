@@ -29,6 +29,9 @@ func Rules() Stage {
 					continue
 				}
 				if !ok {
+					if missed == nil {
+						missed = make([]string, 0, len(p.Policy.Rules))
+					}
 					missed = append(missed, r.Name)
 					continue
 				}

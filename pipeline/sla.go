@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"time"
+
+	"switchboard/pipeline/hours"
 )
 
 // SLA starts the clocks of a new ticket: the first SLA whose condition matches
@@ -49,18 +51,36 @@ func SLA() Stage {
 func explainClocks(p *Pass) {
 	for _, c := range p.Ticket.Clocks {
 		cal := p.Policy.Calendar(c.Calendar)
-		var counted []string
-		for _, i := range cal.Explain(c.StartedAt, c.Target) {
-			span := make([]byte, 0, 64)
-			span = append(i.From.AppendFormat(span, time.RFC3339), " to "...)
-			counted = append(counted, string(i.To.AppendFormat(span, time.RFC3339)))
-			if len(counted) == 10 {
-				counted = append(counted, "...")
-				break
-			}
-		}
-		p.NoteData(map[string]any{"counted": counted, "calendar": c.Calendar, "zone": cal.Location.String()},
+		p.NoteData(map[string]any{"counted": spans(cal.Explain(c.StartedAt, c.Target)), "calendar": c.Calendar, "zone": cal.Location.String()},
 			"%s due %s: %s of working time from %s at priority %s", c.Metric, c.DueAt.Format(time.RFC3339), c.Target,
 			c.StartedAt.Format(time.RFC3339), p.Ticket.Priority)
 	}
+}
+
+// maxSpans is how many intervals an explanation names.
+const maxSpans = 10
+
+// spans writes intervals out, as parts of one text.
+func spans(intervals []hours.Interval) []string {
+	if len(intervals) == 0 {
+		return nil
+	}
+	named := intervals[:min(len(intervals), maxSpans)]
+	all := make([]byte, 0, len(named)*len("2006-01-02T15:04:05-07:00 to 2006-01-02T15:04:05-07:00"))
+	var ends [maxSpans]int
+	for i, x := range named {
+		all = append(x.From.AppendFormat(all, time.RFC3339), " to "...)
+		all = x.To.AppendFormat(all, time.RFC3339)
+		ends[i] = len(all)
+	}
+	text, begin := string(all), 0
+	out := make([]string, 0, len(named)+1)
+	for _, end := range ends[:len(named)] {
+		out = append(out, text[begin:end])
+		begin = end
+	}
+	if len(named) == maxSpans {
+		out = append(out, "...")
+	}
+	return out
 }

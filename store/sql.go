@@ -127,21 +127,27 @@ type encoder struct {
 	json *json.Encoder
 }
 
+// usualText is how long a draft without its text, or an explanation, is at most
+// as a rule.
+const usualText = 2 << 10
+
 // encode writes a value into the buffer. What every message has is written by
 // the desk itself, which is faster and the same.
 func (e *encoder) encode(v any) (err error) {
-	b := e.text.AvailableBuffer()
+	var b []byte
 	switch v := v.(type) {
 	case *desk.Draft:
 		if v == nil {
 			return nil
 		}
-		b, err = v.AppendJSON(b)
+		e.text.Grow(len(v.Text) + usualText)
+		b, err = v.AppendJSON(e.text.AvailableBuffer())
 	case []desk.Note:
 		if v == nil {
 			return nil
 		}
-		b, err = desk.AppendTrail(b, v)
+		e.text.Grow(usualText)
+		b, err = desk.AppendTrail(e.text.AvailableBuffer(), v)
 	default:
 		return e.json.Encode(v)
 	}

@@ -28,7 +28,7 @@ type Closure struct {
 // time is used up, ascending; stretches that touch are one. Their durations
 // add up to d, or to less where Add returns an error.
 func (c *Calendar) Explain(start time.Time, d time.Duration) []Interval {
-	var counted []Interval
+	counted := make([]Interval, 0, 4)
 	end := start.AddDate(0, 0, horizon)
 	for interval := range c.intervals(start, end) {
 		if d <= 0 {
@@ -43,6 +43,9 @@ func (c *Calendar) Explain(start time.Time, d time.Duration) []Interval {
 			continue
 		}
 		counted = append(counted, interval)
+	}
+	if len(counted) == 0 {
+		return nil
 	}
 	return counted
 }

@@ -59,6 +59,8 @@ type Server struct {
 type Database struct {
 	URL      URL `yaml:"url"` // empty: an SQLite file in the data folder
 	MaxConns int `yaml:"maxConns" min:"2" max:"1000"`
+	// Timeout is how long PostgreSQL may say nothing while somebody waits for it.
+	Timeout time.Duration `yaml:"timeout" min:"1s"`
 }
 
 // Redis is the queue: a URL, or a mode with addresses, or neither.

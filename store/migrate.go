@@ -5,40 +5,51 @@ import (
 	"errors"
 	"time"
 
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
 
-func (s *Store) goose() (*goose.Provider, error) {
+// goose is what migrates, until done is called. On PostgreSQL it has connections
+// of its own: building an index takes its time.
+func (s *Store) goose() (p *goose.Provider, done func(), err error) {
 	files, err := migrations(s.dialect)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	db, err := s.w.DB()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	done = func() {}
 	dialect, opts := goose.DialectSQLite3, []goose.ProviderOption{}
 	if s.dialect == Postgres {
 		dialect = goose.DialectPostgres
+		db = stdlib.OpenDB(*s.patient)
+		done = func() { db.Close() }
 		// One try a second, for ten minutes; goose's own five seconds make a fleet start slowly.
 		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600), lock.WithUnlockTimeout(1, 60))
 		if err != nil {
-			return nil, err
+			done()
+			return nil, nil, err
 		}
 		opts = append(opts, goose.WithSessionLocker(locker))
 	}
-	return goose.NewProvider(dialect, db, files, opts...)
+	if p, err = goose.NewProvider(dialect, db, files, opts...); err != nil {
+		done()
+	}
+	return p, done, err
 }
 
 // Migrate brings the tables to the newest version. Any number of processes may
 // do it at once: on PostgreSQL they queue for a lock, on SQLite the ones that
 // came second look again until nothing is left to do.
 func (s *Store) Migrate(ctx context.Context) error {
-	p, err := s.goose()
+	p, done, err := s.goose()
 	if err != nil {
 		return failed("migrate", err)
 	}
+	defer done()
 	for try := 1; ; try++ {
 		pending, err := p.HasPending(ctx) // asks without the lock
 		if err == nil && !pending {
@@ -63,10 +74,11 @@ func (s *Store) Migrate(ctx context.Context) error {
 
 // Pending reports whether [Store.Migrate] has something to do.
 func (s *Store) Pending(ctx context.Context) (bool, error) {
-	p, err := s.goose()
+	p, done, err := s.goose()
 	if err != nil {
 		return false, failed("pending", err)
 	}
+	defer done()
 	has, err := p.HasPending(ctx)
 	if err != nil {
 		return false, failed("pending", err)

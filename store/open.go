@@ -49,6 +49,8 @@ func (s *Store) openPostgres(o Options) error {
 	if n <= 0 {
 		n = 16
 	}
+	s.patient = config
+	config = impatiently(config, o.Timeout)
 	g, err := poolPostgres(config, n, keyedPlans)
 	if err != nil {
 		return err

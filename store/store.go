@@ -36,6 +36,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"gorm.io/gorm"
 )
 
@@ -54,6 +55,9 @@ type Options struct {
 	// the turns of teams. SQLite always has one connection that writes and four
 	// that read.
 	MaxConns int
+	// Timeout is how long PostgreSQL may say nothing while somebody waits for it;
+	// 0 means for ever. Migrations wait for as long as they take.
+	Timeout time.Duration
 	// Log hears of transactions that ran again; nil means nobody does.
 	Log *slog.Logger
 }
@@ -65,6 +69,7 @@ type Store struct {
 	r       *gorm.DB // reads; the same as w on PostgreSQL
 	turns   *gorm.DB // takes the turns of teams, on PostgreSQL; see takeTurns
 	log     *slog.Logger
+	patient *pgx.ConnConfig // of PostgreSQL, for what takes its time
 }
 
 // Open connects to the books. It does not create or change any table: see

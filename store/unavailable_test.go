@@ -3,10 +3,14 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"switchboard/channels/email/emailtest"
 	"switchboard/pipeline/desk"
+	"switchboard/store"
 	"switchboard/store/storetest/pgtest"
 )
 
@@ -57,6 +61,51 @@ func TestADatabaseThatIsGoneIsNobodysFault(t *testing.T) {
 	if results, err := s.File(t.Context(), []*desk.Filing{benchFiling(r, desk.NewPolicy())}); err != nil || results[0].Err != nil {
 		t.Errorf("filed after all: %v, %v", results, err)
 	}
+}
+
+// A database that swallows what it is told and says nothing is given up in time,
+// by who reads and by who writes, and what waited goes on when it is back.
+func TestADatabaseThatSaysNothingIsGivenUp(t *testing.T) {
+	server := pgtest.Start(t)
+	dsn := server.Database(t)
+	line := emailtest.CutProxy(t, fmt.Sprintf("127.0.0.1:%d", server.Port()))
+	s, err := store.Open(t.Context(), store.Options{URL: strings.Replace(dsn, fmt.Sprintf("127.0.0.1:%d", server.Port()), line.Addr(), 1),
+		MaxConns: 2, Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	line.BlackHoleDown()
+	for what, call := range map[string]func() error{
+		"accept": func() error { _, err := s.Accept(t.Context(), nil, benchReceipts(0, 1)); return err },
+		"read":   func() error { _, err := s.Receipts(t.Context(), []desk.ReceiptID{"x"}); return err },
+		"ping":   func() error { return s.Ping(t.Context()) },
+	} {
+		done := make(chan error, 1)
+		go func() { done <- call() }()
+		select {
+		case err := <-done:
+			if !errors.Is(err, desk.ErrUnavailable) {
+				t.Errorf("%s: %v", what, err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%s waits for ever", what)
+		}
+	}
+	line.Heal()
+	if _, err := s.Accept(t.Context(), nil, benchReceipts(0, 1)); err != nil {
+		t.Errorf("back: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	line.BlackHoleDown()
+	if _, err := s.Receipts(ctx, []desk.ReceiptID{"x"}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a shorter time of the caller's: %v", err)
+	}
+	line.Heal()
 }
 
 func TestATimeThatRunsOutIsNobodysFault(t *testing.T) {

@@ -86,7 +86,7 @@ type chaosPlan struct {
 // alone is at its default, except the delivery's patience, which would make the
 // end of a run wait for minutes.
 const chaosConfig = `server: { addr: "${CHAOS_ADDR}" }
-database: { url: "${CHAOS_DATABASE}", maxConns: 8 }
+database: { url: "${CHAOS_DATABASE}", maxConns: 8, timeout: 10s }
 redis: { url: "${CHAOS_REDIS}" }
 blobs: { dir: %[1]q, keepBytes: 4KB } # some bytes in the database, some in files
 limits: { requestsPerKey: { rate: 500, burst: 1000 } }

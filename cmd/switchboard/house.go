@@ -123,7 +123,8 @@ func books(ctx context.Context, p place, s streams) (*house, error) {
 	if err := os.MkdirAll(p.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	if h.store, err = store.Open(ctx, store.Options{URL: h.databaseURL(), MaxConns: r.Config().Database.MaxConns, Log: h.log}); err != nil {
+	if h.store, err = store.Open(ctx, store.Options{URL: h.databaseURL(), MaxConns: r.Config().Database.MaxConns,
+		Timeout: r.Config().Database.Timeout, Log: h.log}); err != nil {
 		return nil, err
 	}
 	dir := r.Config().Blobs.Dir

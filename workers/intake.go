@@ -70,7 +70,7 @@ func NewIntake(p Parts) *Intake {
 	i.filing = newLanes(i.set.FileLanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
 	i.bulk = newLanes(i.set.FileLanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
 	i.reading = newPatient(i.set.ReadLanes, i.set.ReadGroup, i.set.Pending, i.set.ReadWait, i.set.ReadPatience, i.readGroup)
-	i.bulkReading = newPatient(i.set.ReadLanes/2, i.set.ReadGroup, i.set.Pending, i.set.ReadWait, i.set.ReadPatience, i.readGroup)
+	i.bulkReading = newPatient(i.set.ReadLanes/2, i.set.ReadGroup, i.set.Pending, max(i.set.ReadWait, i.set.BulkWait), i.set.ReadPatience, i.readGroup)
 	return i
 }
 

@@ -38,7 +38,7 @@ type turn struct {
 const maxIdle = 2
 
 // Gather is [Intake.Process] for a task of a queue: together with other tasks
-// that are there, those of the bulk queue apart from the rest.
+// that are there, those of the bulk queue, which may wait for company, apart from the rest.
 func (i *Intake) Gather(ctx context.Context, class Class, ids []desk.ReceiptID) error {
 	from := i.reading
 	if class == Bulk {

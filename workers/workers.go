@@ -71,7 +71,7 @@ type Settings struct {
 	PendingBytes     int64         // most bytes of messages in this process's hands; 0: no such limit
 	BulkAfter        int           // a source with so many messages waiting goes to the bulk queue; 0: never
 	BulkConcurrency  int           // tasks of the bulk queue handled at the same time
-	BulkWait         time.Duration // how long one of them waits to fill: there is more than enough
+	BulkWait         time.Duration // how long one of them, and a reading of them, waits to fill: there is more than enough
 	UrgentWeight     int           // urgent tasks taken up for each normal one, when both wait
 	ShedAfter        time.Duration // a source that is behind for longer is refused at its door; 0: never
 }

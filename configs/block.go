@@ -20,6 +20,8 @@ type Block struct {
 	line int   // where the source stands, for what is missing
 	col  int
 	env  Lookup
+	// undecoded, unless nil, takes what Decode would return: see Check.
+	undecoded *[]error
 }
 
 // Written reports whether the source has a block at all.
@@ -46,7 +48,43 @@ func (b Block) Decode(into any) error {
 	}
 	d := &decoder{report: &report{src: b.src, root: b.node}, env: b.env, guess: true}
 	d.value(b.node, v.Elem(), field{key: "it"})
-	return d.err()
+	err := d.err()
+	if err != nil && b.undecoded != nil {
+		*b.undecoded = append(*b.undecoded, err)
+		return nil
+	}
+	return err
+}
+
+// Check lets a channel look at its settings and returns all that is wrong with
+// them at its place in the file: what does not decode, and what the channel says
+// of the rest. To the channel, what does not decode looks like what is not
+// written; what it says of such a value is left out.
+func (b Block) Check(check func(Block) error) error {
+	var undecoded []error
+	b.undecoded = &undecoded
+	err := b.Locate(check(b))
+	if len(undecoded) == 0 {
+		return err
+	}
+	places := map[[2]int]bool{}
+	for _, e := range undecoded {
+		var bad *Errors
+		if errors.As(e, &bad) {
+			for _, p := range bad.Problems {
+				places[[2]int{p.Line, p.Column}] = true
+			}
+		}
+	}
+	var said *Errors
+	if errors.As(err, &said) {
+		err = nil
+		rest := slices.DeleteFunc(slices.Clone(said.Problems), func(p Problem) bool { return places[[2]int{p.Line, p.Column}] })
+		if len(rest) > 0 {
+			err = &Errors{rest}
+		}
+	}
+	return errors.Join(append(undecoded, err)...)
 }
 
 // Locate gives every *desk.Invalid of an error its line and column in the file,

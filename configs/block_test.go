@@ -3,6 +3,7 @@ package configs
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,4 +118,49 @@ func TestBlockLocate(t *testing.T) {
 	if b.Locate(other) != other || b.Locate(nil) != nil {
 		t.Error("an error without a field was changed")
 	}
+}
+
+// What a channel says of its settings is told beside what does not decode, but
+// not about the same value.
+func TestBlockCheck(t *testing.T) {
+	b := source1(t, "    chat:\n      port: many\n      botToken: literal\n      poll: 5s\n")
+	check := func(b Block) error {
+		s := settings{Poll: time.Minute}
+		if err := b.Decode(&s); err != nil {
+			return fmt.Errorf("decode: %w", err)
+		}
+		var errs []error
+		if s.BotToken == "" {
+			errs = append(errs, desk.Invalidf("botToken", "is required"))
+		}
+		if s.Poll < time.Minute {
+			errs = append(errs, desk.Invalidf("poll", "is too short"))
+		}
+		if s.Host == "" && s.Poll < time.Minute {
+			errs = append(errs, desk.Invalidf("host", "is required"))
+		}
+		return errors.Join(errs...)
+	}
+	got := b.Check(check)
+	want := `test.yaml:5:7: host: is required
+test.yaml:5:13: port must be a whole number, not a text
+test.yaml:6:17: botToken is a secret and must not stand in this file; write ${NAME} or file:PATH
+test.yaml:7:13: poll: is too short`
+	if got == nil || !sameLines(got.Error(), want) {
+		t.Errorf("got\n%v\nwant\n%s", got, want)
+	}
+	if err := source1(t, "    chat: { botToken: \"${T}\", poll: 5m }\n", "T", "x").Check(check); err != nil {
+		t.Error(err)
+	}
+	if err := b.Decode(&settings{}); err == nil {
+		t.Error("the block itself forgives now")
+	}
+	other := errors.New("other")
+	if err := b.Check(func(Block) error { return other }); err != other {
+		t.Error(err)
+	}
+}
+
+func sameLines(a, b string) bool {
+	return slices.Equal(slices.Sorted(strings.SplitSeq(a, "\n")), slices.Sorted(strings.SplitSeq(b, "\n")))
 }

@@ -68,15 +68,16 @@ func checkBlocks(cfg *configs.Config) error {
 		if src.Channel == desk.API {
 			continue
 		}
-		kind, err := kindOf(src.Channel)
-		if err != nil {
-			err = desk.Invalidf("", "%v", err)
-		} else if kind.Check != nil {
-			err = kind.Check(src.Block)
-		}
-		if err != nil {
-			errs = append(errs, src.Block.Locate(err))
-		}
+		errs = append(errs, src.Block.Check(func(b configs.Block) error {
+			kind, err := kindOf(src.Channel)
+			switch {
+			case err != nil:
+				return desk.Invalidf("", "%v", err)
+			case kind.Check == nil:
+				return nil
+			}
+			return kind.Check(b)
+		}))
 	}
 	return errors.Join(errs...)
 }

@@ -8,9 +8,11 @@ import (
 
 // The walks of the smaller tables: what they refer to must be there.
 
+// events walks the events by ticket and number: they have no other key.
 func (a *auditor) events() error {
-	return pages(a, a.tx.Select("id", "ticket_id"), "id", a.since, eventID, func(rows []eventRow) error {
-		return refers(a, "event.ticket", rows, eventID, func(e *eventRow) string { return e.TicketID })
+	q := a.madeSince(a.tx.Model(&eventRow{}).Distinct("ticket_id"), "at")
+	return pages(a, q, "ticket_id", "", func(e *eventRow) string { return e.TicketID }, func(rows []eventRow) error {
+		return refers(a, "event.ticket", rows, func(e *eventRow) string { return e.TicketID }, func(e *eventRow) string { return e.TicketID })
 	})
 }
 

@@ -87,7 +87,6 @@ func valuesOf[T any](rows []T, value func(*T) string) []string {
 func receiptID(r *receiptRow) string   { return r.ID }
 func messageID(r *messageRow) string   { return r.ID }
 func ticketID(r *ticketRow) string     { return r.ID }
-func eventID(r *eventRow) string       { return r.ID }
 func customerID(r *customerRow) string { return r.ID }
 func accountID(r *accountRow) string   { return r.ID }
 

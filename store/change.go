@@ -70,7 +70,7 @@ func (j *joined) change(tx *gorm.DB, fn func(*desk.Ticket) ([]desk.Event, error)
 	}
 	t.Version++
 	row.Version = t.Version
-	if _, err := insert(tx, []ticketRow{row}, ticketSaved); err != nil {
+	if err := rewrite(tx, []ticketRow{row}, ticketChanges); err != nil {
 		return nil, err
 	}
 	rows, err := appendEvents(nil, events)

@@ -86,9 +86,7 @@ func (g *group) lookUpMessages() error {
 	if len(pairs) == 0 {
 		return nil
 	}
-	// The text of the condition on external_id lets both databases use the
-	// partial index.
-	rows, err := find[messageRow](g.tx, "scope external_id fingerprint", g.s.inPairs("scope", "external_id", pairs), "AND external_id <> ''")
+	rows, err := find[messageRow](g.tx, "scope external_id fingerprint", g.s.entriesAt(pairs), "")
 	if err != nil {
 		return err
 	}

@@ -155,7 +155,7 @@ func (g *group) writeTickets() error {
 			old = append(old, row)
 		}
 	}
-	if _, err := insert(g.tx, old, ticketSaved); err != nil {
+	if err := rewrite(g.tx, old, ticketChanges); err != nil {
 		return err
 	}
 	return insertNew(g.tx, fresh)
@@ -292,7 +292,8 @@ func (g *group) settleAll(all []outcome) *gorm.DB {
 		at[i] = all[i].At
 	}
 	return g.tx.Exec(`UPDATE ledger SET state = o.state, reason = o.reason, ticket_id = o.ticket, message_id = o.message, trail = o.trail, settled_at = o.at
-		FROM unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::text[], ?::timestamptz[]) AS o(id, state, reason, ticket, message, trail, at)
+		FROM (SELECT unnest(?::text[]) AS id, unnest(?::text[]) AS state, unnest(?::text[]) AS reason, unnest(?::text[]) AS ticket,
+			unnest(?::text[]) AS message, unnest(?::text[]) AS trail, unnest(?::timestamptz[]) AS at) AS o
 		WHERE ledger.id = o.id`,
 		texts(func(o *outcome) string { return o.ID }), texts(func(o *outcome) string { return o.State }), texts(func(o *outcome) string { return o.Reason }),
 		texts(func(o *outcome) string { return o.Ticket }), texts(func(o *outcome) string { return o.Message }), texts(func(o *outcome) string { return o.Trail }), &at)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/bits"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +25,9 @@ const (
 
 // insert inserts rows and returns how many went in. On PostgreSQL a statement
 // has one array for each column, so that a table has one statement text, planned
-// once, whatever the number of rows; on SQLite its lengths are powers of two.
+// once, whatever the number of rows; the arrays are unnested side by side in the
+// list of columns, not in FROM, where each would be written to a store of its
+// own first. On SQLite the lengths of statements are powers of two.
 func insert[T schema.Tabler](tx *gorm.DB, rows []T, conflict string) (n int64, err error) {
 	if len(rows) == 0 {
 		return 0, nil
@@ -60,14 +63,38 @@ func insert[T schema.Tabler](tx *gorm.DB, rows []T, conflict string) (n int64, e
 // least 1.
 func powerOfTwo(n int) int { return 1 << (bits.Len(uint(n)) - 1) }
 
-// insertNew inserts rows that must all be new, and ends the transaction with
-// errAgain when somebody else made one of them meanwhile.
+// insertNew inserts rows that must all be new. When somebody else made one of
+// them meanwhile the transaction fails and runs again (see isDuplicate). To ask
+// for no conflict costs PostgreSQL a second look into every unique index and a
+// lock for each row.
 func insertNew[T schema.Tabler](tx *gorm.DB, rows []T) error {
-	n, err := insert(tx, rows, doNothing)
-	if err == nil && n != int64(len(rows)) {
-		err = errAgain
-	}
+	_, err := insert(tx, rows, "")
 	return err
+}
+
+// rewrite writes the named columns of rows that are there and locked over what
+// they are, found by their ID: one statement for many.
+func rewrite[T schema.Tabler](tx *gorm.DB, rows []T, columns string) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if tx.Name() == SQLite {
+		_, err := insert(tx, rows, saved(columns, ""))
+		return err
+	}
+	l, err := layoutOf[T](tx.NamingStrategy)
+	if err != nil {
+		return err
+	}
+	l = l.only(columns)
+	for len(rows) > 0 {
+		k := min(len(rows), insertMax)
+		if err := tx.Exec(l.update(), arrays(l, rows[:k])...).Error; err != nil {
+			return err
+		}
+		rows = rows[k:]
+	}
+	return nil
 }
 
 // layout is how a row type lies in its table. It is made once for each type.
@@ -75,6 +102,7 @@ type layout struct {
 	table   string
 	columns []column
 	texts   sync.Map // of statements, by their conflict clause and number of rows
+	parts   sync.Map // *layout by the names of the columns it has
 }
 
 type column struct {
@@ -154,13 +182,42 @@ func (l *layout) text(key any, make func() string) string {
 	return s
 }
 
+// only is the layout of the ID and the named columns.
+func (l *layout) only(columns string) *layout {
+	if some, ok := l.parts.Load(columns); ok {
+		return some.(*layout)
+	}
+	some := &layout{table: l.table}
+	names := append(strings.Fields(columns), "id")
+	for _, c := range l.columns {
+		if slices.Contains(names, c.name) {
+			some.columns = append(some.columns, c)
+		}
+	}
+	l.parts.Store(columns, some)
+	return some
+}
+
+func (l *layout) update() string {
+	return l.text("update", func() string {
+		var set, from []string
+		for _, c := range l.columns {
+			if c.name != "id" {
+				set = append(set, `"`+c.name+`" = o."`+c.name+`"`)
+			}
+			from = append(from, "unnest(?::"+c.array+`) AS "`+c.name+`"`)
+		}
+		return "UPDATE " + l.table + " SET " + strings.Join(set, ", ") + " FROM (SELECT " + strings.Join(from, ", ") + ") AS o WHERE " + l.table + ".id = o.id"
+	})
+}
+
 func (l *layout) unnest(conflict string) string {
 	return l.text(conflict, func() string {
 		args := make([]string, len(l.columns))
 		for i, c := range l.columns {
-			args[i] = "?::" + c.array
+			args[i] = "unnest(?::" + c.array + ")"
 		}
-		return l.head() + "SELECT * FROM unnest(" + strings.Join(args, ", ") + ") " + conflict
+		return l.head() + "SELECT " + strings.Join(args, ", ") + " " + conflict
 	})
 }
 

@@ -151,7 +151,7 @@ func (s *Store) moveTickets(tx *gorm.DB, tickets []*joined, to desk.CustomerID, 
 		}
 		rows, events = append(rows, row), append(events, e)
 	}
-	if _, err := insert(tx, rows, ticketSaved); err != nil {
+	if err := rewrite(tx, rows, ticketChanges); err != nil {
 		return err
 	}
 	return insertEvents(tx, events)

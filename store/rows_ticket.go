@@ -53,12 +53,11 @@ type ticketRow struct {
 
 func (ticketRow) TableName() string { return "tickets" }
 
-// ticketSaved writes back rows that are locked: one statement for many, found
-// by their ID. The columns that never change are left out.
-var ticketSaved = saved(`title description status priority type tags due_date
+// ticketChanges are the columns of a ticket that can change.
+const ticketChanges = `title description status priority type tags due_date
 	customer_id team_id agent_id assigned_by escalation handling custom participants clocks next_due_at
 	previous_status first_response_at resolved_at closed_at reopen_count message_count last_customer_at
-	last_agent_at merged_into event_count thread_source thread_key thread_address updated_at deleted_at version`, "")
+	last_agent_at merged_into event_count thread_source thread_key thread_address updated_at deleted_at version`
 
 // newTicketRow leaves the thread columns empty: they are not the ticket's own.
 func newTicketRow(t *desk.Ticket) (ticketRow, error) {
@@ -134,9 +133,9 @@ func (r *ticketRow) setThread(source string, th desk.Thread) {
 
 // eventRow is a row of events.
 type eventRow struct {
-	ID       string `gorm:"primaryKey"`
-	TicketID string
-	Seq      int
+	ID       string
+	TicketID string `gorm:"primaryKey"`
+	Seq      int    `gorm:"primaryKey;autoIncrement:false"`
 	Kind     string
 	Actor    string
 	At       time.Time

@@ -48,6 +48,20 @@ func (s *Store) inPairs(colA, colB string, pairs []pair) clause.Expr {
 	return gorm.Expr("("+colA+", "+colB+") IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))", mustJSON(list))
 }
 
+// entriesAt is the condition that a row of messages has one of the scopes and
+// external IDs. Its text, external_id <> ” included, lets both databases use
+// the partial index; PostgreSQL has no other way, even in a plan it makes while
+// the table is empty and keeps.
+func (s *Store) entriesAt(pairs []pair) clause.Expr {
+	in := s.inPairs("scope", "external_id", pairs)
+	if s.dialect == Postgres {
+		return gorm.Expr(`messages.ctid = ANY(ARRAY(SELECT at.ctid FROM unnest(?::text[], ?::text[]) AS k (scope, external_id)
+			CROSS JOIN LATERAL (SELECT m.ctid FROM messages m WHERE m.scope = k.scope AND m.external_id = k.external_id
+				AND m.external_id <> '' OFFSET 0) AS at))`, in.Vars...)
+	}
+	return gorm.Expr(in.SQL+" AND external_id <> ''", in.Vars...)
+}
+
 // forUpdate locks the rows a query finds until the transaction ends. On SQLite
 // the transaction already holds the whole file.
 func (s *Store) forUpdate(tx *gorm.DB) *gorm.DB {

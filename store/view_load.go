@@ -109,9 +109,7 @@ func (v *View) loadEntries(ctx context.Context, keys []pair) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	// The text of the condition on external_id lets both databases use the
-	// partial index.
-	rows, err := find[messageRow](v.s.read(ctx), "", v.s.inPairs("scope", "external_id", keys), "AND external_id <> '' ORDER BY id")
+	rows, err := find[messageRow](v.s.read(ctx), "", v.s.entriesAt(keys), "ORDER BY id")
 	if err != nil {
 		return err
 	}

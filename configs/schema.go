@@ -143,7 +143,11 @@ type Intake struct {
 	FileTimeout time.Duration `yaml:"fileTimeout" min:"100ms"`
 	// GCPercent is how much the memory of web and work may grow, in percent of what
 	// is in use, before garbage is collected; 0 leaves it to GOGC.
-	GCPercent    int           `yaml:"gcPercent" min:"0" max:"10000"`
+	GCPercent int `yaml:"gcPercent" min:"0" max:"10000"`
+	// ListenMemory is about how much memory of its own, beside its program, a
+	// `listen` process uses before it collects garbage harder, to which 4 MB come for
+	// each mailbox; it is no limit: what is needed is used. 0 leaves it to GOMEMLIMIT.
+	ListenMemory Size          `yaml:"listenMemory"`
 	DrainTimeout time.Duration `yaml:"drainTimeout" min:"100ms"`
 }
 

@@ -15,7 +15,7 @@
 // flags included, unless moveTo is set. No exchange with a server is without a
 // deadline; each source and each folder has goroutines and a connection of its
 // own, so that none waits for another. Memory is bounded: two batches of at
-// most 8 MB are on the way at once, larger mails go through a file.
+// most 2 MB are on the way at once, larger mails go through a file.
 //
 // What leaves: a [desk.Reply] as a mail in its thread, text and HTML of the same
 // words, under a Message-ID and, where replyTo is set, a reply address that name

@@ -15,7 +15,7 @@ import (
 
 const (
 	maxBatch   = 100     // mails; the client library buffers 128 answers
-	batchBytes = 8 << 20 // of one batch
+	batchBytes = 2 << 20 // of one batch
 	smallBytes = 1 << 20 // a larger mail is fetched by windows into a file
 	searchMany = 5000    // UIDs planned at once
 	planMany   = 500     // UIDs whose sizes are asked for at once

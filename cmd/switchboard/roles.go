@@ -38,6 +38,7 @@ type listenCmd struct {
 func (c *listenCmd) Run(ctx context.Context, s streams) error {
 	return role(ctx, c.place, s, checkBlocks, func(ctx context.Context, h *house) error {
 		defer h.plays(ctx, "listen")()
+		h.staySmall()
 		return h.withOps(ctx, c.Ops, h.readyFor(needsOfListen, true), h.runMailboxes)
 	})
 }
@@ -223,6 +224,27 @@ func (h *house) withOps(ctx context.Context, addr string, ready func(context.Con
 		g.Go(func() error { return h.serveHTTP(ctx, l, h.meter.measure(h.withPprof(mux))) })
 	}
 	return g.Wait()
+}
+
+// mailboxMemory is what each mailbox source adds to intake.listenMemory: its
+// connections, and the batches on the way.
+const mailboxMemory = 4 << 20
+
+// staySmall trades processor time for memory: a process that only reads mailboxes
+// throws away much while it imports and has little in use. GOMEMLIMIT in the
+// environment wins.
+func (h *house) staySmall() {
+	c := h.config.Config()
+	most := int64(c.Intake.ListenMemory)
+	if _, set := h.env("GOMEMLIMIT"); most == 0 || set {
+		return
+	}
+	for _, s := range c.Sources {
+		if s.Channel == "email" {
+			most += mailboxMemory
+		}
+	}
+	debug.SetMemoryLimit(most)
 }
 
 // collectSeldom trades memory for processor time: what the write path holds at a

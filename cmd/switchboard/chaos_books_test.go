@@ -42,11 +42,18 @@ type entry struct {
 	public                                                   bool
 }
 
-// settled waits until nothing is open: no receipt accepted, no answer on its
-// way.
+// settled waits until nothing is open: no mail unread, no receipt accepted, no
+// answer on its way. A mail counts as acknowledged when it lies in its mailbox,
+// so that of the last moment is still to be fetched when peace comes.
 func (c *chaos) settled(ctx context.Context) error {
+	var mails []string
+	for _, m := range c.traffic.messages() {
+		if m.digest != "" && m.acked.Load() != 0 {
+			mails = append(mails, m.digest)
+		}
+	}
 	for n := 0; ; n++ {
-		var open, going int
+		var open, going, unread int
 		var which string
 		err := c.books.QueryRow(ctx, `SELECT (SELECT count(*) FROM ledger WHERE state = 'accepted'),
 			(SELECT count(*) FROM messages WHERE send_state IN ('queued', 'sending', 'unknown')),
@@ -54,13 +61,16 @@ func (c *chaos) settled(ctx context.Context) error {
 			|| (SELECT coalesce(string_agg(id || ' ' || source || ' ' || send_state || ' ' || send_tries || ' ' || send_error, '; '), '')
 				FROM (SELECT * FROM messages WHERE send_state IN ('queued', 'sending', 'unknown') ORDER BY id LIMIT 5) x)`).Scan(&open, &going, &which)
 		if err == nil && open == 0 && going == 0 {
-			return nil
+			err = c.books.QueryRow(ctx, `SELECT count(*) FROM unnest($1::text[]) AS d WHERE d NOT IN (SELECT raw_digest FROM ledger)`, mails).Scan(&unread)
+			if err == nil && unread == 0 {
+				return nil
+			}
 		}
 		if n%50 == 0 {
-			c.note("settling", "", fmt.Sprintf("%d receipts, %d answers: %s", open, going, which))
+			c.note("settling", "", fmt.Sprintf("%d mails, %d receipts, %d answers: %s", unread, open, going, which))
 		}
 		if !chaosWait(ctx, 100*time.Millisecond) {
-			return fmt.Errorf("%d receipts are open and %d answers on their way (%v): %s", open, going, err, which)
+			return fmt.Errorf("%d mails are unread, %d receipts are open and %d answers on their way (%v): %s", unread, open, going, err, which)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -47,7 +48,8 @@ func client(t *testing.T, f *Fake, token string) *slackgo.Client {
 // TestRequestsAreSigned: what it sends passes the check of Slack's Go library,
 // and it sends again three times, saying which try it is and why.
 func TestRequestsAreSigned(t *testing.T) {
-	f := start(t, Options{Retry: []time.Duration{0, 0, 0}, Patience: 300 * time.Millisecond})
+	f := start(t, Options{Retry: []time.Duration{0, 0, 0}, Patience: 2 * time.Second})
+	var mu sync.Mutex // a try that timed out may still be in its handler
 	var tries []string
 	url := app(t, func(n int, w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -63,7 +65,9 @@ func TestRequestsAreSigned(t *testing.T) {
 			_, _ = w.Write([]byte("challenge00000001"))
 			return
 		}
+		mu.Lock()
 		tries = append(tries, r.Header.Get("X-Slack-Retry-Num")+r.Header.Get("X-Slack-Retry-Reason"))
+		mu.Unlock()
 		if n == 3 {
 			<-r.Context().Done()
 			return
@@ -74,6 +78,8 @@ func TestRequestsAreSigned(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, d := f.Say(t.Context(), Message{Channel: "C1", User: "U1", Text: "hi"})
+	mu.Lock()
+	defer mu.Unlock()
 	if d.OK || len(d.Attempts) != 4 || strings.Join(tries, " ") != " 1http_error 2http_timeout 3http_error" {
 		t.Errorf("%+v %q", d.Attempts, tries)
 	}

@@ -149,7 +149,7 @@ func (tr *trial) open(database string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { tr.books.Close() })
-	if tr.blobs, err = blob.Open(tr.in("blobs"), blob.Options{}); err != nil {
+	if tr.blobs, err = blob.Open(tr.in("blobs"), blob.Options{Elsewhere: tr.books.Kept}); err != nil {
 		t.Fatal(err)
 	}
 	keys, err := tr.books.Keys(tr.ctx)

@@ -69,11 +69,17 @@ func (w *watchman) start() {
 	}()
 }
 
-// end stops looking.
+// end stops looking, and returns when nobody looks any more.
 func (w *watchman) end() {
 	if w.stop != nil {
 		w.stop()
 		<-w.gone
+	}
+	w.mu.Lock()
+	round := w.round
+	w.mu.Unlock()
+	if round != nil {
+		<-round
 	}
 }
 

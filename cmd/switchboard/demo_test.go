@@ -99,7 +99,7 @@ func TestDemo(t *testing.T) {
 	}
 	for id, want := range map[string][2]string{
 		"ooo.9@umbrella.example": {"dropped", "automatic reply (Auto-Submitted is auto-replied"},
-		"both.1@hooli.example":   {"duplicate", "the same message came by "},
+		"both.1@hooli.example":   {"duplicate", "the same message "},
 	} {
 		if got := messages[id]; got["STATE"] != want[0] || !strings.HasPrefix(got["BECAUSE"], want[1]) {
 			t.Errorf("message %s is %s because %q, want %v", id, got["STATE"], got["BECAUSE"], want)

@@ -80,6 +80,7 @@ type strain struct {
 	waiting int       // at the last look
 	oldest  time.Time // of them
 	since   int       // accepted here since
+	done    int       // settled between the last two looks, as far as is known here
 	bulk    bool
 }
 
@@ -141,6 +142,7 @@ func (p *Pressure) Look(ctx context.Context) error {
 	}
 	for name, s := range p.strains {
 		b := found[name]
+		s.done = max(0, s.waiting+before[name]-b.Count)
 		s.waiting, s.oldest, s.since = b.Count, b.Oldest, s.since-before[name]
 		p.judge(name, s)
 		if s.waiting == 0 && s.since == 0 && !s.bulk {
@@ -163,12 +165,14 @@ func (p *Pressure) Look(ctx context.Context) error {
 	return nil
 }
 
-// judge moves a source to bulk, or back when half of its backlog is done.
+// judge moves a source to bulk, or back when half of its backlog is done. What
+// comes between two looks counts only beyond what was settled between the last
+// two: a source may be busy without falling behind.
 func (p *Pressure) judge(name string, s *strain) {
 	if p.set.BulkAfter == 0 {
 		return
 	}
-	n, was := s.waiting+s.since, s.bulk
+	n, was := s.waiting+max(0, s.since-s.done), s.bulk
 	s.bulk = n >= p.set.BulkAfter || was && n > p.set.BulkAfter/2
 	if s.bulk != was {
 		p.log.Info("a source changed queues", "source", name, "bulk", s.bulk, "waiting", n)

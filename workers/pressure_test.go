@@ -92,6 +92,16 @@ func TestPressure(t *testing.T) {
 		t.Error("no error")
 	}
 	check("a", Normal, false)
+
+	// Busy, and not behind: what was settled in the last while may come in this one.
+	books.err = nil
+	look()
+	p.accepted("busy", 90)
+	look(desk.Backlog{Source: "busy", Count: 5, Oldest: now})
+	p.accepted("busy", 150)
+	check("busy", Normal, false)
+	p.accepted("busy", 50)
+	check("busy", Bulk, false)
 }
 
 func TestOneSourceNeverGetsAll(t *testing.T) {

@@ -62,7 +62,8 @@ func (a *auditor) acknowledged() error {
 		d := json.NewDecoder(bytes.NewReader(text))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&k); err != nil {
-			return fmt.Errorf("acknowledged line %d: %w", line, err)
+			// Not wrapped: the end of a cut line is no lost connection.
+			return fmt.Errorf("acknowledged line %d: %v", line, err)
 		}
 		if _, err := d.Token(); err != io.EOF {
 			return fmt.Errorf("acknowledged line %d: more than one value", line)

@@ -112,32 +112,42 @@ type column struct {
 	lane  func(n int) lane
 }
 
-// lane gathers one column of many rows. take is given the address of a field.
+// lane gathers one column of many rows. take is given the address of a field;
+// bytes is the most the column takes on its way to PostgreSQL.
 type lane interface {
 	take(i int, field any)
 	array() any
+	roomy(bytes int) any // the array, with room for all columns
+	bytes() int
 }
 
-type laneOf[T any] []T
+type laneOf[T any] struct {
+	values []T
+	size   func(T) int
+}
 
-func (l laneOf[T]) take(i int, field any) { l[i] = *field.(*T) }
-func (l laneOf[T]) array() any            { return (*[]T)(&l) }
+func (l *laneOf[T]) take(i int, field any) { l.values[i] = *field.(*T) }
+func (l *laneOf[T]) array() any            { return &l.values }
+func (l *laneOf[T]) roomy(n int) any       { return &roomy[T]{l.values, n} }
+func (l *laneOf[T]) bytes() int            { return listBytes(l.values, l.size) }
 
-func newLane[T any](n int) lane { return make(laneOf[T], n) }
+func lanesOf[T any](size func(T) int) func(n int) lane {
+	return func(n int) lane { return &laneOf[T]{make([]T, n), size} }
+}
 
 // kinds are the types of columns there are.
 var kinds = map[reflect.Type]struct {
 	array string
 	lane  func(int) lane
 }{
-	reflect.TypeFor[string]():     {"text[]", newLane[string]},
-	reflect.TypeFor[*string]():    {"text[]", newLane[*string]},
-	reflect.TypeFor[int]():        {"bigint[]", newLane[int]},
-	reflect.TypeFor[int64]():      {"bigint[]", newLane[int64]},
-	reflect.TypeFor[bool]():       {"boolean[]", newLane[bool]},
-	reflect.TypeFor[[]byte]():     {"bytea[]", newLane[[]byte]},
-	reflect.TypeFor[time.Time]():  {"timestamptz[]", newLane[time.Time]},
-	reflect.TypeFor[*time.Time](): {"timestamptz[]", newLane[*time.Time]},
+	reflect.TypeFor[string]():     {"text[]", lanesOf(textBytes)},
+	reflect.TypeFor[*string]():    {"text[]", lanesOf(textAtBytes)},
+	reflect.TypeFor[int]():        {"bigint[]", lanesOf(wordBytes[int])},
+	reflect.TypeFor[int64]():      {"bigint[]", lanesOf(wordBytes[int64])},
+	reflect.TypeFor[bool]():       {"boolean[]", lanesOf(wordBytes[bool])},
+	reflect.TypeFor[[]byte]():     {"bytea[]", lanesOf(blobBytes)},
+	reflect.TypeFor[time.Time]():  {"timestamptz[]", lanesOf(wordBytes[time.Time])},
+	reflect.TypeFor[*time.Time](): {"timestamptz[]", lanesOf(wordBytes[*time.Time])},
 }
 
 var layouts sync.Map // *layout by reflect.Type
@@ -242,9 +252,12 @@ func arrays[T any](l *layout, rows []T) []any {
 		}
 	}
 	out := make([]any, len(lanes))
+	bytes := 0
 	for i, l := range lanes {
 		out[i] = l.array()
+		bytes += l.bytes()
 	}
+	out[0] = lanes[0].roomy(bytes)
 	return out
 }
 

@@ -63,7 +63,7 @@ func (s *Store) openPostgres(o Options) error {
 // poolPostgres opens up to n connections, each set up by a statement of its own.
 func poolPostgres(config *pgx.ConnConfig, n int, setUp string) (*gorm.DB, error) {
 	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
-		registerTexts(c)
+		registerColumns(c)
 		_, err := c.Exec(ctx, setUp, pgx.QueryExecModeSimpleProtocol)
 		return err
 	}))

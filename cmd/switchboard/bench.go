@@ -68,10 +68,10 @@ type benchIngestCmd struct {
 	benchPlace
 	Count      int               `help:"Messages of a saturated reading." default:"20000"`
 	Rounds     int               `help:"How often everything is measured; figures are medians." default:"3"`
-	Conns      int               `help:"Connections of the generator." default:"64"`
+	Conns      int               `help:"Connections of the generator." default:"128"`
 	Half       time.Duration     `help:"Length of the reading at half load." default:"5s"`
 	API        int               `name:"api" help:"Tickets created over the REST API in a round; 0 for none." default:"2000"`
-	Roles      []string          `help:"Processes of the product: web and work, any number of them, or serve." default:"web,work"`
+	Roles      []string          `help:"Processes of the product: web and work, any number of them, or serve." default:"serve"`
 	Intake     map[string]string `help:"Settings of the config's section intake to try, as fileLanes=4." placeholder:"KEY=VALUE"`
 	Only       []string          `help:"Readings to take: noop, full, half, api, single, doors. All by default; half and api need full." placeholder:"READING"`
 	CPUProfile string            `name:"cpuprofile" help:"Folder for CPU profiles of the roles under full load." placeholder:"DIR"`

@@ -233,6 +233,10 @@ func (r *ingest) half(ctx context.Context, f *fleet, s *sent) error {
 	if err != nil {
 		return err
 	}
+	m, err := startMeter(slices.Concat(f.parts(), r.site.parts())...)
+	if err != nil {
+		return err
+	}
 	d, err := r.send(ctx, f, s, load, rate, r.begin(n, "half load"))
 	if err != nil {
 		return err
@@ -240,6 +244,11 @@ func (r *ingest) half(ctx context.Context, f *fleet, s *sent) error {
 	if _, err := f.settled(ctx); err != nil {
 		return err
 	}
+	used, err := m.stop()
+	if err != nil {
+		return err
+	}
+	r.usage("half", "half load: ", n, used)
 	r.report.add("half.rate", "half load", "messages/s", rate)
 	r.report.add("half.ack.p50", "half load: ack p50", "ms", ms(quantile(d.latency, .5)))
 	r.report.add("half.ack.p99", "half load: ack p99", "ms", ms(quantile(d.latency, .99)))

@@ -233,6 +233,10 @@ func (r *ingest) half(ctx context.Context, f *fleet, s *sent) error {
 	if err != nil {
 		return err
 	}
+	groups, err := f.groups(ctx)
+	if err != nil {
+		return err
+	}
 	m, err := startMeter(slices.Concat(f.parts(), r.site.parts())...)
 	if err != nil {
 		return err
@@ -249,6 +253,9 @@ func (r *ingest) half(ctx context.Context, f *fleet, s *sent) error {
 		return err
 	}
 	r.usage("half", "half load: ", n, used)
+	if err := r.sizes(ctx, f, "half", "half load: ", groups); err != nil {
+		return err
+	}
 	r.report.add("half.rate", "half load", "messages/s", rate)
 	r.report.add("half.ack.p50", "half load: ack p50", "ms", ms(quantile(d.latency, .5)))
 	r.report.add("half.ack.p99", "half load: ack p99", "ms", ms(quantile(d.latency, .99)))

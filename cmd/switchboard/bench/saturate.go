@@ -30,6 +30,10 @@ func (r *ingest) saturate(ctx context.Context, f *fleet, name, label string, n i
 	}
 	loads := r.loads(ctx, f, name, n)
 	load := <-loads
+	groups, err := f.groups(ctx)
+	if err != nil {
+		return nil, err
+	}
 	step := r.begin(n, label+"saturated")
 	m, err := startMeter(slices.Concat(f.parts(), r.site.parts(), []part{{name: "generator", pid: os.Getpid()}})...)
 	if err != nil {
@@ -60,6 +64,9 @@ func (r *ingest) saturate(ctx context.Context, f *fleet, name, label string, n i
 	r.report.add(name+".acks", label+"acknowledged, saturated", "messages/s", float64(n)/took.Seconds())
 	r.report.add(name+".stored", label+"stored, saturated", "messages/s", s.stored)
 	r.usage(name, label, n, used)
+	if err := r.sizes(ctx, f, name, label, groups); err != nil {
+		return nil, err
+	}
 	if n >= manyMessages {
 		for _, part := range sortedKeys(memory.end()) {
 			early, late := memory.ends(part)

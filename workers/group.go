@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"switchboard/pipeline/desk"
@@ -27,6 +28,7 @@ type group[T, R any] struct {
 	mu      sync.RWMutex // guards stopped against sends
 	stopped bool
 	lanes   sync.WaitGroup
+	busy    atomic.Bool // a group is being handled; of one lane
 }
 
 type entry[T, R any] struct {
@@ -161,7 +163,9 @@ func (g *group[T, R]) flush(entries []*entry[T, R]) {
 	for i, e := range entries {
 		values[i] = e.value
 	}
+	g.busy.Store(true)
 	results, err := g.handle(context.Background(), values)
+	g.busy.Store(false)
 	for i, e := range entries {
 		o := outcome[R]{err: err}
 		if err == nil {

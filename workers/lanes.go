@@ -3,6 +3,7 @@ package workers
 import (
 	"context"
 	"hash/maphash"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -15,7 +16,9 @@ import (
 // person, one company or one ticket go through the same lane: two transactions
 // that are after the same row would wait for each other, and the second would
 // have to run again. Nothing depends on it but the speed: the books find out
-// about every race.
+// about every race. So few filings as would not fill half a transaction stay
+// together in a lane that is free: each transaction has its price, whatever is
+// in it, and few seldom meet a rival.
 type lanes struct {
 	size  int // most filings a reading brings in one piece
 	lanes []*group[[]*desk.Filing, []desk.FilingResult]
@@ -65,6 +68,29 @@ func (l *lanes) of(f *desk.Filing) int {
 		return 0
 	}
 	return int(maphash.String(laneSeed, rival(f)) % uint64(len(l.lanes)))
+}
+
+// choose returns which lane takes each filing of a reading of n receipts.
+func (l *lanes) choose(n int) func(*desk.Filing) int {
+	if n > l.size/2 {
+		return l.of
+	}
+	free := sync.OnceValue(l.free)
+	return func(*desk.Filing) int { return free() }
+}
+
+// free is the number of a lane that is not writing, or else has least before it.
+func (l *lanes) free() int {
+	best := 0
+	for n, g := range l.lanes {
+		if !g.busy.Load() {
+			return n
+		}
+		if len(g.in) < len(l.lanes[best].in) {
+			best = n
+		}
+	}
+	return best
 }
 
 // rival names the row that other filings may be after too.

@@ -116,6 +116,7 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt) (again []desk.R
 			}
 		})
 	}
+	normal, bulk := i.filing.choose(len(open)), i.bulk.choose(len(open))
 	pieces := map[*group[[]*desk.Filing, []desk.FilingResult]][]decided{}
 	for n, r := range open {
 		if r.Draft == nil {
@@ -139,11 +140,11 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt) (again []desk.R
 			mu.Unlock()
 			continue
 		}
-		filing, to := pass.Filing(), i.filing
+		filing, to, of := pass.Filing(), i.filing, normal
 		if i.pressure.Class(r.Source) == Bulk {
-			to = i.bulk
+			to, of = i.bulk, bulk
 		}
-		lane := to.lanes[to.of(filing)]
+		lane := to.lanes[of(filing)]
 		pieces[lane] = append(pieces[lane], i.decide(ctx, r, filing))
 		if len(pieces[lane]) == to.size {
 			file(pieces[lane], lane)

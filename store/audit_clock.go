@@ -13,7 +13,7 @@ func (a *auditor) ticketClocks(rows []ticketRow) error {
 	for _, r := range rows {
 		var u unpacker
 		t := &desk.Ticket{DeletedAt: r.DeletedAt}
-		if u.unpack(r.Clocks, &t.Clocks); u.err != nil {
+		if u.clocks(r.Clocks, &t.Clocks); u.err != nil {
 			clocks.bad(r.ID, "the clocks of ticket %d cannot be read: %v", r.Number, u.err)
 			continue
 		}

@@ -75,7 +75,7 @@ func (a *auditor) messageAuthors(rows []messageRow) error {
 	for i, m := range rows {
 		var u unpacker
 		var by desk.Actor
-		if u.unpack(m.Author, &by); u.err != nil {
+		if u.actor(m.Author, &by); u.err != nil {
 			c.bad(m.ID, "its author cannot be read: %v", u.err)
 		} else if by.Kind == desk.ByCustomer && desk.IsID(by.ID) {
 			authors[i] = by.ID

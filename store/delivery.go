@@ -196,7 +196,7 @@ func (s *Store) restraint(tx *gorm.DB, out *desk.Outgoing, t *ticketRow, now tim
 	}
 	if len(last) > 0 {
 		var u unpacker
-		if u.unpack(last[0].Auto, &out.Answers); u.err != nil {
+		if u.auto(last[0].Auto, &out.Answers); u.err != nil {
 			return u.err
 		}
 	}

@@ -258,7 +258,7 @@ func (g *group) settle() error {
 			about = string(r.Message)
 		}
 		all = append(all, outcome{ID: string(e.f.Receipt), State: string(e.f.Verdict), Reason: desk.Clean(e.f.Reason), Ticket: e.mine,
-			Message: about, Trail: p.pack(e.f.Trail), At: micro(e.f.At)})
+			Message: about, Trail: p.trail(e.f.Trail), At: micro(e.f.At)})
 	}
 	if len(all) == 0 || p.err != nil {
 		return p.err

@@ -162,7 +162,7 @@ func (s *Store) shorten(tx *gorm.DB, page []ticketRow, before time.Time, limit i
 // seq.
 func retireHistory(tx *gorm.DB, ticket string, seq int) error {
 	var p packer
-	actor, data := p.pack(desk.Actor{Kind: desk.BySystem, ID: "retention"}), p.pack(map[string]any{"events": seq})
+	actor, data := p.actor(desk.Actor{Kind: desk.BySystem, ID: "retention"}), p.fields(map[string]any{"events": seq})
 	if p.err != nil {
 		return p.err
 	}

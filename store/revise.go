@@ -43,7 +43,7 @@ func (r *revised) revise(t *desk.Ticket, rev desk.Revision, by desk.Actor, now t
 	}
 	var p packer
 	r.row.Revisions++
-	r.adds = append(r.adds, revisionRow{MessageID: r.row.ID, N: r.row.Revisions, Act: string(rev.Act), Text: keep, Actor: p.pack(by), At: rev.At})
+	r.adds = append(r.adds, revisionRow{MessageID: r.row.ID, N: r.row.Revisions, Act: string(rev.Act), Text: keep, Actor: p.actor(by), At: rev.At})
 	r.changed = r.changed || len(events) > 0
 	return events, p.err
 }

@@ -20,7 +20,7 @@ func (linkRow) TableName() string { return "links" }
 
 func newLinkRow(l *desk.Link) (linkRow, error) {
 	var p packer
-	row := linkRow{FromID: string(l.From), ToID: string(l.To), Type: string(l.Type), Actor: p.pack(l.By),
+	row := linkRow{FromID: string(l.From), ToID: string(l.To), Type: string(l.Type), Actor: p.actor(l.By),
 		Reason: desk.Clean(l.Reason), CreatedAt: micro(l.CreatedAt)}
 	return row, p.err
 }
@@ -29,7 +29,7 @@ func (r *linkRow) desk() (desk.Link, error) {
 	var u unpacker
 	l := desk.Link{From: desk.TicketID(r.FromID), To: desk.TicketID(r.ToID), Type: desk.LinkType(r.Type), Reason: r.Reason,
 		CreatedAt: r.CreatedAt.UTC()}
-	u.unpack(r.Actor, &l.By)
+	u.actor(r.Actor, &l.By)
 	return l, u.err
 }
 

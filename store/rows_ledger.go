@@ -36,9 +36,9 @@ func newReceiptRow(r *desk.Receipt) (receiptRow, error) {
 	row := receiptRow{
 		ID: string(r.ID), Source: r.Source, Scope: r.Scope, ExternalID: key(r.ExternalID), Fingerprint: key(r.Fingerprint),
 		ThreadKey: key(r.ThreadKey), SourceTime: micro(r.SourceTime), AcceptedAt: micro(r.AcceptedAt),
-		RawDigest: r.Raw.Digest, RawSize: r.Raw.Size, Draft: p.pack(r.Draft), State: string(r.State), Reason: desk.Clean(r.Reason),
+		RawDigest: r.Raw.Digest, RawSize: r.Raw.Size, Draft: p.draft(r.Draft), State: string(r.State), Reason: desk.Clean(r.Reason),
 		Attempts: r.Attempts, TicketID: string(r.TicketID), MessageID: string(r.MessageID), SettledAt: microp(r.SettledAt),
-		Trail: p.pack(r.Trail),
+		Trail: p.trail(r.Trail),
 	}
 	return row, p.err
 }

@@ -52,10 +52,10 @@ func newMessageRow(m *desk.Message) (messageRow, error) {
 	var p packer
 	row := messageRow{
 		ID: string(m.ID), TicketID: string(m.TicketID), ReceiptID: string(m.Receipt), Direction: string(m.Direction), Public: m.Public,
-		Author: p.pack(m.Author), Channel: string(m.Channel), Source: m.Source, Scope: m.Scope, ExternalID: key(m.ExternalID),
-		Fingerprint: key(m.Fingerprint), Sender: p.pack(m.From), Subject: desk.Clean(m.Subject), Body: desk.Clean(m.Text),
+		Author: p.actor(m.Author), Channel: string(m.Channel), Source: m.Source, Scope: m.Scope, ExternalID: key(m.ExternalID),
+		Fingerprint: key(m.Fingerprint), Sender: p.party(m.From), Subject: desk.Clean(m.Subject), Body: desk.Clean(m.Text),
 		HTMLDigest: m.HTML.Digest, HTMLSize: m.HTML.Size, RawDigest: m.Raw.Digest, RawSize: m.Raw.Size,
-		Attachments: p.pack(m.Attachments), Mentions: p.pack(m.Mentions), Damage: p.pack(m.Damage), Auto: p.pack(m.Auto),
+		Attachments: p.attachments(m.Attachments), Mentions: p.texts(m.Mentions), Damage: p.texts(m.Damage), Auto: p.auto(m.Auto),
 		SendState: string(m.Send), SendError: desk.Clean(m.SendError), SentAt: microp(m.SentAt), CreatedAt: micro(m.CreatedAt),
 		EditedAt: microp(m.EditedAt), DeletedAt: microp(m.DeletedAt), Trace: m.Trace,
 	}
@@ -75,12 +75,12 @@ func (r *messageRow) desk() (desk.Message, error) {
 		Send: desk.SendState(r.SendState), SendError: r.SendError, SentAt: timeOf(r.SentAt), CreatedAt: r.CreatedAt.UTC(),
 		EditedAt: timeOf(r.EditedAt), DeletedAt: timeOf(r.DeletedAt), Trace: r.Trace,
 	}
-	u.unpack(r.Author, &m.Author)
-	u.unpack(r.Sender, &m.From)
-	u.unpack(r.Attachments, &m.Attachments)
-	u.unpack(r.Mentions, &m.Mentions)
-	u.unpack(r.Damage, &m.Damage)
-	u.unpack(r.Auto, &m.Auto)
+	u.actor(r.Author, &m.Author)
+	u.party(r.Sender, &m.From)
+	u.attachments(r.Attachments, &m.Attachments)
+	u.texts(r.Mentions, &m.Mentions)
+	u.texts(r.Damage, &m.Damage)
+	u.auto(r.Auto, &m.Auto)
 	if r.Via != "" {
 		u.unpack(r.Via, &m.Via)
 	}

@@ -32,7 +32,7 @@ func newCustomerRow(c *desk.Customer) (customerRow, error) {
 	row := customerRow{
 		ID: string(c.ID), ExternalID: orNull(key(c.ExternalID)), Name: desk.Clean(c.Name), Email: desk.Clean(c.Email),
 		Phone: desk.Clean(c.Phone), AccountID: string(c.AccountID), ServiceLevel: desk.Clean(c.ServiceLevel), VIP: c.VIP,
-		Language: desk.Clean(c.Language), TimeZone: desk.Clean(c.TimeZone), Preferences: p.pack(c.Preferences),
+		Language: desk.Clean(c.Language), TimeZone: desk.Clean(c.TimeZone), Preferences: p.fields(c.Preferences),
 		CreatedAt: micro(c.CreatedAt), UpdatedAt: micro(c.UpdatedAt),
 	}
 	return row, p.err
@@ -45,7 +45,7 @@ func (r *customerRow) desk() (desk.Customer, error) {
 		AccountID: desk.AccountID(r.AccountID), ServiceLevel: r.ServiceLevel, VIP: r.VIP, Language: r.Language,
 		TimeZone: r.TimeZone, CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
-	u.unpack(r.Preferences, &c.Preferences)
+	u.fields(r.Preferences, &c.Preferences)
 	return c, u.err
 }
 

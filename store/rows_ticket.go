@@ -65,9 +65,9 @@ func newTicketRow(t *desk.Ticket) (ticketRow, error) {
 	row := ticketRow{
 		ID: string(t.ID), Number: t.Number, Title: desk.Clean(t.Title), Description: desk.Clean(t.Description), Status: string(t.Status),
 		Priority: string(t.Priority), Type: string(t.Type), Channel: string(t.Channel), Source: t.Source, Scope: t.Scope,
-		Tags: p.pack(t.Tags), DueDate: microAt(t.DueDate), CustomerID: string(t.CustomerID), TeamID: string(t.TeamID),
-		AgentID: string(t.AgentID), AssignedBy: p.pack(t.AssignedBy), Escalation: t.Escalation, Handling: t.Handling,
-		Custom: p.pack(t.Custom), Participants: p.pack(t.Participants), Clocks: p.pack(t.Clocks), NextDueAt: nextDue(t),
+		Tags: p.texts(t.Tags), DueDate: microAt(t.DueDate), CustomerID: string(t.CustomerID), TeamID: string(t.TeamID),
+		AgentID: string(t.AgentID), AssignedBy: p.assignedBy(t.AssignedBy), Escalation: t.Escalation, Handling: t.Handling,
+		Custom: p.fields(t.Custom), Participants: p.texts(t.Participants), Clocks: p.clocks(t.Clocks), NextDueAt: nextDue(t),
 		PreviousStatus: string(t.PreviousStatus), FirstResponseAt: microAt(t.FirstResponseAt), ResolvedAt: microAt(t.ResolvedAt),
 		ClosedAt: microAt(t.ClosedAt), ReopenCount: t.ReopenCount, MessageCount: t.MessageCount,
 		LastCustomerAt: microAt(t.LastCustomerAt), LastAgentAt: microAt(t.LastAgentAt), MergedInto: string(t.MergedInto),
@@ -105,11 +105,11 @@ func (r *ticketRow) desk() (*desk.Ticket, error) {
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), DeletedAt: timeAt(r.DeletedAt), Version: r.Version,
 		ThreadSource: r.ThreadSource,
 	}
-	u.unpack(r.Tags, &t.Tags)
-	u.unpack(r.AssignedBy, &t.AssignedBy)
-	u.unpack(r.Custom, &t.Custom)
-	u.unpack(r.Participants, &t.Participants)
-	u.unpack(r.Clocks, &t.Clocks)
+	u.texts(r.Tags, &t.Tags)
+	u.assignedBy(r.AssignedBy, &t.AssignedBy)
+	u.fields(r.Custom, &t.Custom)
+	u.texts(r.Participants, &t.Participants)
+	u.clocks(r.Clocks, &t.Clocks)
 	return t, u.err
 }
 
@@ -146,15 +146,15 @@ func (eventRow) TableName() string { return "events" }
 
 func newEventRow(e *desk.Event) (eventRow, error) {
 	var p packer
-	row := eventRow{ID: string(e.ID), TicketID: string(e.TicketID), Seq: e.Seq, Kind: e.Kind, Actor: p.pack(e.Actor),
-		At: micro(e.At), Data: p.pack(e.Data)}
+	row := eventRow{ID: string(e.ID), TicketID: string(e.TicketID), Seq: e.Seq, Kind: e.Kind, Actor: p.actor(e.Actor),
+		At: micro(e.At), Data: p.fields(e.Data)}
 	return row, p.err
 }
 
 func (r *eventRow) desk() (desk.Event, error) {
 	var u unpacker
 	e := desk.Event{ID: desk.EventID(r.ID), TicketID: desk.TicketID(r.TicketID), Seq: r.Seq, Kind: r.Kind, At: r.At.UTC()}
-	u.unpack(r.Actor, &e.Actor)
-	u.unpack(r.Data, &e.Data)
+	u.actor(r.Actor, &e.Actor)
+	u.fields(r.Data, &e.Data)
 	return e, u.err
 }

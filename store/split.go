@@ -105,7 +105,7 @@ func (s *Store) openedBy(tx *gorm.DB, tickets []*joined, wanted map[pair]bool) (
 		}
 		var u unpacker
 		var from desk.Party
-		u.unpack(rows[i].Sender, &from)
+		u.party(rows[i].Sender, &from)
 		if u.err != nil {
 			return nil, nil, u.err
 		}

@@ -1,12 +1,9 @@
 package store
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -122,120 +119,6 @@ func timeAt(t *time.Time) *time.Time {
 	}
 	u := t.UTC()
 	return &u
-}
-
-// packer turns values into JSON text for columns and remembers the first
-// failure, so that a row's conversion reads as one literal.
-type packer struct{ err error }
-
-// encoders are JSON encoders to reuse, each with its buffer.
-var encoders = sync.Pool{New: func() any {
-	e := &encoder{}
-	e.json = json.NewEncoder(&e.text)
-	e.json.SetEscapeHTML(false)
-	return e
-}}
-
-type encoder struct {
-	text bytes.Buffer
-	json *json.Encoder
-}
-
-// usualText is how long a draft without its text, or an explanation, is at most
-// as a rule.
-const usualText = 2 << 10
-
-// encode writes a value into the buffer. What every message has is written by
-// the desk itself, which is faster and the same.
-func (e *encoder) encode(v any) (err error) {
-	var b []byte
-	switch v := v.(type) {
-	case *desk.Draft:
-		if v == nil {
-			return nil
-		}
-		e.text.Grow(len(v.Text) + usualText)
-		b, err = v.AppendJSON(e.text.AvailableBuffer())
-	case []desk.Note:
-		if v == nil {
-			return nil
-		}
-		e.text.Grow(usualText)
-		b, err = desk.AppendTrail(e.text.AvailableBuffer(), v)
-	default:
-		return e.json.Encode(v)
-	}
-	e.text.Write(b)
-	return err
-}
-
-// keepBuffer is the largest buffer that is reused.
-const keepBuffer = 1 << 20
-
-// pack returns v as JSON, and "" for nil maps, slices and pointers.
-func (p *packer) pack(v any) string {
-	switch x := v.(type) {
-	case nil:
-		return ""
-	case []string:
-		if x == nil {
-			return ""
-		}
-	case map[string]any:
-		if x == nil {
-			return ""
-		}
-	case []desk.Attachment:
-		if x == nil {
-			return ""
-		}
-	case desk.Auto:
-		if x == (desk.Auto{}) {
-			return "{}"
-		}
-	}
-	e := encoders.Get().(*encoder)
-	defer func() {
-		if e.text.Cap() <= keepBuffer {
-			encoders.Put(e)
-		}
-	}()
-	e.text.Reset()
-	if err := e.encode(v); err != nil {
-		if p.err == nil {
-			p.err = desk.Permanent(fmt.Errorf("store: encode %T: %w", v, err))
-		}
-		return ""
-	}
-	out := bytes.TrimSuffix(e.text.Bytes(), []byte("\n"))
-	if string(out) == "null" {
-		return ""
-	}
-	return string(out)
-}
-
-// unpacker reads what packer wrote.
-type unpacker struct{ err error }
-
-func (u *unpacker) unpack(text string, into any) {
-	if text == "" {
-		return
-	}
-	if err := json.Unmarshal([]byte(text), into); err != nil && u.err == nil {
-		u.err = fmt.Errorf("store: decode %T: %w", into, err)
-	}
-}
-
-// draft reads a draft, which there is one of for every message.
-func (u *unpacker) draft(text string, into **desk.Draft) {
-	if text == "" {
-		return
-	}
-	d, err := desk.ReadDraft(text)
-	if err != nil && u.err == nil {
-		u.err = fmt.Errorf("store: decode %T: %w", into, err)
-	}
-	*into = d
 }
 
 // mustJSON encodes strings and times, which cannot fail.

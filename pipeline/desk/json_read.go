@@ -248,11 +248,11 @@ func readList[T any](r *jsonReader, into *[]T, item func(*T) bool) bool {
 		if n > 0 && !r.next(',') {
 			return false
 		}
-		var v T
-		if !item(&v) {
+		var zero T
+		list = append(list, zero)
+		if !item(&list[n]) {
 			return false
 		}
-		list = append(list, v)
 	}
 	*into = list
 	return true

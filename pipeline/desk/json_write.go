@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
-
-	"switchboard/pipeline/match"
 )
 
 // AppendJSON appends the draft as encoding/json writes it without escaping HTML:
@@ -77,10 +75,7 @@ func (d *Draft) AppendJSON(b []byte) ([]byte, error) {
 		w.close()
 	}
 	if d.Auto != (Auto{}) {
-		w.key("auto").open()
-		w.some("kind", string(d.Auto.Kind))
-		w.some("reason", d.Auto.Reason)
-		w.close()
+		w.key("auto").auto(d.Auto)
 	}
 	if d.Ask != nil {
 		w.key("ask").value(d.Ask)
@@ -101,11 +96,7 @@ func AppendTrail(b []byte, trail []Note) ([]byte, error) {
 		w.text("stage", n.Stage)
 		w.text("text", n.Text)
 		if len(n.Data) > 0 {
-			w.key("data").open()
-			for _, k := range sortedKeys(make([]string, 0, 8), n.Data) {
-				w.key(k).value(n.Data[k])
-			}
-			w.close()
+			w.key("data").fields(n.Data)
 		}
 		w.close()
 	})
@@ -185,6 +176,13 @@ func (w *jsonWriter) parties(name string, list []Party) {
 	}
 }
 
+func (w *jsonWriter) auto(a Auto) {
+	w.open()
+	w.some("kind", string(a.Kind))
+	w.some("reason", a.Reason)
+	w.close()
+}
+
 func (w *jsonWriter) attachment(a *Attachment) {
 	w.open()
 	w.text("name", a.Name)
@@ -214,10 +212,13 @@ func (w *jsonWriter) time(name string, t time.Time) {
 	if t.IsZero() {
 		return
 	}
-	w.key(name)
+	w.key(name).instant(t)
+}
+
+func (w *jsonWriter) instant(t time.Time) {
 	b, err := t.AppendText(append(w.b, '"'))
 	w.fail(err)
-	w.b = append(b, '"')
+	w.b, w.owed = append(b, '"'), true
 }
 
 // raw is JSON already; blanks in it are left out.
@@ -225,45 +226,6 @@ func (w *jsonWriter) raw(text json.RawMessage) {
 	var short bytes.Buffer
 	w.fail(json.Compact(&short, text))
 	w.b = append(w.b, short.Bytes()...)
-}
-
-// value is what explanations hold; anything else is left to encoding/json.
-func (w *jsonWriter) value(v any) {
-	switch v := v.(type) {
-	case string:
-		w.b = appendText(w.b, v)
-	case TicketID:
-		w.b = appendText(w.b, string(v))
-	case CustomerID:
-		w.b = appendText(w.b, string(v))
-	case bool:
-		w.b = strconv.AppendBool(w.b, v)
-	case []string:
-		if v == nil {
-			w.b = append(w.b, "null"...)
-			return
-		}
-		w.list(len(v), func(i int) { w.b = appendText(w.b, v[i]) })
-	case []match.Clause:
-		if v == nil {
-			w.b = append(w.b, "null"...)
-			return
-		}
-		w.list(len(v), func(i int) {
-			w.open()
-			w.text("source", v[i].Source)
-			w.some("joint", v[i].Joint)
-			w.key("match").value(v[i].Match)
-			w.some("reason", v[i].Reason)
-			w.close()
-		})
-	default:
-		var text bytes.Buffer
-		e := json.NewEncoder(&text)
-		e.SetEscapeHTML(false)
-		w.fail(e.Encode(v))
-		w.b = append(w.b, bytes.TrimSuffix(text.Bytes(), []byte("\n"))...)
-	}
 }
 
 func (w *jsonWriter) fail(err error) {

@@ -1,0 +1,252 @@
+package desk
+
+import (
+	"encoding/json"
+)
+
+// What the rows of the books hold as JSON is written and read here: byte for byte
+// what encoding/json writes without escaping HTML, and what it reads. Each
+// Append function appends to b; each Read function takes the text of one value,
+// walks over it once and leaves whatever it does not know, and every error, to
+// encoding/json.
+
+// AppendClocks appends the clocks of a ticket. The error is of a time no JSON
+// holds.
+func AppendClocks(b []byte, clocks []Clock) ([]byte, error) {
+	w := jsonWriter{b: b}
+	if clocks == nil {
+		return w.null(), nil
+	}
+	w.list(len(clocks), func(i int) {
+		c := &clocks[i]
+		w.open()
+		w.text("metric", string(c.Metric))
+		w.text("sla", c.SLA)
+		w.text("calendar", c.Calendar)
+		w.key("target").number(int64(c.Target))
+		w.text("state", string(c.State))
+		w.key("startedAt").instant(c.StartedAt)
+		w.time("runningAt", c.RunningAt)
+		w.key("used").number(int64(c.Used))
+		w.time("dueAt", c.DueAt)
+		w.time("stoppedAt", c.StoppedAt)
+		w.time("breachedAt", c.BreachedAt)
+		w.close()
+	})
+	return w.b, w.err
+}
+
+// ReadClocks reads the clocks of a ticket.
+func ReadClocks(text string) ([]Clock, error) {
+	var list []Clock
+	r := jsonReader{text: text}
+	if readList(&r, &list, r.clock) && r.done() {
+		return list, nil
+	}
+	return byLibrary[[]Clock](text)
+}
+
+func (r *jsonReader) clock(c *Clock) bool {
+	return r.object(func(key string) bool {
+		switch key {
+		case "metric":
+			return r.string((*string)(&c.Metric))
+		case "sla":
+			return r.string(&c.SLA)
+		case "calendar":
+			return r.string(&c.Calendar)
+		case "target":
+			return r.number((*int64)(&c.Target))
+		case "state":
+			return r.string((*string)(&c.State))
+		case "startedAt":
+			return r.time(&c.StartedAt)
+		case "runningAt":
+			return r.time(&c.RunningAt)
+		case "used":
+			return r.number((*int64)(&c.Used))
+		case "dueAt":
+			return r.time(&c.DueAt)
+		case "stoppedAt":
+			return r.time(&c.StoppedAt)
+		case "breachedAt":
+			return r.time(&c.BreachedAt)
+		}
+		return false
+	})
+}
+
+// AppendTexts appends a list of texts.
+func AppendTexts(b []byte, list []string) []byte {
+	w := jsonWriter{b: b}
+	w.textList(list)
+	return w.b
+}
+
+// ReadTexts reads a list of texts.
+func ReadTexts(text string) ([]string, error) {
+	var list []string
+	r := jsonReader{text: text}
+	if readList(&r, &list, r.string) && r.done() {
+		return list, nil
+	}
+	return byLibrary[[]string](text)
+}
+
+// AppendFields appends fields of any kind by name. The error is of a value no
+// JSON holds.
+func AppendFields(b []byte, fields map[string]any) ([]byte, error) {
+	w := jsonWriter{b: b}
+	w.fields(fields)
+	return w.b, w.err
+}
+
+// ReadFields reads fields of any kind by name.
+func ReadFields(text string) (map[string]any, error) {
+	var fields map[string]any
+	r := jsonReader{text: text}
+	if r.fields(&fields, 0) && r.done() {
+		return fields, nil
+	}
+	return byLibrary[map[string]any](text)
+}
+
+// AppendValue appends any value. The error is of one no JSON holds.
+func AppendValue(b []byte, v any) ([]byte, error) {
+	w := jsonWriter{b: b}
+	w.value(v)
+	return w.b, w.err
+}
+
+// AppendAttachments appends the attachments of a message.
+func AppendAttachments(b []byte, list []Attachment) []byte {
+	w := jsonWriter{b: b}
+	if list == nil {
+		return w.null()
+	}
+	w.list(len(list), func(i int) { w.attachment(&list[i]) })
+	return w.b
+}
+
+// ReadAttachments reads the attachments of a message.
+func ReadAttachments(text string) ([]Attachment, error) {
+	var list []Attachment
+	r := jsonReader{text: text}
+	if readList(&r, &list, r.attachment) && r.done() {
+		return list, nil
+	}
+	return byLibrary[[]Attachment](text)
+}
+
+// AppendJSON appends the actor.
+func (a Actor) AppendJSON(b []byte) []byte {
+	w := jsonWriter{b: b}
+	w.open()
+	w.text("kind", string(a.Kind))
+	w.some("id", a.ID)
+	w.some("name", a.Name)
+	w.close()
+	return w.b
+}
+
+// ReadActor reads an actor.
+func ReadActor(text string) (Actor, error) {
+	var v Actor
+	r := jsonReader{text: text}
+	if r.actor(&v) && r.done() {
+		return v, nil
+	}
+	return byLibrary[Actor](text)
+}
+
+func (r *jsonReader) actor(a *Actor) bool {
+	return r.object(func(key string) bool {
+		switch key {
+		case "kind":
+			return r.string((*string)(&a.Kind))
+		case "id":
+			return r.string(&a.ID)
+		case "name":
+			return r.string(&a.Name)
+		}
+		return false
+	})
+}
+
+// AppendJSON appends what put a ticket on its desk.
+func (a AssignedBy) AppendJSON(b []byte) []byte {
+	w := jsonWriter{b: b}
+	w.open()
+	w.some("route", a.Route)
+	w.some("rule", a.Rule)
+	w.some("agent", a.Agent)
+	w.close()
+	return w.b
+}
+
+// ReadAssignedBy reads what put a ticket on its desk.
+func ReadAssignedBy(text string) (AssignedBy, error) {
+	var v AssignedBy
+	r := jsonReader{text: text}
+	if r.assignedBy(&v) && r.done() {
+		return v, nil
+	}
+	return byLibrary[AssignedBy](text)
+}
+
+func (r *jsonReader) assignedBy(a *AssignedBy) bool {
+	return r.object(func(key string) bool {
+		switch key {
+		case "route":
+			return r.string(&a.Route)
+		case "rule":
+			return r.string(&a.Rule)
+		case "agent":
+			return r.string(&a.Agent)
+		}
+		return false
+	})
+}
+
+// AppendJSON appends the party.
+func (p Party) AppendJSON(b []byte) []byte {
+	w := jsonWriter{b: b}
+	w.party(p)
+	return w.b
+}
+
+// ReadParty reads a party.
+func ReadParty(text string) (Party, error) {
+	var v Party
+	r := jsonReader{text: text}
+	if r.party(&v) && r.done() {
+		return v, nil
+	}
+	return byLibrary[Party](text)
+}
+
+// AppendJSON appends what makes a message automatic.
+func (a Auto) AppendJSON(b []byte) []byte {
+	w := jsonWriter{b: b}
+	w.auto(a)
+	return w.b
+}
+
+// ReadAuto reads what makes a message automatic.
+func ReadAuto(text string) (Auto, error) {
+	var v Auto
+	r := jsonReader{text: text}
+	if r.auto(&v) && r.done() {
+		return v, nil
+	}
+	return byLibrary[Auto](text)
+}
+
+// done reports whether everything was read.
+func (r *jsonReader) done() bool { return r.at == len(r.text) }
+
+// byLibrary lets encoding/json read a value.
+func byLibrary[T any](text string) (v T, err error) {
+	err = json.Unmarshal([]byte(text), &v)
+	return v, err
+}

@@ -124,6 +124,7 @@ type Intake struct {
 	ReadWait      time.Duration `yaml:"readWait" max:"1s"`
 	ReadLanes     int           `yaml:"readLanes" min:"1" max:"64"`
 	ReadPatience  time.Duration `yaml:"readPatience" max:"1m"`
+	ShelfBytes    Size          `yaml:"shelfBytes" max:"4GB"`
 	FileGroup     int           `yaml:"fileGroup" min:"1" max:"5000"`
 	FileWait      time.Duration `yaml:"fileWait" max:"1s"`
 	FileLanes     int           `yaml:"fileLanes" min:"1" max:"64"`

@@ -18,12 +18,14 @@ const (
 	taskProcess = "intake:process"
 )
 
-// task is the payload of taskProcess: receipt IDs, when it was due, and how many
-// workers died with it in their hands.
+// task is the payload of taskProcess: receipt IDs, when it was due, how many
+// workers died with it in their hands, and whether it is the first the receipts
+// are in, so that they are still as they were accepted.
 type task struct {
 	Receipts []desk.ReceiptID `json:"receipts"`
 	Due      time.Time        `json:"due,omitzero"`
 	Deaths   int              `json:"deaths,omitempty"`
+	Fresh    bool             `json:"fresh,omitempty"`
 }
 
 // Dispatch groups receipt IDs into tasks and queues them. It never blocks and
@@ -68,7 +70,7 @@ func (d *Dispatch) Stop() {
 	d.done.Wait()
 }
 
-// Queue hands receipts to the workers of a class.
+// Queue hands receipts that were just accepted to the workers of a class.
 func (d *Dispatch) Queue(class Class, ids ...desk.ReceiptID) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
@@ -115,7 +117,7 @@ func (d *Dispatch) send(class Class, ids []desk.ReceiptID) {
 	for len(ids) > 0 {
 		n := min(len(ids), d.set.TaskGroup)
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		if err := d.enqueue(ctx, class, 0, task{Receipts: ids[:n]}); err != nil {
+		if err := d.enqueue(ctx, class, 0, task{Receipts: ids[:n], Fresh: true}); err != nil {
 			d.metrics.forgotten(n)
 			d.log.Warn("could not queue; the sweep will", "count", n, "error", err)
 		}

@@ -40,6 +40,7 @@ type Intake struct {
 	hold        *hold
 	pressure    *Pressure
 	journal     *Journal
+	shelf       *shelf
 }
 
 // Parts are what an Intake is made of.
@@ -63,7 +64,8 @@ type Parts struct {
 func NewIntake(p Parts) *Intake {
 	i := &Intake{books: p.Books, view: p.View, policy: p.Policy, line: p.Line, dispatch: p.Dispatch, heard: p.Heard,
 		metrics: p.Metrics, now: p.Now, log: p.Log, set: p.Settings,
-		hold: &hold{set: p.Settings}, pressure: p.Pressure, journal: p.Journal}
+		hold: &hold{set: p.Settings}, pressure: p.Pressure, journal: p.Journal,
+		shelf: &shelf{most: p.Settings.ShelfBytes, recorded: p.Books.Recorded}}
 	i.tracing = newTracing(p.Tracer)
 	i.clocked = clocked(p.Line, p.Metrics)
 	i.accepting = newGroup(1, i.set.LedgerGroup, i.set.Pending, i.set.LedgerWait, i.acceptGroup)
@@ -137,6 +139,7 @@ func (i *Intake) accept(ctx context.Context, cursor *desk.Cursor, drafts []*desk
 	if err != nil {
 		return nil, fmt.Errorf("workers: accept: %w", err)
 	}
+	i.shelf.put(receipts, ids)
 	for n, r := range receipts {
 		i.metrics.accepted(r.Source, ids[n] != r.ID)
 		if ids[n] == r.ID {
@@ -208,7 +211,7 @@ func (i *Intake) FileNow(ctx context.Context, d *desk.Draft) (desk.Receipt, erro
 		return desk.Receipt{}, err
 	}
 	done := make(chan error, 1)
-	go func() { done <- i.Process(context.WithoutCancel(ctx), ids) }()
+	go func() { done <- i.run(context.WithoutCancel(ctx), task{Receipts: i.journal.others(ids), Fresh: true}) }()
 	select {
 	case err = <-done:
 	case <-ctx.Done():

@@ -26,6 +26,7 @@ type Metrics struct {
 	Stages    *prometheus.HistogramVec // seconds in one stage of it
 	Forgotten prometheus.Counter       // receipts the queue did not take
 	Swept     prometheus.Counter       // receipts queued again
+	Shelved   prometheus.Counter       // receipts that need not be read back
 	Halved    prometheus.Counter       // filing groups that had to be split
 	Troubles  *prometheus.CounterVec   // tries of a message that failed, by source
 	Sent      *prometheus.CounterVec   // answers tried, by source and what came of it
@@ -85,6 +86,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Stages:    histogram("switchboard_stage_seconds", "Time of one message in one stage of the pipeline; one message in sixteen under load.", work, "stage"),
 		Forgotten: plain("switchboard_unqueued_total", "Receipts and answers the queue did not take; the sweep queues them later."),
 		Swept:     plain("switchboard_swept_total", "Receipts queued again by the sweep."),
+		Shelved:   plain("switchboard_shelved_total", "Receipts that this process's workers took over from its doors without reading them back."),
 		Halved:    plain("switchboard_halved_groups_total", "Filing groups that failed whole and were split."),
 		Troubles:  counter("switchboard_troubles_total", "Tries to file a message that failed by the message's own fault.", "source"),
 		Sent:      counter("switchboard_deliveries_total", "Tries to bring an answer to its customer, by what came of them.", "source", "result"),
@@ -93,7 +95,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		borders:   map[string]borderMetrics{},
 	}
 	reg.MustRegister(m.Accepted, m.Repeated, m.Settled, m.Lag, m.SourceLag, m.Groups, m.Commits, m.Line, m.Stages,
-		m.Forgotten, m.Swept, m.Halved, m.Troubles, m.Sent, m.SendTook, m.Breaches)
+		m.Forgotten, m.Swept, m.Shelved, m.Halved, m.Troubles, m.Sent, m.SendTook, m.Breaches)
 	for _, b := range []string{borderLedger, borderTask, borderReading, borderFiling} {
 		r := borderMetrics{size: m.Groups.WithLabelValues(b)}
 		if b == borderLedger || b == borderFiling {
@@ -197,6 +199,12 @@ func (m *Metrics) forgotten(n int) {
 func (m *Metrics) swept(n int) {
 	if m != nil {
 		m.Swept.Add(float64(n))
+	}
+}
+
+func (m *Metrics) shelved(n int) {
+	if m != nil {
+		m.Shelved.Add(float64(n))
 	}
 }
 

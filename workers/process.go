@@ -42,7 +42,7 @@ func (i *Intake) process(ctx context.Context, t task, take func(*part) (turn, er
 		return nil
 	}
 	defer i.journal.took(t)()
-	p := &part{ctx: ctx, ids: t.Receipts}
+	p := &part{ctx: ctx, ids: t.Receipts, fresh: t.Fresh}
 	idle := 0
 	for round := 0; round < maxRounds; round++ {
 		t, err := take(p)

@@ -21,9 +21,10 @@ import (
 // part is what one task brings to a reading: IDs the first time, and then the
 // receipts that have to be run again.
 type part struct {
-	ctx  context.Context
-	ids  []desk.ReceiptID
-	open []desk.Receipt
+	ctx   context.Context
+	ids   []desk.ReceiptID
+	fresh bool // nothing was done about the IDs yet: what is on the shelf holds
+	open  []desk.Receipt
 }
 
 // turn is what a reading did for one part.
@@ -37,19 +38,20 @@ type turn struct {
 // reading.
 const maxIdle = 2
 
-// Gather is [Intake.Process] for a task of a queue: together with other tasks
-// that are there, those of the bulk queue, which may wait for company, apart from the rest.
-func (i *Intake) Gather(ctx context.Context, class Class, ids []desk.ReceiptID) error {
+// gather is [Intake.run] for a task of a queue: together with other tasks that are
+// there, those of the bulk queue, which may wait for company, apart from the rest.
+func (i *Intake) gather(ctx context.Context, class Class, t task) error {
+	t.Receipts = i.journal.others(t.Receipts)
 	from := i.reading
 	if class == Bulk {
 		from = i.bulkReading
 	}
-	return i.process(ctx, task{Receipts: i.journal.others(ids)}, func(p *part) (turn, error) {
-		t, err := from.do(ctx, p, max(len(p.ids), len(p.open)))
+	return i.process(ctx, t, func(p *part) (turn, error) {
+		done, err := from.do(ctx, p, max(len(p.ids), len(p.open)))
 		if err == nil || ctx.Err() != nil || errors.Is(err, desk.ErrUnavailable) || errors.Is(err, errStopped) {
-			return t, err
+			return done, err
 		}
-		i.log.Warn("a reading failed; its tasks are run one by one", "count", len(ids), "error", err)
+		i.log.Warn("a reading failed; its tasks are run one by one", "count", len(t.Receipts), "error", err)
 		return i.alone(p)
 	})
 }
@@ -134,7 +136,7 @@ func (i *Intake) read(ctx context.Context, parts []*part) ([]turn, error) {
 func (i *Intake) receipts(ctx context.Context, parts []*part) ([]desk.Receipt, map[desk.ReceiptID]int, error) {
 	owner := map[desk.ReceiptID]int{}
 	var all []desk.Receipt
-	var ids []desk.ReceiptID
+	var ids, fresh []desk.ReceiptID
 	for n, p := range parts {
 		for _, r := range p.open {
 			if _, twice := owner[r.ID]; !twice {
@@ -147,15 +149,24 @@ func (i *Intake) receipts(ctx context.Context, parts []*part) ([]desk.Receipt, m
 		for _, id := range p.ids {
 			if _, twice := owner[id]; !twice {
 				owner[id] = n
-				ids = append(ids, id)
+				if p.fresh {
+					fresh = append(fresh, id)
+				} else {
+					ids = append(ids, id)
+				}
 			}
 		}
 	}
-	if len(ids) > 0 {
-		rs, err := i.books.Receipts(ctx, ids)
+	rs, rest := i.shelf.take(fresh)
+	i.metrics.shelved(len(rs))
+	if ids = append(ids, rest...); len(ids) > 0 {
+		read, err := i.books.Receipts(ctx, ids)
 		if err != nil {
 			return nil, nil, fmt.Errorf("workers: read receipts: %w", err)
 		}
+		rs = append(rs, read...)
+	}
+	if len(rs) > 0 {
 		rs = slices.DeleteFunc(rs, func(r desk.Receipt) bool { return r.State != desk.Accepted })
 		if i.tracing != nil {
 			for n := range rs {

@@ -54,29 +54,29 @@ func readTogether(t *testing.T, i *Intake, c *counted) []error {
 	i.reading = newGroup(1, 100, 1000, 0, i.readGroup)
 	errs := make([]error, tasks)
 	var all sync.WaitGroup
-	for task := range tasks {
+	for of := range tasks {
 		var ids []desk.ReceiptID
 		for m := range each {
 			var refs []string
-			if task > 0 {
+			if of > 0 {
 				refs = []string{fmt.Sprint("0-", m)}
 			}
-			got, err := i.accept(t.Context(), nil, []*desk.Draft{mail(fmt.Sprint(task, "-", m), fmt.Sprint("c", m, "@b.example"), "x", refs...)})
+			got, err := i.accept(t.Context(), nil, []*desk.Draft{mail(fmt.Sprint(of, "-", m), fmt.Sprint("c", m, "@b.example"), "x", refs...)})
 			if err != nil {
 				t.Fatal(err)
 			}
 			ids = append(ids, got...)
 		}
-		if task == 1 {
+		if of == 1 {
 			<-entered
 		}
-		all.Go(func() { errs[task] = i.Gather(context.Background(), Normal, ids) })
-		if task == 0 {
+		all.Go(func() { errs[of] = i.gather(context.Background(), Normal, task{Receipts: ids}) })
+		if of == 0 {
 			continue
 		}
-		for deadline := time.Now().Add(time.Minute); len(i.reading.in) < task; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); len(i.reading.in) < of; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
-				t.Fatalf("%d tasks wait, want %d", len(i.reading.in), task)
+				t.Fatalf("%d tasks wait, want %d", len(i.reading.in), of)
 			}
 		}
 	}

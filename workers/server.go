@@ -78,6 +78,7 @@ func (s *Server) Run(ctx context.Context) error {
 	mux := asynq.NewServeMux()
 	mux.HandleFunc(taskProcess, s.process)
 	var err error
+	defer s.intake.shelf.opened()()
 	if s.hands, err = newHands(s.redis, s.recovered, s.log); err != nil {
 		return fmt.Errorf("workers: start: %w", err)
 	}
@@ -164,14 +165,16 @@ func (s *Server) process(ctx context.Context, t *asynq.Task) error {
 	queue, _ := asynq.GetQueueName(ctx)
 	s.lags[classOf(queue)].took(p.Due, s.now())
 	id, _ := asynq.GetTaskID(ctx)
-	if again, _ := asynq.GetRetryCount(ctx); again > 0 && s.hands.handedOn(ctx, id) {
+	again, _ := asynq.GetRetryCount(ctx)
+	if again > 0 && s.hands.handedOn(ctx, id) {
 		return nil // asynq brings back what went to another worker long ago
 	}
 	defer s.hands.took(id)()
 	if p.Deaths > 0 {
 		return s.suspects.process(ctx, p, func() { s.hands.begun(ctx, id) })
 	}
-	return s.intake.Gather(ctx, classOf(queue), p.Receipts)
+	p.Fresh = p.Fresh && again == 0
+	return s.intake.gather(ctx, classOf(queue), p)
 }
 
 // recovered queues again, for workers of its own, a task whose worker died; begun

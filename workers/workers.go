@@ -34,6 +34,9 @@ import (
 type Books interface {
 	Accept(ctx context.Context, cursor *desk.Cursor, receipts []desk.Receipt) ([]desk.ReceiptID, error)
 	Receipts(ctx context.Context, ids []desk.ReceiptID) ([]desk.Receipt, error)
+	// Recorded is what Receipts gives back for a receipt that Accept just wrote,
+	// without a look into the books; false: only they know.
+	Recorded(r *desk.Receipt) (desk.Receipt, bool)
 	File(ctx context.Context, filings []*desk.Filing) ([]desk.FilingResult, error)
 	Trouble(ctx context.Context, id desk.ReceiptID, most int, reason string, now time.Time) (desk.State, error)
 	Fail(ctx context.Context, id desk.ReceiptID, reason string, now time.Time) error
@@ -74,6 +77,10 @@ type Settings struct {
 	BulkWait         time.Duration // how long one of them, and a reading of them, waits to fill: there is more than enough
 	UrgentWeight     int           // urgent tasks taken up for each normal one, when both wait
 	ShedAfter        time.Duration // a source that is behind for longer is refused at its door; 0: never
+
+	// ShelfBytes is how much of what this process accepted is kept for its own
+	// workers, so that they need not read it back; 0: nothing.
+	ShelfBytes int64
 }
 
 // DefaultSettings returns the sizes that won on the reference machine.
@@ -87,5 +94,6 @@ func DefaultSettings() Settings {
 		SweepEvery: time.Second, SweepAfter: 3 * time.Second, SweepAgain: time.Minute,
 		DrainFor:         20 * time.Second,
 		PendingPerSource: 10000, PendingBytes: 256 << 20, BulkAfter: 1000, BulkConcurrency: 8, BulkWait: 30 * time.Millisecond, UrgentWeight: 4,
+		ShelfBytes: 32 << 20,
 	}
 }

@@ -292,7 +292,7 @@ func settings(c *configs.Config) workers.Settings {
 	i := c.Intake
 	return workers.Settings{
 		LedgerGroup: i.LedgerGroup, LedgerWait: i.LedgerWait, TaskGroup: i.TaskGroup, TaskWait: i.TaskWait,
-		ReadGroup: i.ReadGroup, ReadWait: i.ReadWait, ReadLanes: i.ReadLanes, ReadPatience: i.ReadPatience,
+		ReadGroup: i.ReadGroup, ReadWait: i.ReadWait, ReadLanes: i.ReadLanes, ReadPatience: i.ReadPatience, ShelfBytes: int64(i.ShelfBytes),
 		FileGroup: i.FileGroup, FileWait: i.FileWait, FileLanes: i.FileLanes, Pending: c.Limits.Pending,
 		Concurrency: i.Concurrency, CheckEvery: i.CheckInterval, Attempts: i.Attempts,
 		SweepEvery: i.SweepEvery, SweepAfter: i.SweepAfter, SweepAgain: i.SweepAgain, DrainFor: i.DrainTimeout,

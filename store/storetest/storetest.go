@@ -22,6 +22,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 	}{
 		{"accepted means kept", []promise{
 			{"receipts come back as they were accepted", receiptsComeBack},
+			{"what is known of a receipt without the ledger is what it gives back", recordedIsReadBack},
 			{"the same message is accepted once, in one call", sameMessageInOneCall},
 			{"the same message is accepted once, from many at once", sameMessageFromMany},
 			{"a reused ID with other content is another message", reusedID},

@@ -27,7 +27,8 @@ const (
 // has one array for each column, so that a table has one statement text, planned
 // once, whatever the number of rows; the arrays are unnested side by side in the
 // list of columns, not in FROM, where each would be written to a store of its
-// own first. On SQLite the lengths of statements are powers of two.
+// own first. On SQLite the lengths of statements are powers of two. Columns that
+// are blank in all rows, as most are, stand in the text (see [layout.blanks]).
 func insert[T schema.Tabler](tx *gorm.DB, rows []T, conflict string) (n int64, err error) {
 	if len(rows) == 0 {
 		return 0, nil
@@ -36,19 +37,16 @@ func insert[T schema.Tabler](tx *gorm.DB, rows []T, conflict string) (n int64, e
 	if err != nil {
 		return 0, err
 	}
-	most := insertMax
 	lite := tx.Name() == SQLite
-	if lite {
-		most = powerOfTwo(max(insertParams/len(l.columns), 1))
-	}
 	for len(rows) > 0 {
-		k := min(len(rows), most)
+		k := min(len(rows), insertMax)
+		blank := blanksOf(l, rows[:k])
 		var res *gorm.DB
 		if lite {
-			k = min(powerOfTwo(k), most)
-			res = tx.Exec(l.values(k, conflict), params(l, rows[:k])...)
+			k = min(powerOfTwo(k), powerOfTwo(max(insertParams/max(len(l.columns)-blank.count(), 1), 1)))
+			res = tx.Exec(l.values(k, blank, conflict), params(l, rows[:k], blank)...)
 		} else {
-			res = tx.Exec(l.unnest(conflict), arrays(l, rows[:k])...)
+			res = tx.Exec(l.unnest(blank, conflict), arrays(l, rows[:k], blank)...)
 		}
 		if res.Error != nil {
 			return n, res.Error
@@ -89,7 +87,8 @@ func rewrite[T schema.Tabler](tx *gorm.DB, rows []T, columns string) error {
 	l = l.only(columns)
 	for len(rows) > 0 {
 		k := min(len(rows), insertMax)
-		if err := tx.Exec(l.update(), arrays(l, rows[:k])...).Error; err != nil {
+		blank := blanksOf(l, rows[:k])
+		if err := tx.Exec(l.update(blank), arrays(l, rows[:k], blank)...).Error; err != nil {
 			return err
 		}
 		rows = rows[k:]
@@ -101,14 +100,22 @@ func rewrite[T schema.Tabler](tx *gorm.DB, rows []T, columns string) error {
 type layout struct {
 	table   string
 	columns []column
-	texts   sync.Map // of statements, by their conflict clause and number of rows
+	texts   sync.Map // of statements, by what tells them apart
 	parts   sync.Map // *layout by the names of the columns it has
+	blanks  blankSets
 }
 
 type column struct {
 	name  string
-	array string // the type of an array of it, on PostgreSQL
 	field int
+	kind
+}
+
+// kind is how values of a Go type lie in a column.
+type kind struct {
+	array string // the type of an array of it, on PostgreSQL
+	blank string // how the value it mostly has is written in SQL, "" when there is none
+	is    func(field any) bool
 	lane  func(n int) lane
 }
 
@@ -136,18 +143,21 @@ func lanesOf[T any](size func(T) int) func(n int) lane {
 }
 
 // kinds are the types of columns there are.
-var kinds = map[reflect.Type]struct {
-	array string
-	lane  func(int) lane
-}{
-	reflect.TypeFor[string]():     {"text[]", lanesOf(textBytes)},
-	reflect.TypeFor[*string]():    {"text[]", lanesOf(textAtBytes)},
-	reflect.TypeFor[int]():        {"bigint[]", lanesOf(wordBytes[int])},
-	reflect.TypeFor[int64]():      {"bigint[]", lanesOf(wordBytes[int64])},
-	reflect.TypeFor[bool]():       {"boolean[]", lanesOf(wordBytes[bool])},
-	reflect.TypeFor[[]byte]():     {"bytea[]", lanesOf(blobBytes)},
-	reflect.TypeFor[time.Time]():  {"timestamptz[]", lanesOf(wordBytes[time.Time])},
-	reflect.TypeFor[*time.Time](): {"timestamptz[]", lanesOf(wordBytes[*time.Time])},
+var kinds = map[reflect.Type]kind{
+	reflect.TypeFor[string]():     {"text[]", "''", blank[string], lanesOf(textBytes)},
+	reflect.TypeFor[*string]():    {"text[]", "NULL", blank[*string], lanesOf(textAtBytes)},
+	reflect.TypeFor[int]():        {"bigint[]", "0", blank[int], lanesOf(wordBytes[int])},
+	reflect.TypeFor[int64]():      {"bigint[]", "0", blank[int64], lanesOf(wordBytes[int64])},
+	reflect.TypeFor[bool]():       {"boolean[]", "false", blank[bool], lanesOf(wordBytes[bool])},
+	reflect.TypeFor[[]byte]():     {"bytea[]", "NULL", func(field any) bool { return *field.(*[]byte) == nil }, lanesOf(blobBytes)},
+	reflect.TypeFor[time.Time]():  {"timestamptz[]", "", func(any) bool { return false }, lanesOf(wordBytes[time.Time])},
+	reflect.TypeFor[*time.Time](): {"timestamptz[]", "NULL", blank[*time.Time], lanesOf(wordBytes[*time.Time])},
+}
+
+// blank reports whether the field at an address has the zero value.
+func blank[T comparable](field any) bool {
+	var zero T
+	return *field.(*T) == zero
 }
 
 var layouts sync.Map // *layout by reflect.Type
@@ -168,7 +178,10 @@ func layoutOf[T schema.Tabler](names schema.Namer) (*layout, error) {
 		if !ok || len(f.StructField.Index) != 1 {
 			return nil, fmt.Errorf("store: column %s.%s has a type inserts do not know", l.table, f.DBName)
 		}
-		l.columns = append(l.columns, column{f.DBName, kind.array, f.StructField.Index[0], kind.lane})
+		l.columns = append(l.columns, column{f.DBName, f.StructField.Index[0], kind})
+	}
+	if len(l.columns) > maxColumns {
+		return nil, fmt.Errorf("store: %s has more than %d columns", l.table, maxColumns)
 	}
 	layouts.Store(t, l)
 	return l, nil
@@ -208,47 +221,65 @@ func (l *layout) only(columns string) *layout {
 	return some
 }
 
-func (l *layout) update() string {
-	return l.text("update", func() string {
+func (l *layout) update(skip blanks) string {
+	return l.text(skip, func() string {
 		var set, from []string
-		for _, c := range l.columns {
+		for i, c := range l.columns {
 			if c.name != "id" {
 				set = append(set, `"`+c.name+`" = o."`+c.name+`"`)
 			}
-			from = append(from, "unnest(?::"+c.array+`) AS "`+c.name+`"`)
+			from = append(from, c.list(skip.has(i))+` AS "`+c.name+`"`)
 		}
 		return "UPDATE " + l.table + " SET " + strings.Join(set, ", ") + " FROM (SELECT " + strings.Join(from, ", ") + ") AS o WHERE " + l.table + ".id = o.id"
 	})
 }
 
-func (l *layout) unnest(conflict string) string {
-	return l.text(conflict, func() string {
+// list is the column of a statement for many rows on PostgreSQL: a parameter, or
+// the blank of its type.
+func (c *column) list(blank bool) string {
+	if blank {
+		return c.blank + "::" + strings.TrimSuffix(c.array, "[]")
+	}
+	return "unnest(?::" + c.array + ")"
+}
+
+func (l *layout) unnest(skip blanks, conflict string) string {
+	return l.text([2]any{skip, conflict}, func() string {
 		args := make([]string, len(l.columns))
 		for i, c := range l.columns {
-			args[i] = "unnest(?::" + c.array + ")"
+			args[i] = c.list(skip.has(i))
 		}
 		return l.head() + "SELECT " + strings.Join(args, ", ") + " " + conflict
 	})
 }
 
-func (l *layout) values(rows int, conflict string) string {
-	return l.text([2]any{rows, conflict}, func() string {
+func (l *layout) values(rows int, skip blanks, conflict string) string {
+	return l.text([3]any{rows, skip, conflict}, func() string {
+		args := make([]string, len(l.columns))
+		for i, c := range l.columns {
+			if args[i] = "?"; skip.has(i) {
+				args[i] = c.blank
+			}
+		}
 		// The space keeps GORM from writing bytes as a list.
-		row := "( " + strings.TrimSuffix(strings.Repeat("?, ", len(l.columns)), ", ") + ")"
+		row := "( " + strings.Join(args, ", ") + ")"
 		return l.head() + "VALUES " + strings.TrimSuffix(strings.Repeat(row+", ", rows), ", ") + " " + conflict
 	})
 }
 
-// arrays are the rows as one array for each column.
-func arrays[T any](l *layout, rows []T) []any {
-	lanes := make([]lane, len(l.columns))
+// arrays are the rows as one array for each column that is not skipped.
+func arrays[T any](l *layout, rows []T, skip blanks) []any {
+	lanes := make([]lane, 0, len(l.columns)-skip.count())
+	fields := make([]int, 0, cap(lanes))
 	for i, c := range l.columns {
-		lanes[i] = c.lane(len(rows))
+		if !skip.has(i) {
+			lanes, fields = append(lanes, c.lane(len(rows))), append(fields, c.field)
+		}
 	}
 	for n := range rows {
 		row := reflect.ValueOf(&rows[n]).Elem()
-		for i, c := range l.columns {
-			lanes[i].take(n, row.Field(c.field).Addr().Interface())
+		for i, field := range fields {
+			lanes[i].take(n, row.Field(field).Addr().Interface())
 		}
 	}
 	out := make([]any, len(lanes))
@@ -257,17 +288,22 @@ func arrays[T any](l *layout, rows []T) []any {
 		out[i] = l.array()
 		bytes += l.bytes()
 	}
-	out[0] = lanes[0].roomy(bytes)
+	if len(lanes) > 0 {
+		out[0] = lanes[0].roomy(bytes)
+	}
 	return out
 }
 
-// params are the values of the rows one after the other.
-func params[T any](l *layout, rows []T) []any {
-	out := make([]any, 0, len(rows)*len(l.columns))
+// params are the values of the rows one after the other, without the columns
+// that are skipped.
+func params[T any](l *layout, rows []T, skip blanks) []any {
+	out := make([]any, 0, len(rows)*(len(l.columns)-skip.count()))
 	for n := range rows {
 		row := reflect.ValueOf(&rows[n]).Elem()
-		for _, c := range l.columns {
-			out = append(out, row.Field(c.field).Interface())
+		for i, c := range l.columns {
+			if !skip.has(i) {
+				out = append(out, row.Field(c.field).Interface())
+			}
 		}
 	}
 	return out

@@ -90,6 +90,7 @@ var auditChecks = []struct{ name, doc string }{
 	{"delivery.waiting", "an answer whose turn it is and that is due does not wait for longer than the grace"},
 	{"delivery.note", "what is not an answer is not sent"},
 	{"ticket.messages", "a ticket has a message, and as many as it counts"},
+	{"ticket.described", "the message whose words describe a ticket is there, and on it"},
 	{"ticket.number", "a number names one ticket"},
 	{"ticket.times", "a ticket is changed after it was made, and closed after it was resolved"},
 	{"ticket.people", "the customer of a ticket is there"},

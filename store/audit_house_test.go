@@ -70,7 +70,7 @@ func (h *auditHouse) put(text string) desk.BlobRef {
 func (h *auditHouse) accepts(source, externalID string, more func(*desk.Draft)) desk.Receipt {
 	h.Helper()
 	d := &desk.Draft{Source: source, Channel: desk.Email, Scope: "EMAIL", ExternalID: externalID, Fingerprint: desk.Fingerprint(externalID),
-		From: desk.Party{Name: "Ann", Handle: externalID + "@example.com"}, Subject: "help", Text: "it broke", ReceivedAt: h.now,
+		From: desk.Party{Name: "Ann", Handle: externalID + "@example.com"}, Subject: "help", Text: strings.Repeat("it broke. ", 40), ReceivedAt: h.now,
 		Raw: h.put("raw " + externalID), HTML: h.put("html " + externalID), Thread: desk.Thread{Key: externalID},
 		Attachments: []desk.Attachment{{Name: "a.txt", Blob: h.put("file " + externalID)}}}
 	if more != nil {
@@ -104,7 +104,7 @@ func (h *auditHouse) opens(r desk.Receipt) *desk.Filing {
 	c := &desk.Customer{ID: desk.NewID[desk.CustomerID](h.now), Name: "Ann", CreatedAt: h.now, UpdatedAt: h.now}
 	account := &desk.Account{ID: desk.NewID[desk.AccountID](h.now), Domain: r.ExternalID + ".example", CreatedAt: h.now}
 	c.AccountID = account.ID
-	t := &desk.Ticket{ID: desk.NewID[desk.TicketID](h.now), Title: "help", Status: desk.StatusNew, Priority: desk.Medium, Type: "QUESTION", Channel: desk.Email,
+	t := &desk.Ticket{ID: desk.NewID[desk.TicketID](h.now), Title: "help", Description: r.Draft.Text, Status: desk.StatusNew, Priority: desk.Medium, Type: "QUESTION", Channel: desk.Email,
 		Source: "mail", Scope: "EMAIL", TeamID: "support", CustomerID: c.ID, MessageCount: 1, CreatedAt: h.now, UpdatedAt: h.now}
 	p := h.policy()
 	h.must(t.StartClocks(p, p.SLAs[0], h.now))

@@ -10,12 +10,12 @@ import (
 
 // ticketColumns are what the audit reads of a ticket.
 var ticketColumns = strings.Fields(`id number customer_id merged_into message_count event_count clocks next_due_at resolved_at closed_at
-	created_at updated_at deleted_at`)
+	created_at updated_at deleted_at described`)
 
 // tickets walks the tickets, deleted ones too.
 func (a *auditor) tickets() error {
 	return pages(a, a.tx.Select(ticketColumns), "id", a.since, ticketID, func(rows []ticketRow) error {
-		for _, look := range []func([]ticketRow) error{a.ticketMessages, a.ticketNumbers, a.ticketPeople, a.ticketClocks, a.ticketEvents} {
+		for _, look := range []func([]ticketRow) error{a.ticketMessages, a.ticketDescribed, a.ticketNumbers, a.ticketPeople, a.ticketClocks, a.ticketEvents} {
 			if err := look(rows); err != nil {
 				return err
 			}
@@ -45,6 +45,24 @@ func (a *auditor) ticketMessages(rows []ticketRow) error {
 			c.bad(t.ID, "ticket %d has no message", t.Number)
 		case n != t.MessageCount:
 			c.bad(t.ID, "ticket %d counts %d messages and has %d", t.Number, t.MessageCount, n)
+		}
+	}
+	return nil
+}
+
+func (a *auditor) ticketDescribed(rows []ticketRow) error {
+	messages, err := byID(a, valuesOf(rows, func(t *ticketRow) string { return t.Described }), messageID, "id", "ticket_id")
+	if err != nil {
+		return err
+	}
+	c := a.check("ticket.described", 0)
+	for _, t := range rows {
+		if t.Described == "" {
+			continue
+		}
+		c.Looked++
+		if m := messages[t.Described]; m == nil || m.TicketID != t.ID {
+			c.bad(t.ID, "ticket %d is described by message %s, which is not there or on another ticket", t.Number, t.Described)
 		}
 	}
 	return nil

@@ -41,7 +41,10 @@ func (s *Store) lockTicket(tx *gorm.DB, id desk.TicketID) (*joined, error) {
 	if err := s.forUpdate(tx).Where("id = ? AND deleted_at IS NULL", string(id)).Take(&j.row).Error; err != nil {
 		return nil, notFound("ticket", err)
 	}
-	var err error
+	err := s.describe(tx, &j.row)
+	if err != nil {
+		return nil, err
+	}
 	j.t, err = j.row.desk()
 	return j, err
 }
@@ -55,7 +58,7 @@ func (j *joined) change(tx *gorm.DB, fn func(*desk.Ticket) ([]desk.Event, error)
 	}
 	// What identifies the ticket is not fn's to change.
 	t.ID, t.Number, t.CreatedAt, t.Version = j.t.ID, j.t.Number, j.t.CreatedAt, j.t.Version
-	before, err := newTicketRow(j.t)
+	before, err := j.save()
 	if err != nil {
 		return nil, err
 	}
@@ -64,13 +67,12 @@ func (j *joined) change(tx *gorm.DB, fn func(*desk.Ticket) ([]desk.Event, error)
 	if err != nil {
 		return nil, err
 	}
-	before.ThreadSource, before.ThreadKey, before.ThreadAddress = row.ThreadSource, row.ThreadKey, row.ThreadAddress
 	if len(events) == 0 && reflect.DeepEqual(before, row) {
 		return t, nil
 	}
 	t.Version++
 	row.Version = t.Version
-	if err := rewrite(tx, []ticketRow{row}, ticketChanges); err != nil {
+	if err := rewriteTickets(tx, []ticketRow{row}); err != nil {
 		return nil, err
 	}
 	rows, err := appendEvents(nil, events)

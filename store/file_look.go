@@ -43,13 +43,18 @@ func (g *group) lockReceipts() error {
 	return nil
 }
 
-// lockTickets locks the tickets that filings join.
+// lockTickets locks the tickets that filings join. What describes them is fetched
+// where somebody will look at it: a reply does not.
 func (g *group) lockTickets() error {
 	g.tickets = map[string]*joined{}
 	var ids []string
+	words := map[string]bool{}
 	for e := range g.filed {
 		if e.f.Into != "" {
 			ids = append(ids, string(e.f.Into))
+			if e.f.Revision != nil || e.f.Change.Description != nil {
+				words[string(e.f.Into)] = true
+			}
 		}
 	}
 	if len(ids) == 0 {
@@ -57,6 +62,15 @@ func (g *group) lockTickets() error {
 	}
 	rows, err := find[ticketRow](g.tx, "", g.s.in("id", ids), g.s.locked("id"))
 	if err != nil {
+		return err
+	}
+	var asked []*ticketRow
+	for i := range rows {
+		if words[rows[i].ID] {
+			asked = append(asked, &rows[i])
+		}
+	}
+	if err := g.s.describe(g.tx, asked...); err != nil {
 		return err
 	}
 	for _, r := range rows {

@@ -144,6 +144,7 @@ func (g *group) writeTickets() error {
 			return err
 		}
 		row.setThread(e.message.Source, e.f.Thread)
+		row.describedBy(&e.message)
 		fresh = append(fresh, row)
 	}
 	for _, id := range sorted(g.tickets) {
@@ -155,17 +156,10 @@ func (g *group) writeTickets() error {
 			old = append(old, row)
 		}
 	}
-	if err := rewrite(g.tx, old, ticketChanges); err != nil {
+	if err := rewriteTickets(g.tx, old); err != nil {
 		return err
 	}
 	return insertNew(g.tx, fresh)
-}
-
-// save is the row of the ticket as changed, with the thread columns it has.
-func (j *joined) save() (ticketRow, error) {
-	row, err := newTicketRow(j.t)
-	row.ThreadSource, row.ThreadKey, row.ThreadAddress = j.row.ThreadSource, j.row.ThreadKey, j.row.ThreadAddress
-	return row, err
 }
 
 func (g *group) writeMessages() error {

@@ -111,7 +111,8 @@ func (s *Store) takeOver(tx *gorm.DB, kept, gone *customerRow, at time.Time) err
 	return tx.Model(&identityRow{}).Where("customer_id = ?", gone.ID).Update("customer_id", kept.ID).Error
 }
 
-// lockTicketsOf locks all tickets of customers, deleted ones too.
+// lockTicketsOf locks all tickets of customers, deleted ones too. The words their
+// messages have are not fetched.
 func (s *Store) lockTicketsOf(tx *gorm.DB, uids []string) ([]*joined, error) {
 	var rows []ticketRow
 	if err := s.forUpdate(tx).Where(s.in("customer_id", uids)).Order("id").Find(&rows).Error; err != nil {
@@ -151,7 +152,7 @@ func (s *Store) moveTickets(tx *gorm.DB, tickets []*joined, to desk.CustomerID, 
 		}
 		rows, events = append(rows, row), append(events, e)
 	}
-	if err := rewrite(tx, rows, ticketChanges); err != nil {
+	if err := rewriteTickets(tx, rows); err != nil {
 		return err
 	}
 	return insertEvents(tx, events)

@@ -185,14 +185,14 @@ func everythingHot(t *testing.T, s *Store) {
 		_, _ = v.TicketByNumber(ctx, 1)
 		var fs []*desk.Filing
 		for i, r := range rs {
-			m := &desk.Message{ID: desk.NewID[desk.MessageID](now), Scope: "EMAIL", ExternalID: fmt.Sprint(round, i), CreatedAt: now}
+			m := &desk.Message{ID: desk.NewID[desk.MessageID](now), Scope: "EMAIL", ExternalID: fmt.Sprint(round, i), Text: strings.Repeat("words ", 100), CreatedAt: now}
 			c := &desk.Customer{ID: desk.NewID[desk.CustomerID](now), ExternalID: fmt.Sprint("crm", round, i), CreatedAt: now, UpdatedAt: now}
 			f := &desk.Filing{Receipt: ids[i], At: now, Verdict: desk.Filed, Message: m, Customer: c, NewCustomer: round < 2,
 				Identities: []desk.Identity{{Kind: "email", Handle: r.Draft.From.Handle + fmt.Sprint(round), CustomerID: c.ID}},
 				Account:    &desk.Account{ID: desk.NewID[desk.AccountID](now), Domain: fmt.Sprint("d", round, i), CreatedAt: now},
 				Claims:     []string{fmt.Sprint(round, i)}, Thread: r.Draft.Thread, Group: &desk.Group{Key: fmt.Sprint("group", i), At: now}, Team: &desk.Team{ID: "team"}, Turn: &desk.Turn{Team: "team", Candidates: []desk.AgentID{"a"}}}
 			if round == 0 {
-				f.Ticket = &desk.Ticket{ID: desk.NewID[desk.TicketID](now), CustomerID: c.ID, Status: desk.StatusNew, CreatedAt: now, UpdatedAt: now}
+				f.Ticket = &desk.Ticket{ID: desk.NewID[desk.TicketID](now), Description: m.Text, CustomerID: c.ID, Status: desk.StatusNew, CreatedAt: now, UpdatedAt: now}
 				f.Events = []desk.Event{f.Ticket.Opened(desk.Actor{}, now)}
 				f.Links = []desk.Link{{From: f.Ticket.ID, To: "x", Type: desk.Relates, CreatedAt: now}}
 			} else {

@@ -98,6 +98,7 @@ func (g *group) revise(e *entry) error {
 	}
 	t := cloneTicket(j.t)
 	events, err := r.revise(t, *e.f.Revision, e.f.Change.By, e.f.At)
+	j.reworded(r)
 	if err != nil {
 		return err
 	}
@@ -155,7 +156,11 @@ func (s *Store) Revise(ctx context.Context, ticket desk.TicketID, rev desk.Revis
 		if rev.Act == desk.ActEdit && desk.Clean(rev.Text) == r.m.Text {
 			return nil
 		}
-		_, err = j.change(tx, func(t *desk.Ticket) ([]desk.Event, error) { return r.revise(t, rev, by, rev.At) })
+		_, err = j.change(tx, func(t *desk.Ticket) ([]desk.Event, error) {
+			events, err := r.revise(t, rev, by, rev.At)
+			j.reworded(r)
+			return events, err
+		})
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -49,12 +50,17 @@ type ticketRow struct {
 	UpdatedAt       time.Time `gorm:"autoUpdateTime:false"`
 	DeletedAt       *time.Time
 	Version         int64
+	Described       string // the message that has the description; see describe.go
+
+	words  string // of that message, once they were fetched
+	worded bool   // the description is to be written too
 }
 
 func (ticketRow) TableName() string { return "tickets" }
 
-// ticketChanges are the columns of a ticket that can change.
-const ticketChanges = `title description status priority type tags due_date
+// ticketChanges are the columns of a ticket that can change, but for its words:
+// see rewriteTickets.
+const ticketChanges = `title status priority type tags due_date
 	customer_id team_id agent_id assigned_by escalation handling custom participants clocks next_due_at
 	previous_status first_response_at resolved_at closed_at reopen_count message_count last_customer_at
 	last_agent_at merged_into event_count thread_source thread_key thread_address updated_at deleted_at version`
@@ -92,10 +98,11 @@ func nextDue(t *desk.Ticket) *time.Time {
 	return microp(due)
 }
 
+// desk is the ticket with the words it has in its row and those that were fetched.
 func (r *ticketRow) desk() (*desk.Ticket, error) {
 	var u unpacker
 	t := &desk.Ticket{
-		ID: desk.TicketID(r.ID), Number: r.Number, Title: r.Title, Description: r.Description, Status: desk.Status(r.Status),
+		ID: desk.TicketID(r.ID), Number: r.Number, Title: r.Title, Description: cmp.Or(r.Description, r.words), Status: desk.Status(r.Status),
 		Priority: desk.Priority(r.Priority), Type: desk.Type(r.Type), Channel: desk.Channel(r.Channel), Source: r.Source, Scope: r.Scope,
 		DueDate: timeAt(r.DueDate), CustomerID: desk.CustomerID(r.CustomerID), TeamID: desk.TeamID(r.TeamID),
 		AgentID: desk.AgentID(r.AgentID), Escalation: r.Escalation, Handling: r.Handling, PreviousStatus: desk.Status(r.PreviousStatus),

@@ -29,6 +29,9 @@ func (s *Store) Ticket(ctx context.Context, idOrNumber string) (*desk.Ticket, er
 	if err := q.Take(&row).Error; err != nil {
 		return nil, notFound("ticket", err)
 	}
+	if err := s.describe(s.read(ctx), &row); err != nil {
+		return nil, failed("ticket", err)
+	}
 	return row.desk()
 }
 
@@ -63,6 +66,9 @@ func (s *Store) Tickets(ctx context.Context, f desk.TicketFilter) (items []*desk
 	if len(rows) > limit {
 		rows = rows[:limit]
 		next = makeCursor(rows[limit-1].ID)
+	}
+	if err := s.describe(s.read(ctx), pointers(rows)...); err != nil {
+		return nil, "", failed("tickets", err)
 	}
 	items = make([]*desk.Ticket, len(rows))
 	for i := range rows {
@@ -109,11 +115,14 @@ func (s *Store) ticketsBy(q *gorm.DB, f desk.TicketFilter) *gorm.DB {
 	}
 	if f.Text != "" {
 		like := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(desk.Clean(f.Text))) + "%"
-		cond := `lower(title) LIKE ? ESCAPE '\' OR lower(description) LIKE ? ESCAPE '\'`
+		// The subquery yields the words, so that it is run for one ticket after the other. EXISTS PostgreSQL may
+		// answer by reading all messages first.
+		cond := `lower(title) LIKE ? ESCAPE '\' OR lower(description) LIKE ? ESCAPE '\' OR described <> '' AND description = '' AND
+			(SELECT lower(messages.body) FROM messages WHERE messages.id = tickets.described) LIKE ? ESCAPE '\'`
 		if n, err := strconv.ParseInt(strings.TrimPrefix(strings.TrimSpace(f.Text), "#"), 10, 64); err == nil {
-			q = q.Where("("+cond+" OR number = ?)", like, like, n)
+			q = q.Where("("+cond+" OR number = ?)", like, like, like, n)
 		} else {
-			q = q.Where("("+cond+")", like, like)
+			q = q.Where("("+cond+")", like, like, like)
 		}
 	}
 	at := func(cond string, t time.Time) {

@@ -254,6 +254,9 @@ func (v *View) TicketByNumber(ctx context.Context, n int64) (*desk.Ticket, error
 	if err := v.s.read(ctx).Where("number = ?", n).Take(&row).Error; err != nil {
 		return nil, notFound("ticket", err)
 	}
+	if err := v.s.describe(v.s.read(ctx), &row); err != nil {
+		return nil, failed("view", err)
+	}
 	return row.desk()
 }
 

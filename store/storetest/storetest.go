@@ -121,6 +121,12 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"of many changes none is lost", changeRace},
 			{"due clocks are found until marked", dueClocks},
 		}},
+		{"words are kept once", []promise{
+			{"a ticket is described by the message that opened it", describedByMessage},
+			{"what does not change the words leaves them", describedStays},
+			{"a message is revised and the ticket follows", describedRevised},
+			{"a message of ours describes a ticket too", describedByOurs},
+		}},
 		{"the desk keeps what was said", []promise{
 			{"a comment and its ticket are saved at once", comments},
 			{"a comment that is there is returned", sameComment},

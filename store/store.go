@@ -114,6 +114,9 @@ func (s *Store) Ping(ctx context.Context) error {
 // which all processes of a fleet can go by.
 func (s *Store) HasClock() bool { return s.dialect == Postgres }
 
+// OneWriter reports whether the books write one transaction at a time.
+func (s *Store) OneWriter() bool { return s.dialect == SQLite }
+
 // Clock is what the database's clock says now; on SQLite it is this process's.
 func (s *Store) Clock(ctx context.Context) (at time.Time, err error) {
 	if !s.HasClock() {

@@ -24,6 +24,10 @@ type group[T, R any] struct {
 	// patience is how long a lane waits for a group to be handled before it forms
 	// the next one beside it; 0: until it is handled.
 	patience time.Duration
+	// turn is shared with other groups whose work can only be done one after the
+	// other: whoever puts something in has the turn. A group that waits for its
+	// turn goes on filling. Nil: they need not wait for each other.
+	turn chan struct{}
 
 	mu      sync.RWMutex // guards stopped against sends
 	stopped bool
@@ -51,11 +55,22 @@ func newGroup[T, R any](lanes, size, pending int, wait time.Duration, handle fun
 // newPatient is newGroup with a bound on how long a group holds its lane.
 func newPatient[T, R any](lanes, size, pending int, wait, patience time.Duration, handle func(context.Context, []T) ([]R, error)) *group[T, R] {
 	g := &group[T, R]{in: make(chan *entry[T, R], max(pending, 1)), size: max(size, 1), wait: wait, patience: patience, handle: handle}
+	g.start(lanes)
+	return g
+}
+
+// newTaking is newGroup for a group that takes turns with others.
+func newTaking[T, R any](turn chan struct{}, lanes, size, pending int, wait time.Duration, handle func(context.Context, []T) ([]R, error)) *group[T, R] {
+	g := &group[T, R]{in: make(chan *entry[T, R], max(pending, 1)), size: max(size, 1), wait: wait, turn: turn, handle: handle}
+	g.start(lanes)
+	return g
+}
+
+func (g *group[T, R]) start(lanes int) {
 	for range max(lanes, 1) {
 		g.lanes.Add(1)
 		go g.run()
 	}
-	return g
 }
 
 // do hands a value over and waits for its result. When ctx ends first, the
@@ -104,6 +119,12 @@ func (g *group[T, R]) run() {
 	defer g.lanes.Done()
 	for first := range g.in {
 		entries := g.gather(first)
+		if g.turn != nil {
+			entries = g.await(entries)
+			g.flush(entries)
+			<-g.turn
+			continue
+		}
 		if g.patience <= 0 {
 			g.flush(entries)
 			continue
@@ -156,6 +177,32 @@ func (g *group[T, R]) gather(first *entry[T, R]) []*entry[T, R] {
 		}
 	}
 	return entries
+}
+
+// await waits for the turn and takes it; what comes meanwhile joins the group, as
+// far as there is room.
+func (g *group[T, R]) await(entries []*entry[T, R]) []*entry[T, R] {
+	weight := 0
+	for _, e := range entries {
+		weight += e.weight
+	}
+	in := g.in
+	for {
+		if weight >= g.size {
+			in = nil
+		}
+		select {
+		case g.turn <- struct{}{}:
+			return entries
+		case e, ok := <-in:
+			if !ok {
+				in = nil
+				continue
+			}
+			entries = append(entries, e)
+			weight += e.weight
+		}
+	}
 }
 
 func (g *group[T, R]) flush(entries []*entry[T, R]) {

@@ -85,3 +85,58 @@ func TestGroupIsBusyWhenFull(t *testing.T) {
 	}
 	g.stop()
 }
+
+// Groups that take turns go on filling while another one works, and never work
+// together.
+func TestGroupsThatTakeTurnsFillMeanwhile(t *testing.T) {
+	turn := make(chan struct{}, 1)
+	entered, leave := make(chan int, 10), make(chan bool)
+	var working sync.Mutex
+	handle := func(_ context.Context, in []int) ([]int, error) {
+		if !working.TryLock() {
+			t.Error("two groups work at a time")
+		} else {
+			defer working.Unlock()
+		}
+		entered <- len(in)
+		<-leave
+		return in, nil
+	}
+	a, b := newTaking(turn, 1, 4, 100, 0, handle), newTaking(turn, 1, 4, 100, 0, handle)
+	var all sync.WaitGroup
+	bring := func(g *group[int, int], n int) {
+		for range n {
+			all.Go(func() {
+				if _, err := g.do(t.Context(), 1, 1); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	bring(a, 1)
+	if n := <-entered; n != 1 {
+		t.Errorf("a group of %d, want the one that was there", n)
+	}
+	bring(b, 6)
+	// The four that fill the group are out of the channel, the others stay in it.
+	for deadline := time.Now().Add(time.Minute); len(b.in) != 2; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d wait, want 2 beside the full group", len(b.in))
+		}
+	}
+	leave <- true
+	if n := <-entered; n != 4 {
+		t.Errorf("a group of %d, want 4 that came while another worked", n)
+	}
+	leave <- true
+	if n := <-entered; n != 2 {
+		t.Errorf("a group of %d, want the last 2", n)
+	}
+	leave <- true
+	all.Wait()
+	a.stop()
+	b.stop()
+	if len(turn) != 0 {
+		t.Error("the turn was not given back")
+	}
+}

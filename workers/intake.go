@@ -55,9 +55,12 @@ type Parts struct {
 	Heard    Heard     // nil: nobody asks after canaries
 	Metrics  *Metrics
 	Tracer   trace.Tracer // nil: nothing is traced
-	Now      func() time.Time
-	Log      *slog.Logger
-	Settings Settings
+	// OneWriter says that the books write one transaction at a time: groups form
+	// until the writer is free for them.
+	OneWriter bool
+	Now       func() time.Time
+	Log       *slog.Logger
+	Settings  Settings
 }
 
 // NewIntake starts an intake. Stop it to flush its groups.
@@ -68,9 +71,14 @@ func NewIntake(p Parts) *Intake {
 		shelf: &shelf{most: p.Settings.ShelfBytes, recorded: p.Books.Recorded}}
 	i.tracing = newTracing(p.Tracer)
 	i.clocked = clocked(p.Line, p.Metrics)
-	i.accepting = newGroup(1, i.set.LedgerGroup, i.set.Pending, i.set.LedgerWait, i.acceptGroup)
-	i.filing = newLanes(i.set.FileLanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
-	i.bulk = newLanes(i.set.FileLanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
+	var turn chan struct{}
+	lanes := i.set.FileLanes
+	if p.OneWriter {
+		turn, lanes = make(chan struct{}, 1), 1
+	}
+	i.accepting = newTaking(turn, 1, i.set.LedgerGroup, i.set.Pending, i.set.LedgerWait, i.acceptGroup)
+	i.filing = newLanes(turn, lanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
+	i.bulk = newLanes(turn, lanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
 	i.reading = newPatient(i.set.ReadLanes, i.set.ReadGroup, i.set.Pending, i.set.ReadWait, i.set.ReadPatience, i.readGroup)
 	i.bulkReading = newPatient(i.set.ReadLanes/2, i.set.ReadGroup, i.set.Pending, max(i.set.ReadWait, i.set.BulkWait), i.set.ReadPatience, i.readGroup)
 	return i

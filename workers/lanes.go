@@ -18,16 +18,17 @@ import (
 // have to run again. Nothing depends on it but the speed: the books find out
 // about every race. So few filings as would not fill half a transaction stay
 // together in a lane that is free: each transaction has its price, whatever is
-// in it, and few seldom meet a rival.
+// in it, and few seldom meet a rival. Where the books have one writer there is one
+// lane, which takes turns with the ledger.
 type lanes struct {
 	size  int // most filings a reading brings in one piece
 	lanes []*group[[]*desk.Filing, []desk.FilingResult]
 }
 
-func newLanes(n, size, pending int, wait time.Duration, file func(context.Context, []*desk.Filing) ([]desk.FilingResult, error)) *lanes {
+func newLanes(turn chan struct{}, n, size, pending int, wait time.Duration, file func(context.Context, []*desk.Filing) ([]desk.FilingResult, error)) *lanes {
 	l := &lanes{size: max(size, 1)}
 	for range max(n, 1) {
-		l.lanes = append(l.lanes, newGroup(1, size, pending, wait, func(ctx context.Context, pieces [][]*desk.Filing) ([][]desk.FilingResult, error) {
+		l.lanes = append(l.lanes, newTaking(turn, 1, size, pending, wait, func(ctx context.Context, pieces [][]*desk.Filing) ([][]desk.FilingResult, error) {
 			return filePieces(ctx, pieces, file)
 		}))
 	}

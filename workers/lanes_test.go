@@ -14,7 +14,7 @@ import (
 // what concerns one person meets in one lane.
 func TestFewStayTogether(t *testing.T) {
 	gate, begun := make(chan struct{}), make(chan int, 8)
-	l := newLanes(2, 64, 1000, 0, func(_ context.Context, fs []*desk.Filing) ([]desk.FilingResult, error) {
+	l := newLanes(nil, 2, 64, 1000, 0, func(_ context.Context, fs []*desk.Filing) ([]desk.FilingResult, error) {
 		begun <- len(fs)
 		<-gate
 		return make([]desk.FilingResult, len(fs)), nil

@@ -201,7 +201,7 @@ func (h *house) open(ctx context.Context) error {
 	}
 	h.intake = workers.NewIntake(workers.Parts{
 		Books: h.store, View: h.view, Policy: h.policy, Line: &pipeline.Line{Stages: stages(h.secret)}, Heard: h.store,
-		Dispatch: h.dispatch, Pressure: h.pressure, Journal: h.journal, Metrics: h.metrics, Tracer: h.traces.api(), Now: h.now, Log: h.log, Settings: h.settings,
+		Dispatch: h.dispatch, Pressure: h.pressure, Journal: h.journal, Metrics: h.metrics, Tracer: h.traces.api(), OneWriter: h.store.OneWriter(), Now: h.now, Log: h.log, Settings: h.settings,
 	})
 	h.watchman.start()
 	h.feel()

@@ -20,7 +20,7 @@ const doNothing = "ON CONFLICT DO NOTHING" // leaves them alone; the caller comp
 // parameters it has on SQLite, whose driver looks for each of them among all.
 const (
 	insertMax    = 256
-	insertParams = 512
+	insertParams = 256
 )
 
 // insert inserts rows and returns how many went in. On PostgreSQL a statement

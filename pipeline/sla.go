@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"switchboard/pipeline/desk"
 	"switchboard/pipeline/hours"
 )
 
@@ -47,40 +48,22 @@ func SLA() Stage {
 	}
 }
 
-// explainClocks says for each clock which working intervals were counted.
+// explainClocks says for each clock which working intervals were counted. The
+// clocks of a new ticket begin together in one calendar: they are counted once,
+// for the longest.
 func explainClocks(p *Pass) {
-	for _, c := range p.Ticket.Clocks {
-		cal := p.Policy.Calendar(c.Calendar)
-		p.NoteData(map[string]any{"counted": spans(cal.Explain(c.StartedAt, c.Target)), "calendar": c.Calendar, "zone": cal.Location.String()},
-			"%s due %s: %s of working time from %s at priority %s", c.Metric, c.DueAt.Format(time.RFC3339), c.Target,
-			c.StartedAt.Format(time.RFC3339), p.Ticket.Priority)
+	clocks := p.Ticket.Clocks
+	if len(clocks) == 0 {
+		return
 	}
-}
-
-// maxSpans is how many intervals an explanation names.
-const maxSpans = 10
-
-// spans writes intervals out, as parts of one text.
-func spans(intervals []hours.Interval) []string {
-	if len(intervals) == 0 {
-		return nil
+	longest := clocks[0].Target
+	for _, c := range clocks[1:] {
+		longest = max(longest, c.Target)
 	}
-	named := intervals[:min(len(intervals), maxSpans)]
-	all := make([]byte, 0, len(named)*len("2006-01-02T15:04:05-07:00 to 2006-01-02T15:04:05-07:00"))
-	var ends [maxSpans]int
-	for i, x := range named {
-		all = append(x.From.AppendFormat(all, time.RFC3339), " to "...)
-		all = x.To.AppendFormat(all, time.RFC3339)
-		ends[i] = len(all)
+	cal, begin := p.Policy.Calendar(clocks[0].Calendar), clocks[0].StartedAt.Format(time.RFC3339)
+	counted, zone := cal.Explain(clocks[0].StartedAt, longest), cal.Location.String()
+	for _, c := range clocks {
+		p.NoteData(map[string]any{"counted": desk.Spans(hours.First(counted, c.Target)), "calendar": c.Calendar, "zone": zone},
+			"%s due %s: %s of working time from %s at priority %s", c.Metric, c.DueAt.Format(time.RFC3339), c.Target, begin, p.Ticket.Priority)
 	}
-	text, begin := string(all), 0
-	out := make([]string, 0, len(named)+1)
-	for _, end := range ends[:len(named)] {
-		out = append(out, text[begin:end])
-		begin = end
-	}
-	if len(named) == maxSpans {
-		out = append(out, "...")
-	}
-	return out
 }

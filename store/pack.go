@@ -165,3 +165,5 @@ func (u *unpacker) auto(text string, into *desk.Auto) {
 		unpacked(u, text, into, desk.ReadAuto)
 	}
 }
+
+func (u *unpacker) trail(text string, into *[]desk.Note) { unpacked(u, text, into, desk.ReadTrail) }

@@ -52,7 +52,7 @@ func (r *receiptRow) desk() (desk.Receipt, error) {
 		Attempts: r.Attempts, TicketID: desk.TicketID(r.TicketID), MessageID: desk.MessageID(r.MessageID), SettledAt: timeOf(r.SettledAt),
 	}
 	u.draft(r.Draft, &out.Draft)
-	u.unpack(r.Trail, &out.Trail)
+	u.trail(r.Trail, &out.Trail)
 	return out, u.err
 }
 

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -301,13 +302,27 @@ func (r *jsonReader) string(into *string) bool {
 			*into = string(append(out, s...))
 			return true
 		}
-		c := shortEscapes[s[i+1]]
-		if c == 0 { // \u among others: rare in what we write
+		out = append(out, s[:i]...)
+		if c := shortEscapes[s[i+1]]; c != 0 {
+			out, s = append(out, c), s[i+2:]
+			continue
+		}
+		char, ok := hexEscape(s[i:])
+		if !ok {
 			return false
 		}
-		out = append(append(out, s[:i]...), c)
-		s = s[i+2:]
+		out, s = utf8.AppendRune(out, char), s[i+len(`\u0000`):]
 	}
+}
+
+// hexEscape is the character that \u and four digits stand for; not half of one
+// that takes two.
+func hexEscape(s string) (rune, bool) {
+	if len(s) < len(`\u0000`) || s[1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(s[2:6], 16, 16)
+	return rune(n), err == nil && !utf16.IsSurrogate(rune(n))
 }
 
 func (r *jsonReader) bool(into *bool) bool {

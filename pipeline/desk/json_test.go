@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"switchboard/pipeline/match"
 )
 
 // asLibrary is what encoding/json writes without escaping HTML.
@@ -127,19 +125,6 @@ func TestOddDraftsAreReadAsTheLibraryDoes(t *testing.T) {
 		`{"sentAt":"2026-01-01T00:00:00\u005a"}`, `{"thread":{"address":{"a":[1,2]}}}`, `{"thread":{"address":{"a":}}}`, `{"thread":{"address":{"a":[}]}}}`, `{"thread":{"address":null}}`, `{"thread":{"address":"x"}}`,
 		`{"text":"\u00e9\ud83d"}`, "{\"text\":\"a\nb\"}", "{\"text\":\"\xff\"}", `{"text":"\x"}`, `{"text":"a`, `{"headers":{"a":"b","a":"c"}}`, `{"headers":{}}`, `{"profile":null}`, `{"raw":{"size":1e3}}`, `{"ask":{"title":"x"}}`, `{"profile":{"emailVerified":truex}}`} {
 		readsAlike(t, text)
-	}
-}
-
-func TestTrailJSONIsTheLibrarys(t *testing.T) {
-	for _, trail := range [][]Note{{}, {{Stage: "rules", Text: "one \"rule\" <b>"}}, {{Stage: "a", Text: "b", Data: map[string]any{"z": "text", "a": []string{"x", "\n"}, "none": []string(nil), "c": TicketID("T"), "d": CustomerID("C"), "n": 7,
-		"f": 1.5, "yes": true, "nil": nil, "when": []match.Clause{{Source: `a == "b"`, Joint: "and", Match: true}, {Source: "c", Reason: "d"}}, "m": map[string]any{"k": []any{1, "<"}}}}, {Stage: "b", Data: map[string]any{}}}} {
-		got, err := AppendTrail(nil, trail)
-		if want := asLibrary(t, trail); err != nil || string(got) != want {
-			t.Errorf("written %s\nwant    %s\n%v", got, want, err)
-		}
-	}
-	if _, err := AppendTrail(nil, []Note{{Data: map[string]any{"f": func() {}}}}); err == nil {
-		t.Error("what no JSON holds was written")
 	}
 }
 

@@ -55,6 +55,8 @@ func (w *jsonWriter) value(v any) {
 		w.instant(v)
 	case []string:
 		w.textList(v)
+	case Spans:
+		w.texted(v)
 	case []any:
 		if v == nil {
 			w.null()

@@ -86,23 +86,6 @@ func (d *Draft) AppendJSON(b []byte) ([]byte, error) {
 	return w.b, w.err
 }
 
-// AppendTrail appends the decisions of a message as encoding/json writes them
-// without escaping HTML.
-func AppendTrail(b []byte, trail []Note) ([]byte, error) {
-	w := jsonWriter{b: b}
-	w.list(len(trail), func(i int) {
-		n := &trail[i]
-		w.open()
-		w.text("stage", n.Stage)
-		w.text("text", n.Text)
-		if len(n.Data) > 0 {
-			w.key("data").fields(n.Data)
-		}
-		w.close()
-	})
-	return w.b, w.err
-}
-
 // sortedKeys appends the keys of a map, in order.
 func sortedKeys[V any](keys []string, of map[string]V) []string {
 	for k := range of {

@@ -2,6 +2,7 @@ package hours
 
 import (
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -46,6 +47,24 @@ func (c *Calendar) Explain(start time.Time, d time.Duration) []Interval {
 	}
 	if len(counted) == 0 {
 		return nil
+	}
+	return counted
+}
+
+// First returns the first of what Explain counted, until d is used up: what it
+// counts for d when that is less. It may share memory with the given.
+func First(counted []Interval, d time.Duration) []Interval {
+	for i, interval := range counted {
+		if d <= 0 {
+			return nil
+		}
+		length := interval.Duration()
+		if length >= d {
+			first := slices.Clone(counted[:i+1])
+			first[i].To = interval.From.Add(d)
+			return first
+		}
+		d -= length
 	}
 	return counted
 }

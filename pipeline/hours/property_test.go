@@ -141,3 +141,20 @@ func TestOpenAgreesWithTheWallClock(t *testing.T) {
 		}
 	})
 }
+
+func TestFirstIsWhatIsExplainedForLess(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, start := anyCalendar(t), anyInstant("start").Draw(t, "start")
+		less := anyDuration(t)
+		all := c.Explain(start, less+anyDuration(t)*4)
+		got, want := First(all, less), c.Explain(start, less)
+		if len(got) != len(want) {
+			t.Fatalf("%v, want %v", got, want)
+		}
+		for i := range got {
+			if !got[i].From.Equal(want[i].From) || !got[i].To.Equal(want[i].To) || got[i].From.Location() != want[i].From.Location() {
+				t.Fatalf("%v, want %v", got, want)
+			}
+		}
+	})
+}

@@ -81,6 +81,7 @@ var auditChecks = []struct{ name, doc string }{
 	{"ledger.filed", "a filed receipt has its message, on its ticket"},
 	{"ledger.reason", "what was not filed says why"},
 	{"ledger.duplicate", "the message a duplicate repeats is there"},
+	{"ledger.words", "the words a draft says are in its raw request are there"},
 	{"message.receipt", "a message that came in has one receipt, which is filed and names it and no other"},
 	{"message.ticket", "a message is on a ticket that is there"},
 	{"message.author", "a customer who wrote is there"},

@@ -172,8 +172,8 @@ func (h *auditHouse) furnish() {
 	waiting := h.accepts("mail", "waiting", func(d *desk.Draft) {})
 	h.names["edit"], h.names["twice"], h.names["dropped"], h.names["waiting"] = string(edit.ID), string(twice.ID), string(dropped.ID), string(waiting.ID)
 	small := h.accepts("mail", "small", func(d *desk.Draft) {
-		k := desk.Keep([]byte("a small request"))
-		d.Raw, d.Kept = k.Ref, []desk.Kept{k}
+		k := desk.Keep([]byte(`{"text":"` + strings.Repeat(`a small\nrequest `, 20) + `"}`))
+		d.Raw, d.Kept, d.Text = k.Ref, []desk.Kept{k}, strings.Repeat("a small\nrequest ", 20)
 	})
 	h.ends(small, desk.Dropped, "small")
 	h.names["small"] = string(small.ID)

@@ -22,6 +22,9 @@ func (a *auditor) ledger() error {
 		if err := a.receiptsRepeated(rows); err != nil {
 			return err
 		}
+		if err := a.receiptWords(rows); err != nil {
+			return err
+		}
 		return a.receiptBlobs(rows)
 	})
 }

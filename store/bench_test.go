@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -58,6 +59,76 @@ func BenchmarkAccept(b *testing.B) {
 				b.Fatal(err)
 			}
 		})
+}
+
+// inRequests gives receipts the requests they came in, with their words in them:
+// each line is escaped.
+func inRequests(b *testing.B, rs []desk.Receipt) []desk.Receipt {
+	for i := range rs {
+		d := rs[i].Draft
+		d.Text = strings.ReplaceAll(d.Text, "again, ", "again,\n")
+		body, err := json.Marshal(map[string]any{"id": d.ExternalID, "name": d.From.Name, "subject": d.Subject, "text": d.Text})
+		if err != nil {
+			b.Fatal(err)
+		}
+		k := desk.Keep(body)
+		d.Raw, d.Kept, rs[i].Raw = k.Ref, []desk.Kept{k}, k.Ref
+	}
+	return rs
+}
+
+// BenchmarkAcceptRequests is BenchmarkAccept with the 2 KB requests kept beside
+// the drafts.
+func BenchmarkAcceptRequests(b *testing.B) {
+	var rs []desk.Receipt
+	onBoth(b, func(b *testing.B, s *store.Store, i, n int) { rs = inRequests(b, benchReceipts(i, n)) },
+		func(b *testing.B, s *store.Store, i, n int) {
+			if _, err := s.Accept(b.Context(), nil, rs); err != nil {
+				b.Fatal(err)
+			}
+		})
+}
+
+// BenchmarkReceipts reads what BenchmarkAcceptRequests wrote.
+func BenchmarkReceipts(b *testing.B) {
+	var ids []desk.ReceiptID
+	onBoth(b, func(b *testing.B, s *store.Store, i, n int) {
+		var err error
+		if ids, err = s.Accept(b.Context(), nil, inRequests(b, benchReceipts(i, n))); err != nil {
+			b.Fatal(err)
+		}
+	}, func(b *testing.B, s *store.Store, i, n int) {
+		rs, err := s.Receipts(b.Context(), ids)
+		if err != nil || len(rs) != n || len(rs[0].Draft.Text) < 1000 {
+			b.Fatal(len(rs), err)
+		}
+	})
+}
+
+// BenchmarkFileRequests is BenchmarkFile of what came with its request.
+func BenchmarkFileRequests(b *testing.B) {
+	policy := desk.NewPolicy()
+	var fs []*desk.Filing
+	onBoth(b, func(b *testing.B, s *store.Store, i, n int) {
+		rs := inRequests(b, benchReceipts(i, n))
+		if _, err := s.Accept(b.Context(), nil, rs); err != nil {
+			b.Fatal(err)
+		}
+		fs = fs[:0]
+		for _, r := range rs {
+			fs = append(fs, benchFiling(r, policy))
+		}
+	}, func(b *testing.B, s *store.Store, i, n int) {
+		results, err := s.File(b.Context(), fs)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, r := range results {
+			if r.Err != nil {
+				b.Fatal(r.Err)
+			}
+		}
+	})
 }
 
 // BenchmarkFile files accepted receipts, each a new ticket with its message,

@@ -129,7 +129,8 @@ func (s *Store) Receipts(ctx context.Context, ids []desk.ReceiptID) ([]desk.Rece
 	if err != nil {
 		return nil, failed("receipts", err)
 	}
-	return receiptsOf(rows)
+	rs, err := s.receiptsOf(s.read(ctx), rows)
+	return rs, failed("receipts", err)
 }
 
 // Receipt returns one row of the ledger, or desk.ErrNotFound.
@@ -138,7 +139,7 @@ func (s *Store) Receipt(ctx context.Context, id desk.ReceiptID) (desk.Receipt, e
 	if err := s.read(ctx).Where("id = ?", string(id)).Take(&row).Error; err != nil {
 		return desk.Receipt{}, notFound("receipt", err)
 	}
-	return row.desk()
+	return s.receiptOf(ctx, &row)
 }
 
 // ReceiptOf returns the newest row of a source with an external ID, and false
@@ -152,7 +153,7 @@ func (s *Store) ReceiptOf(ctx context.Context, source, externalID string) (desk.
 	if len(rows) == 0 {
 		return desk.Receipt{}, false, nil
 	}
-	r, err := rows[0].desk()
+	r, err := s.receiptOf(ctx, &rows[0])
 	return r, err == nil, err
 }
 

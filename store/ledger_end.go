@@ -144,7 +144,8 @@ func (s *Store) ReceiptList(ctx context.Context, f desk.ReceiptFilter) ([]desk.R
 	if err := s.receiptsBy(s.read(ctx), f).Find(&rows).Error; err != nil {
 		return nil, failed("receipts", err)
 	}
-	return receiptsOf(rows)
+	rs, err := s.receiptsOf(s.read(ctx), rows)
+	return rs, failed("receipts", err)
 }
 
 // Counts returns how many receipts stand in each state. It reads an index from

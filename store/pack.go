@@ -48,11 +48,12 @@ func (p *packer) pack(v any) string {
 	return text
 }
 
-func (p *packer) draft(d *desk.Draft) string {
+// draft is a draft whose words are in it, or at a passage of its raw request.
+func (p *packer) draft(d *desk.Draft, at desk.Passage) string {
 	if d == nil {
 		return ""
 	}
-	return packed(p, d, func(b []byte, d *desk.Draft) ([]byte, error) { return d.AppendJSON(b) })
+	return packed(p, d, func(b []byte, d *desk.Draft) ([]byte, error) { return d.AppendLocated(b, at) })
 }
 
 func (p *packer) trail(trail []desk.Note) string {
@@ -138,7 +139,14 @@ func unpacked[T any](u *unpacker, text string, into *T, read func(string) (T, er
 	*into = v
 }
 
-func (u *unpacker) draft(text string, into **desk.Draft) { unpacked(u, text, into, desk.ReadDraft) }
+// draft reads a draft and returns where its words are, unless they are in it.
+func (u *unpacker) draft(text string, into **desk.Draft) (at desk.Passage) {
+	unpacked(u, text, into, func(text string) (d *desk.Draft, err error) {
+		d, at, err = desk.ReadDraft(text)
+		return d, err
+	})
+	return at
+}
 
 func (u *unpacker) clocks(text string, into *[]desk.Clock) { unpacked(u, text, into, desk.ReadClocks) }
 

@@ -170,6 +170,9 @@ func everythingHot(t *testing.T, s *Store) {
 				Thread: desk.Thread{Key: "thread", Address: []byte(`{}`)}, References: []string{"parent"}, ReceivedAt: now,
 				Kept: []desk.Kept{desk.Keep([]byte(id))}, Group: "group", Window: time.Minute, Target: "target", Profile: &desk.Profile{Email: "p@example.com", EmailVerified: true},
 				Ask: &desk.Ask{CustomerID: "crm", TeamID: "team"}}
+			d.Text = strings.Repeat("words of "+id+" ", 40)
+			raw := desk.Keep([]byte(d.Text))
+			d.Raw, d.Kept = raw.Ref, append(d.Kept, raw)
 			drafts, rs = append(drafts, d), append(rs, desk.NewReceipt(d, now))
 		}
 		ids, err := s.Accept(ctx, &desk.Cursor{Source: "mail", Folder: "INBOX", UIDValidity: 1, LastUID: 1, Lease: "inbox", Token: token}, rs)

@@ -14,7 +14,7 @@ import (
 // that is settled is desk.ErrSettled.
 func (s *Store) Redraft(ctx context.Context, id desk.ReceiptID, d *desk.Draft) error {
 	var p packer
-	draft := p.draft(d)
+	draft := p.draft(d, desk.Passage{})
 	if p.err != nil {
 		return failed("redraft", p.err)
 	}

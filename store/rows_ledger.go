@@ -36,14 +36,16 @@ func newReceiptRow(r *desk.Receipt) (receiptRow, error) {
 	row := receiptRow{
 		ID: string(r.ID), Source: r.Source, Scope: r.Scope, ExternalID: key(r.ExternalID), Fingerprint: key(r.Fingerprint),
 		ThreadKey: key(r.ThreadKey), SourceTime: micro(r.SourceTime), AcceptedAt: micro(r.AcceptedAt),
-		RawDigest: r.Raw.Digest, RawSize: r.Raw.Size, Draft: p.draft(r.Draft), State: string(r.State), Reason: desk.Clean(r.Reason),
+		RawDigest: r.Raw.Digest, RawSize: r.Raw.Size, Draft: p.draft(r.Draft, passageOf(r)), State: string(r.State), Reason: desk.Clean(r.Reason),
 		Attempts: r.Attempts, TicketID: string(r.TicketID), MessageID: string(r.MessageID), SettledAt: microp(r.SettledAt),
 		Trail: p.trail(r.Trail),
 	}
 	return row, p.err
 }
 
-func (r *receiptRow) desk() (desk.Receipt, error) {
+// desk is the receipt of a row. The passage, unless zero, is where in its raw
+// request the words of the draft are; see [Store.receiptsOf].
+func (r *receiptRow) desk() (desk.Receipt, desk.Passage, error) {
 	var u unpacker
 	out := desk.Receipt{
 		ID: desk.ReceiptID(r.ID), Source: r.Source, Scope: r.Scope, ExternalID: r.ExternalID, Fingerprint: r.Fingerprint,
@@ -51,21 +53,9 @@ func (r *receiptRow) desk() (desk.Receipt, error) {
 		Raw: desk.BlobRef{Digest: r.RawDigest, Size: r.RawSize}, State: desk.State(r.State), Reason: r.Reason,
 		Attempts: r.Attempts, TicketID: desk.TicketID(r.TicketID), MessageID: desk.MessageID(r.MessageID), SettledAt: timeOf(r.SettledAt),
 	}
-	u.draft(r.Draft, &out.Draft)
+	at := u.draft(r.Draft, &out.Draft)
 	u.trail(r.Trail, &out.Trail)
-	return out, u.err
-}
-
-func receiptsOf(rows []receiptRow) ([]desk.Receipt, error) {
-	out := make([]desk.Receipt, 0, len(rows))
-	for i := range rows {
-		r, err := rows[i].desk()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
-	}
-	return out, nil
+	return out, at, u.err
 }
 
 // threadRow says which ticket a conversation key or external ID belongs to.

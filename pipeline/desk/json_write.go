@@ -13,9 +13,22 @@ import (
 // AppendJSON appends the draft as encoding/json writes it without escaping HTML:
 // a draft is written for every message, and what it is made of is known. The
 // error is of a time no JSON holds, or of a value in Ask.
-func (d *Draft) AppendJSON(b []byte) ([]byte, error) {
+func (d *Draft) AppendJSON(b []byte) ([]byte, error) { return d.AppendLocated(b, Passage{}) }
+
+// AppendLocated is AppendJSON with the place of the text in front, instead of the
+// text: {"text":{"offset":12,"length":1500,"as":"json"},"source":...}. A version
+// that knows no passages cannot read it, and so loses no words. The zero Passage
+// leaves the text where it is.
+func (d *Draft) AppendLocated(b []byte, at Passage) ([]byte, error) {
 	w := jsonWriter{b: b}
 	w.open()
+	if !at.IsZero() {
+		w.key("text").open()
+		w.key("offset").number(int64(at.From))
+		w.key("length").number(int64(at.Length))
+		w.text("as", at.As)
+		w.close()
+	}
 	w.text("source", d.Source)
 	w.text("channel", string(d.Channel))
 	w.text("scope", d.Scope)
@@ -41,7 +54,9 @@ func (d *Draft) AppendJSON(b []byte) ([]byte, error) {
 	w.parties("to", d.To)
 	w.parties("cc", d.Cc)
 	w.some("subject", d.Subject)
-	w.some("text", d.Text)
+	if at.IsZero() {
+		w.some("text", d.Text)
+	}
 	w.blob("html", d.HTML)
 	w.time("sentAt", d.SentAt)
 	w.time("receivedAt", d.ReceivedAt)

@@ -20,7 +20,8 @@ func (d *Draft) Recorded() (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ReadDraft(string(text))
+	out, _, err := ReadDraft(string(text))
+	return out, err
 }
 
 // recorded copies what is written and read as it is; false is a draft that is

@@ -27,7 +27,7 @@ func TestARecordedDraftIsWhatIsReadBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := ReadDraft(string(text))
+		want, _, err := ReadDraft(string(text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +51,7 @@ func TestARecordedDraftsTimes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := ReadDraft(string(text))
+		want, _, err := ReadDraft(string(text))
 		if err != nil {
 			t.Fatal(err)
 		}

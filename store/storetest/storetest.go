@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"the newest receipt of an external ID is found", newestReceipt},
 			{"what a draft brings along is kept with its receipt, once", keptOnce},
 			{"what drafts bring along does not deadlock", keptRace},
+			{"words that stand in the raw request come back", wordsOnce},
 		}},
 		{"one process reads a mailbox", []promise{
 			{"all go by one clock", oneClock},

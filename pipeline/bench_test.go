@@ -144,7 +144,7 @@ func BenchmarkDraftJSON(b *testing.B) {
 	b.Run("read", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := desk.ReadDraft(string(text)); err != nil {
+			if _, _, err := desk.ReadDraft(string(text)); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -92,7 +92,11 @@ func (s *Server) Run(ctx context.Context) error {
 		all.Wait()
 	}
 	start := func(mux *asynq.ServeMux, concurrency int, every time.Duration, queues map[string]int) error {
-		srv := s.asynq(queues, concurrency, every)
+		delayed := retryAfter
+		if queues[suspect.queue()] > 0 {
+			delayed = time.Second // a suspect waits for nothing but a retry
+		}
+		srv := s.asynq(queues, concurrency, every, delayed)
 		if err := srv.Start(mux); err != nil {
 			stop()
 			return fmt.Errorf("workers: start: %w", err)
@@ -105,10 +109,12 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	// A flood has few workers of its own: what else comes in finds free ones, and
 	// never more than their groups before it.
-	if err := start(mux, max(s.set.BulkConcurrency, 1), s.set.CheckEvery, map[string]int{Bulk.queue(): 1}); err != nil {
+	// Each look of an idle server runs a script for each of its queues, which is
+	// dear where Redis is in this process: who may wait looks less often.
+	if err := start(mux, max(s.set.BulkConcurrency, 1), max(s.set.CheckEvery, s.set.BulkWait), map[string]int{Bulk.queue(): 1}); err != nil {
 		return err
 	}
-	if err := start(mux, suspectGroups, max(s.set.CheckEvery, 50*time.Millisecond), map[string]int{suspect.queue(): 1}); err != nil {
+	if err := start(mux, suspectGroups, max(s.set.CheckEvery, suspectCheck), map[string]int{suspect.queue(): 1}); err != nil {
 		return err
 	}
 	// Answers have a server of their own: a slow other side must not keep
@@ -135,15 +141,16 @@ func (s *Server) Run(ctx context.Context) error {
 	return nil
 }
 
-// asynq is a server for some queues, with their weights.
-func (s *Server) asynq(queues map[string]int, concurrency int, every time.Duration) *asynq.Server {
+// asynq is a server for some queues, with their weights, that looks every so often
+// for tasks and for those whose time has come.
+func (s *Server) asynq(queues map[string]int, concurrency int, every, delayed time.Duration) *asynq.Server {
 	return asynq.NewServer(s.redis, asynq.Config{
 		Concurrency:       concurrency,
 		Queues:            queues,
 		TaskCheckInterval: every,
 		// asynq looks for tasks whose time has come every 5 s by default; a reply
 		// that waits for its parent must not wait so long.
-		DelayedTaskCheckInterval: retryAfter,
+		DelayedTaskCheckInterval: delayed,
 		ShutdownTimeout:          s.set.DrainFor,
 		// What fails here is the database, not the message: come back soon.
 		RetryDelayFunc: func(n int, err error, t *asynq.Task) time.Duration {

@@ -33,8 +33,12 @@ type SuspectBooks interface {
 	Survived(ctx context.Context, ids []desk.ReceiptID) error
 }
 
-// suspectGroups is how many tasks of suspects a process has in hand.
-const suspectGroups = 4
+// suspectGroups is how many tasks of suspects a process has in hand, suspectCheck
+// how often it looks for one when it has none.
+const (
+	suspectGroups = 4
+	suspectCheck  = 200 * time.Millisecond
+)
 
 func newSuspects(intake *Intake, books SuspectBooks) *suspects {
 	return &suspects{intake: intake, books: books, alone: make(chan struct{}, 1)}

@@ -40,6 +40,9 @@ func Thread() Stage {
 			if err := parentPending(ctx, p, owners); err != nil || p.Ended() {
 				return err
 			}
+			if err := parentFiled(ctx, p, keys, owners); err != nil {
+				return err
+			}
 			if err := join(ctx, p, keys, owners); err != nil {
 				return err
 			}
@@ -54,7 +57,8 @@ func Thread() Stage {
 }
 
 // threadKeys are the external IDs that tie the message to a conversation,
-// nearest first: the references, the channel's thread key, its own ID last.
+// nearest first: the references, the channel's thread key, its own ID last,
+// unless nobody ever names that.
 // The count is bounded; the root is always kept, because two siblings may share
 // nothing else.
 func threadKeys(p *Pass) []string {
@@ -70,7 +74,7 @@ func threadKeys(p *Pass) []string {
 			keys = append(keys, k)
 		}
 	}
-	if p.reused {
+	if p.reused || d.Thread.Plain && d.Thread.Key != d.ExternalID {
 		keys = slices.DeleteFunc(keys, func(k string) bool { return k == d.ExternalID })
 	}
 	return keys
@@ -232,6 +236,27 @@ func parentPending(ctx context.Context, p *Pass, owners map[string]desk.TicketID
 			if s.State == desk.Accepted && s.Receipt != p.Receipt {
 				p.Wait("the message it answers is receipt " + string(s.Receipt) + ", not yet filed")
 				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// parentFiled finds the tickets of messages that are named by their ID and never
+// claimed it, because when they came nobody did so: the source has learned it
+// since.
+func parentFiled(ctx context.Context, p *Pass, keys []string, owners map[string]desk.TicketID) error {
+	for _, k := range keys {
+		if _, known := owners[k]; known || k == p.Draft.ExternalID {
+			continue
+		}
+		seen, err := p.Books.Seen(ctx, p.Draft.Scope, k)
+		if err != nil {
+			return err
+		}
+		for _, s := range seen {
+			if s.State == desk.Filed && s.TicketID != "" && s.Receipt != p.Receipt {
+				owners[k] = s.TicketID
 			}
 		}
 	}

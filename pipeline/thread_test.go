@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -309,5 +310,33 @@ func TestReceiptInTheSubject(t *testing.T) {
 	unknown.Signed = []desk.SignedRef{{Receipt: "01UNKNOWN", Via: "receipt"}}
 	if _, f = run(t, s, p, unknown, noon); f.Ticket == nil {
 		t.Errorf("joined something by an unknown receipt:\n%s", trail(f))
+	}
+}
+
+// Where the key of a conversation tells all, a message does not claim its own ID.
+// Should another name it all the same, the ledger knows where it is.
+func TestPlainConversation(t *testing.T) {
+	s, p := newShelf(), house(t)
+	say := func(id, key string, plain bool, refs ...string) *desk.Filing {
+		d := &desk.Draft{Source: "acme", Channel: desk.Chat, Scope: "CHAT", ExternalID: id, Fingerprint: id, ReceivedAt: noon, References: refs,
+			From: desk.Party{Handle: "u1"}, Text: "text", Thread: desk.Thread{Key: key, Plain: plain}}
+		_, f := run(t, s, p, d, noon)
+		s.file(t, d, f)
+		return f
+	}
+	first := say("1", "conv", true)
+	if !slices.Equal(first.Claims, []string{"conv"}) {
+		t.Errorf("claims %q", first.Claims)
+	}
+	if f := say("own", "own", true); !slices.Equal(f.Claims, []string{"own"}) {
+		t.Errorf("the message that names its conversation claims %q", f.Claims)
+	}
+	if f := say("2", "conv", true); f.Into != first.Ticket.ID {
+		t.Errorf("the second went elsewhere\n%s", trail(f))
+	}
+	for _, f := range []*desk.Filing{say("3", "other", false, "2"), say("4", "1", true)} {
+		if f.Into != first.Ticket.ID {
+			t.Errorf("what names a message went elsewhere\n%s", trail(f))
+		}
 	}
 }

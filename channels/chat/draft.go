@@ -112,7 +112,7 @@ func (s *settings) thread(d *desk.Draft, r *record, o origin, id string) {
 	if err != nil { // decoded JSON always marshals
 		panic(err)
 	}
-	d.Thread = desk.Thread{Key: name(o.source.Name, key), Address: to}
+	d.Thread = desk.Thread{Key: name(o.source.Name, key), Address: to, Plain: s.Mapping.References == "" && s.Mapping.Mail == ""}
 }
 
 // small drops an address nobody needs that large.

@@ -112,7 +112,7 @@ func changeFrom(d decision, o origin) *desk.Draft {
 
 func thread(team string, m *message) desk.Thread {
 	return desk.Thread{Key: key(team, string(m.Channel), m.root()),
-		Address: address{Team: team, Channel: string(m.Channel), ThreadTS: m.root()}.json()}
+		Address: address{Team: team, Channel: string(m.Channel), ThreadTS: m.root()}.json(), Plain: true}
 }
 
 func (a address) json() json.RawMessage {

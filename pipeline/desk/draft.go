@@ -125,10 +125,12 @@ func (p Profile) LogValue() slog.Value { return slog.StringValue("profile") }
 func (p Party) LogValue() slog.Value { return slog.StringValue("party") }
 
 // Thread is the channel's own conversation key and the address to answer to.
-// Address is JSON that only the channel itself reads.
+// Address is JSON that only the channel itself reads. Plain says that no message
+// of this conversation ever names another by its ID: the key tells all.
 type Thread struct {
 	Key     string          `json:"key,omitempty"`
 	Address json.RawMessage `json:"address,omitempty"`
+	Plain   bool            `json:"plain,omitempty"`
 }
 
 // SignedRef is a ticket, or a receipt whose ticket is meant, named by a token of

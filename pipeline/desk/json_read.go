@@ -139,6 +139,8 @@ func (r *jsonReader) thread(t *Thread) bool {
 			return r.string(&t.Key)
 		case "address":
 			return r.raw(&t.Address)
+		case "plain":
+			return r.bool(&t.Plain)
 		}
 		return false
 	})

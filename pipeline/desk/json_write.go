@@ -39,6 +39,9 @@ func (d *Draft) AppendLocated(b []byte, at Passage) ([]byte, error) {
 	if len(d.Thread.Address) > 0 {
 		w.key("address").raw(d.Thread.Address)
 	}
+	if d.Thread.Plain {
+		w.key("plain").value(true)
+	}
 	w.close()
 	w.texts("references", d.References)
 	if len(d.Signed) > 0 {

@@ -12,8 +12,9 @@ import (
 // (one mail to two of our addresses). A reused ID with other content is kept.
 //
 // Of two copies in flight at once the one with the smaller receipt goes on;
-// when neither sees the other, the claim on the external ID fails one of them
-// in the store, the line runs again, and this stage then sees it.
+// when neither sees the other, the claim on the external ID, or the message
+// itself, fails one of them in the store, the line runs again, and this stage
+// then sees it.
 func Dedupe() Stage {
 	return Stage{
 		Name: "dedupe",
@@ -52,13 +53,15 @@ func Dedupe() Stage {
 }
 
 // forgotten is the message on a ticket that this one repeats, when its receipt is
-// not kept any more; nil when there is none. Only a message whose external ID
-// belongs to a ticket is looked for, so that it costs others nothing.
+// not kept any more; nil when there is none. A message that claims its external
+// ID is looked for only when the ID belongs to a ticket.
 func forgotten(ctx context.Context, p *Pass) (*desk.Message, error) {
 	id := p.Draft.ExternalID
-	owners, err := p.Books.Threads(ctx, p.Draft.Scope, []string{id})
-	if err != nil || owners[id] == "" {
-		return nil, err
+	if !p.Draft.Thread.Plain {
+		owners, err := p.Books.Threads(ctx, p.Draft.Scope, []string{id})
+		if err != nil || owners[id] == "" {
+			return nil, err
+		}
 	}
 	m, ok, err := p.Books.Entry(ctx, p.Draft.Scope, id)
 	if err != nil || !ok || m.Fingerprint != p.Draft.Fingerprint || m.Receipt == p.Receipt {

@@ -47,7 +47,9 @@ func (v *View) readAhead(ctx context.Context, drafts []*desk.Draft) error {
 	var customers, domains, tickets, teams []string
 	for _, d := range drafts {
 		seen = append(seen, pair{d.Scope, key(d.ExternalID)})
-		if !d.Thread.Plain {
+		if d.Thread.Plain {
+			entries = append(entries, pair{d.Scope, key(d.ExternalID)})
+		} else {
 			threads = append(threads, pair{d.Scope, key(d.ExternalID)})
 		}
 		if d.Thread.Key != "" {

@@ -145,6 +145,10 @@ type Intake struct {
 	// GCPercent is how much the memory of web and work may grow, in percent of what
 	// is in use, before garbage is collected; 0 leaves it to GOGC.
 	GCPercent int `yaml:"gcPercent" min:"0" max:"10000"`
+	// GCFloor is about how much memory web and work use before they collect any
+	// garbage: a process that holds little would do so several times a second, and
+	// messages wait meanwhile. It counts with GCPercent.
+	GCFloor Size `yaml:"gcFloor"`
 	// ListenMemory is about how much memory of its own, beside its program, a
 	// `listen` process uses before it collects garbage harder, to which 4 MB come for
 	// each mailbox; it is no limit: what is needed is used. 0 leaves it to GOMEMLIMIT.

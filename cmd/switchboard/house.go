@@ -70,7 +70,8 @@ type house struct {
 	store    *store.Store
 	blobs    *blob.Blobs
 	broker   *broker.Broker
-	joined   bool // the queue is run by another process of this data folder
+	joined   bool   // the queue is run by another process of this data folder
+	ballast  []byte // see collectSeldom
 	client   *asynq.Client
 	dispatch *workers.Dispatch
 	pressure *workers.Pressure

@@ -220,6 +220,10 @@ func (r *ingest) single(ctx context.Context) error {
 	return r.audit(ctx, f, s)
 }
 
+// rest is how long the fleet has nothing to do before the reading at half load:
+// until the source does not count as flooded any more.
+const rest = 2 * time.Second
+
 // half sends at half the rate just measured, on a timetable. Both latencies
 // count from the timetable; the second ends with the commit.
 func (r *ingest) half(ctx context.Context, f *fleet, s *sent) error {
@@ -228,6 +232,9 @@ func (r *ingest) half(ctx context.Context, f *fleet, s *sent) error {
 	load, err := hookTraffic(hook, f.secret, "half", uint64(100+r.n), n)
 	if err != nil {
 		return err
+	}
+	if !sleep(ctx, rest) {
+		return ctx.Err()
 	}
 	before, err := f.lag(ctx)
 	if err != nil {

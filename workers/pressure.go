@@ -52,8 +52,8 @@ func classOf(queue string) Class {
 // it is done, so that a flood in one mailbox, workspace or webhook does not stand
 // before the others; one whose oldest message has waited for more than
 // Settings.ShedAfter besides is refused at its door. It looks into the ledger
-// once a second, and counts in between what this process accepts. A nil
-// *Pressure finds everything at ease. It is safe for concurrent use.
+// once a second, and counts in between what this process accepts; when that is
+// much, it looks at once whether it was settled as well. A nil *Pressure finds everything at ease. It is safe for concurrent use.
 type Pressure struct {
 	books   PressureBooks
 	class   func(source string) Class
@@ -66,6 +66,7 @@ type Pressure struct {
 	strains map[string]*strain
 	calm    strain // of all sources that are not in bulk
 	looked  time.Time
+	ask     chan struct{} // to look at once
 }
 
 // PressureBooks is what Pressure needs from the store.
@@ -80,16 +81,21 @@ type strain struct {
 	waiting int       // at the last look
 	oldest  time.Time // of them
 	since   int       // accepted here since
-	done    int       // settled between the last two looks, as far as is known here
+	rate    float64   // settled a second between the last two looks, as far as is known here
 	bulk    bool
 }
 
-// lookEvery is how often the ledger is asked, and lookValid how long what it said
-// may refuse anybody.
+// lookEvery is how often the ledger is asked, lookLeast the least time between
+// two looks, and lookValid how long what was seen may refuse anybody.
 const (
 	lookEvery = time.Second
+	lookLeast = 100 * time.Millisecond
 	lookValid = 10 * time.Second
 )
+
+// doubt is how many times Settings.BulkAfter a source may have accepted since the
+// last look and be given the benefit of it.
+const doubt = 4
 
 // NewPressure makes a Pressure. class is what the config says of a source; nil:
 // all are normal. Run keeps it fresh.
@@ -97,10 +103,11 @@ func NewPressure(books PressureBooks, class func(source string) Class, metrics *
 	if class == nil {
 		class = func(string) Class { return Normal }
 	}
-	return &Pressure{books: books, class: class, metrics: metrics, now: now, log: log, set: set, strains: map[string]*strain{}}
+	return &Pressure{books: books, class: class, metrics: metrics, now: now, log: log, set: set, strains: map[string]*strain{}, ask: make(chan struct{}, 1)}
 }
 
-// Run looks into the ledger every second until ctx is done.
+// Run looks into the ledger every second, and when there is reason to, until ctx
+// is done.
 func (p *Pressure) Run(ctx context.Context) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
@@ -112,6 +119,18 @@ func (p *Pressure) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		case <-p.ask:
+			p.mu.Lock()
+			early := lookLeast - p.now().Sub(p.looked)
+			p.mu.Unlock()
+			if early <= 0 {
+				continue
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(min(early, lookLeast)):
+			}
 		}
 	}
 }
@@ -132,7 +151,9 @@ func (p *Pressure) Look(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.looked, p.calm = p.now(), strain{}
+	now := p.now()
+	took := now.Sub(p.looked).Seconds()
+	p.looked, p.calm = now, strain{}
 	found := map[string]desk.Backlog{}
 	for _, b := range list {
 		found[b.Source] = b
@@ -142,9 +163,11 @@ func (p *Pressure) Look(ctx context.Context) error {
 	}
 	for name, s := range p.strains {
 		b := found[name]
-		s.done = max(0, s.waiting+before[name]-b.Count)
+		if done := max(0, s.waiting+before[name]-b.Count); took > 0 {
+			s.rate = float64(done) / took
+		}
 		s.waiting, s.oldest, s.since = b.Count, b.Oldest, s.since-before[name]
-		p.judge(name, s)
+		p.judge(name, s, 1)
 		if s.waiting == 0 && s.since == 0 && !s.bulk {
 			delete(p.strains, name)
 			p.metrics.backlog(name, 0, 0, false)
@@ -165,18 +188,21 @@ func (p *Pressure) Look(ctx context.Context) error {
 	return nil
 }
 
-// judge moves a source to bulk, or back when half of its backlog is done. What
-// comes between two looks counts only beyond what was settled between the last
-// two: a source may be busy without falling behind.
-func (p *Pressure) judge(name string, s *strain) {
+// judge moves a source to bulk that has most times as much waiting as it may, or
+// back when half of its backlog is done. What came since the last look counts
+// only beyond what is settled at the pace of the time before: a source may be
+// busy without falling behind. It reports whether a look could tell more.
+func (p *Pressure) judge(name string, s *strain, most int) (doubtful bool) {
 	if p.set.BulkAfter == 0 {
-		return
+		return false
 	}
-	n, was := s.waiting+max(0, s.since-s.done), s.bulk
-	s.bulk = n >= p.set.BulkAfter || was && n > p.set.BulkAfter/2
+	settled := int(s.rate * p.now().Sub(p.looked).Seconds())
+	n, was := s.waiting+max(0, s.since-settled), s.bulk
+	s.bulk = n >= most*p.set.BulkAfter || was && n > p.set.BulkAfter/2
 	if s.bulk != was {
 		p.log.Info("a source changed queues", "source", name, "bulk", s.bulk, "waiting", n)
 	}
+	return !s.bulk && n >= p.set.BulkAfter
 }
 
 // accepted counts messages of a source that are in the ledger now.
@@ -192,7 +218,12 @@ func (p *Pressure) accepted(source string, n int) {
 		p.strains[source] = s
 	}
 	s.since += n
-	p.judge(source, s)
+	if p.judge(source, s, doubt) {
+		select {
+		case p.ask <- struct{}{}:
+		default: // about to look
+		}
+	}
 }
 
 // Class returns the class a source's messages are queued in now.

@@ -71,7 +71,24 @@ func TestPressure(t *testing.T) {
 	check("vip", Urgent, false)
 	p.accepted("mail", 99)
 	check("mail", Normal, false)
-	p.accepted("mail", 1) // before the ledger is asked
+	asked := func(want bool) {
+		t.Helper()
+		select {
+		case <-p.ask:
+			if !want {
+				t.Error("asked to look at once")
+			}
+		default:
+			if want {
+				t.Error("did not ask to look at once")
+			}
+		}
+	}
+	asked(false)
+	p.accepted("mail", 1) // before the ledger is asked: perhaps they are settled
+	check("mail", Normal, false)
+	asked(true)
+	look(desk.Backlog{Source: "mail", Count: 100, Oldest: now})
 	check("mail", Bulk, false)
 	look(desk.Backlog{Source: "mail", Count: 60, Oldest: now})
 	check("mail", Bulk, false) // not half done
@@ -93,14 +110,21 @@ func TestPressure(t *testing.T) {
 	}
 	check("a", Normal, false)
 
-	// Busy, and not behind: what was settled in the last while may come in this one.
+	// Busy, and not behind: what is settled at the pace of the last while may come.
 	books.err = nil
 	look()
-	p.accepted("busy", 90)
-	look(desk.Backlog{Source: "busy", Count: 5, Oldest: now})
-	p.accepted("busy", 150)
+	now = now.Add(time.Second)
+	p.accepted("busy", 305)
+	look(desk.Backlog{Source: "busy", Count: 5, Oldest: now}) // 300 a second
+	now = now.Add(time.Second / 2)
+	asked(true)
+	p.accepted("busy", 200)
 	check("busy", Normal, false)
+	asked(false)
 	p.accepted("busy", 50)
+	check("busy", Normal, false)
+	asked(true)
+	p.accepted("busy", 300) // no look came: four times as much is too much for any doubt
 	check("busy", Bulk, false)
 }
 

@@ -28,8 +28,10 @@ func (s *Store) File(ctx context.Context, fs []*desk.Filing) (results []desk.Fil
 	if len(fs) == 0 {
 		return nil, nil
 	}
+	trusting := true
 	err = s.write(ctx, func(tx *gorm.DB) error {
 		g := newGroup(s, tx, fs)
+		g.trusting, trusting = trusting, false
 		for _, step := range []func() error{
 			g.lockReceipts, g.lockTickets, g.lookUpMessages, g.lookUpRevised, g.lookUpThreads, g.lookUpGroups, g.lookUpPeople, // look
 			g.decide,
@@ -71,11 +73,15 @@ type joined struct {
 	saved bool
 }
 
-// group is the state of one run of File.
+// group is the state of one run of File. The first run trusts what the line saw
+// a moment ago: that a message is new, that the keys of a new ticket are nobody's,
+// and that a new customer is not known. When one of it is not so any more a unique
+// key says it, and the next run looks for itself.
 type group struct {
-	s       *Store
-	tx      *gorm.DB
-	entries []*entry
+	s        *Store
+	tx       *gorm.DB
+	trusting bool
+	entries  []*entry
 
 	states  map[string]string   // of receipts, as locked
 	tickets map[string]*joined  // that filings join, as locked

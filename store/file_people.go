@@ -51,7 +51,9 @@ func (g *group) lookUpPeople() error {
 		if id := e.named(); id != "" {
 			named = append(named, string(id))
 		}
-		handles = append(handles, e.handles()...)
+		if !g.trusting || !e.f.NewCustomer {
+			handles = append(handles, e.handles()...)
+		}
 		if c := e.f.Customer; c != nil && c.ExternalID != "" {
 			externals = append(externals, key(c.ExternalID))
 		}

@@ -68,7 +68,7 @@ func NewIntake(p Parts) *Intake {
 	i := &Intake{books: p.Books, view: p.View, policy: p.Policy, line: p.Line, dispatch: p.Dispatch, heard: p.Heard,
 		metrics: p.Metrics, now: p.Now, log: p.Log, set: p.Settings,
 		hold: &hold{set: p.Settings}, pressure: p.Pressure, journal: p.Journal,
-		shelf: &shelf{most: p.Settings.ShelfBytes, recorded: p.Books.Recorded}}
+		shelf: &shelf{most: p.Settings.ShelfBytes, recorded: func(r *desk.Receipt) (desk.Receipt, bool) { return p.Books.Recorded(r) }}}
 	i.tracing = newTracing(p.Tracer)
 	i.clocked = clocked(p.Line, p.Metrics)
 	var turn chan struct{}

@@ -95,7 +95,7 @@ const (
 
 // doubt is how many times Settings.BulkAfter a source may have accepted since the
 // last look and be given the benefit of it.
-const doubt = 4
+const doubt = 2
 
 // NewPressure makes a Pressure. class is what the config says of a source; nil:
 // all are normal. Run keeps it fresh.

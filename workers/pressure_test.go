@@ -114,17 +114,17 @@ func TestPressure(t *testing.T) {
 	books.err = nil
 	look()
 	now = now.Add(time.Second)
-	p.accepted("busy", 305)
-	look(desk.Backlog{Source: "busy", Count: 5, Oldest: now}) // 300 a second
+	p.accepted("busy", 105)
+	look(desk.Backlog{Source: "busy", Count: 5, Oldest: now}) // 100 a second
 	now = now.Add(time.Second / 2)
 	asked(true)
-	p.accepted("busy", 200)
+	p.accepted("busy", 100)
 	check("busy", Normal, false)
 	asked(false)
 	p.accepted("busy", 50)
 	check("busy", Normal, false)
 	asked(true)
-	p.accepted("busy", 300) // no look came: four times as much is too much for any doubt
+	p.accepted("busy", 100) // no look came: twice as much is too much for any doubt
 	check("busy", Bulk, false)
 }
 
@@ -213,6 +213,11 @@ func TestFloodStarvesNobody(t *testing.T) {
 			i := NewIntake(Parts{Books: o, Policy: policy, Line: &pipeline.Line{Stages: pipeline.Standard()}, Dispatch: d, Pressure: p, Now: time.Now,
 				View: func(ctx context.Context, ds []*desk.Draft) (pipeline.Books, error) { return s.View(ctx, ds) }, Log: log, Settings: set})
 			defer i.Stop()
+			ctx, cancel := context.WithCancel(context.Background())
+			var all sync.WaitGroup
+			defer all.Wait()
+			defer cancel()
+			all.Go(func() { p.Run(ctx) })
 			bulk := make([]*desk.Draft, 0, 100)
 			for n := range flood {
 				one := mail(fmt.Sprint("flood", n), fmt.Sprint("customer", n%500, "@flood.example"), "flood")
@@ -228,17 +233,12 @@ func TestFloodStarvesNobody(t *testing.T) {
 				t.Fatalf("the flooded source is %s", got)
 			}
 			srv := NewServer(i, b.AsynqOpt(), o, time.Now, log, set)
-			ctx, cancel := context.WithCancel(context.Background())
-			var all sync.WaitGroup
 			var failed atomic.Value
 			all.Go(func() {
 				if err := srv.Run(ctx); err != nil {
 					failed.Store(err)
 				}
 			})
-			all.Go(func() { p.Run(ctx) })
-			defer all.Wait()
-			defer cancel()
 			for n := range singles {
 				before := o.count()
 				id, err := i.Submit(t.Context(), nil, mail(fmt.Sprint("single", n), "ann@quiet.example", "help"))

@@ -195,7 +195,9 @@ func (s *street) box(user string) (ids []string) {
 		s.t.Fatal(err)
 	}
 	for _, m := range mails {
-		ids = append(ids, m.Envelope.MessageID)
+		if m.Envelope != nil { // else it was taken away meanwhile
+			ids = append(ids, m.Envelope.MessageID)
+		}
 	}
 	return ids
 }

@@ -19,6 +19,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"switchboard/pipeline/desk"
@@ -201,13 +202,24 @@ func sum(algorithm, secret string, parts ...string) []byte {
 
 // sumOf is the sum over a body and the short parts before it.
 func sumOf(algorithm, secret string, body []byte, before ...string) []byte {
-	mac := keyed(algorithm, secret)
+	key := [2]string{algorithm, secret}
+	pool, ok := macs.Load(key)
+	if !ok {
+		pool, _ = macs.LoadOrStore(key, &sync.Pool{New: func() any { return keyed(algorithm, secret) }})
+	}
+	mac := pool.(*sync.Pool).Get().(hash.Hash)
+	defer pool.(*sync.Pool).Put(mac)
+	mac.Reset()
 	for _, p := range before {
 		mac.Write([]byte(p))
 	}
 	mac.Write(body)
 	return mac.Sum(nil)
 }
+
+// macs are pools of hashes that know their key, by algorithm and secret: to make
+// one costs as much as to use it. There are as many as the config has had secrets.
+var macs sync.Map
 
 func keyed(algorithm, secret string) hash.Hash {
 	switch algorithm {

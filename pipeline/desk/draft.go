@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -199,11 +201,21 @@ func Fingerprint(parts ...string) string {
 	for _, p := range parts {
 		size += 8 + len(p)
 	}
-	all := make([]byte, 0, size)
+	buffer := prints.Get().(*[]byte)
+	defer prints.Put(buffer)
+	all := slices.Grow((*buffer)[:0], size)
 	for _, p := range parts {
 		all = binary.LittleEndian.AppendUint64(all, uint64(len(p)))
 		all = append(all, p...)
 	}
+	if cap(all) <= mostPrint {
+		*buffer = all
+	}
 	sum := sha256.Sum256(all)
 	return hex.EncodeToString(sum[:])
 }
+
+// prints are buffers to use again, up to mostPrint bytes.
+var prints = sync.Pool{New: func() any { return new([]byte) }}
+
+const mostPrint = 64 << 10

@@ -27,6 +27,10 @@ func usualTicket() (*desk.Ticket, *desk.Message, *desk.Event) {
 	return t, m, &e
 }
 
+// clocksBefore are its clocks as rows had them before there was a short form.
+const clocksBefore = `[{"metric":"FIRST_RESPONSE","sla":"standard","calendar":"office","target":14400000000000,"state":"RUNNING","startedAt":"2026-03-02T12:00:00.123456Z","runningAt":"2026-03-02T12:00:00.123456Z","used":0,"dueAt":"2026-03-02T17:00:00.123456Z"},` +
+	`{"metric":"RESOLUTION","sla":"standard","calendar":"office","target":57600000000000,"state":"RUNNING","startedAt":"2026-03-02T12:00:00.123456Z","runningAt":"2026-03-02T12:00:00.123456Z","used":0,"dueAt":"2026-03-04T14:00:00.123456Z"}]`
+
 // Rows hold the same texts as ever, and bring back what was put in.
 func TestRowsBringBackWhatWasPutIn(t *testing.T) {
 	ticket, message, event := usualTicket()
@@ -39,8 +43,7 @@ func TestRowsBringBackWhatWasPutIn(t *testing.T) {
 		{row.Custom, `{}`},
 		{row.Participants, `["shop:customer-7"]`},
 		{row.AssignedBy, `{"route":"money","agent":"round robin, turn 4 of 2 agents"}`},
-		{row.Clocks, `[{"metric":"FIRST_RESPONSE","sla":"standard","calendar":"office","target":14400000000000,"state":"RUNNING","startedAt":"2026-03-02T12:00:00.123456Z","runningAt":"2026-03-02T12:00:00.123456Z","used":0,"dueAt":"2026-03-02T17:00:00.123456Z"},` +
-			`{"metric":"RESOLUTION","sla":"standard","calendar":"office","target":57600000000000,"state":"RUNNING","startedAt":"2026-03-02T12:00:00.123456Z","runningAt":"2026-03-02T12:00:00.123456Z","used":0,"dueAt":"2026-03-04T14:00:00.123456Z"}]`},
+		{row.Clocks, `[1,1772452800.123456,"standard","office",[0,0,14400,0,18000],[2,0,57600,0,180000]]`},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s\nwant %s", c.got, c.want)
@@ -48,6 +51,10 @@ func TestRowsBringBackWhatWasPutIn(t *testing.T) {
 	}
 	if got, err := row.desk(); err != nil || !reflect.DeepEqual(got, ticket) {
 		t.Errorf("ticket %+v, %v\nwant   %+v", got, err, ticket)
+	}
+	row.Clocks = clocksBefore
+	if got, err := row.desk(); err != nil || !reflect.DeepEqual(got, ticket) {
+		t.Errorf("an old row is %+v, %v\nwant   %+v", got, err, ticket)
 	}
 	wrote, err := newMessageRow(message)
 	if err != nil || wrote.Attachments+wrote.Mentions+wrote.Damage != "" || wrote.Auto != "{}" {

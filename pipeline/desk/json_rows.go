@@ -8,73 +8,8 @@ import (
 // what encoding/json writes without escaping HTML, and what it reads. Each
 // Append function appends to b; each Read function takes the text of one value,
 // walks over it once and leaves whatever it does not know, and every error, to
-// encoding/json.
-
-// AppendClocks appends the clocks of a ticket. The error is of a time no JSON
-// holds.
-func AppendClocks(b []byte, clocks []Clock) ([]byte, error) {
-	w := jsonWriter{b: b}
-	if clocks == nil {
-		return w.null(), nil
-	}
-	w.list(len(clocks), func(i int) {
-		c := &clocks[i]
-		w.open()
-		w.text("metric", string(c.Metric))
-		w.text("sla", c.SLA)
-		w.text("calendar", c.Calendar)
-		w.key("target").number(int64(c.Target))
-		w.text("state", string(c.State))
-		w.key("startedAt").instant(c.StartedAt)
-		w.time("runningAt", c.RunningAt)
-		w.key("used").number(int64(c.Used))
-		w.time("dueAt", c.DueAt)
-		w.time("stoppedAt", c.StoppedAt)
-		w.time("breachedAt", c.BreachedAt)
-		w.close()
-	})
-	return w.b, w.err
-}
-
-// ReadClocks reads the clocks of a ticket.
-func ReadClocks(text string) ([]Clock, error) {
-	var list []Clock
-	r := jsonReader{text: text}
-	if readList(&r, &list, r.clock) && r.done() {
-		return list, nil
-	}
-	return byLibrary[[]Clock](text)
-}
-
-func (r *jsonReader) clock(c *Clock) bool {
-	return r.object(func(key string) bool {
-		switch key {
-		case "metric":
-			return r.string((*string)(&c.Metric))
-		case "sla":
-			return r.string(&c.SLA)
-		case "calendar":
-			return r.string(&c.Calendar)
-		case "target":
-			return r.number((*int64)(&c.Target))
-		case "state":
-			return r.string((*string)(&c.State))
-		case "startedAt":
-			return r.time(&c.StartedAt)
-		case "runningAt":
-			return r.time(&c.RunningAt)
-		case "used":
-			return r.number((*int64)(&c.Used))
-		case "dueAt":
-			return r.time(&c.DueAt)
-		case "stoppedAt":
-			return r.time(&c.StoppedAt)
-		case "breachedAt":
-			return r.time(&c.BreachedAt)
-		}
-		return false
-	})
-}
+// encoding/json. Clocks and explanations have short forms of their own: see
+// [AppendClocks] and [AppendTrail].
 
 // AppendTexts appends a list of texts.
 func AppendTexts(b []byte, list []string) []byte {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func sure[T any](write func([]byte, T) []byte) func([]byte, T) ([]byte, error) {
 func by[T interface{ AppendJSON([]byte) []byte }](b []byte, v T) []byte { return v.AppendJSON(b) }
 
 var columns = []column{
-	columnOf("clocks", nil, AppendClocks, ReadClocks),
+	columnOf("clocks", nil, appendLongClocks, ReadClocks),
 	columnOf("texts", nil, sure(AppendTexts), ReadTexts),
 	columnOf("fields", wildFields, AppendFields, ReadFields),
 	columnOf("attachments", nil, sure(AppendAttachments), ReadAttachments),
@@ -51,6 +52,16 @@ var columns = []column{
 	columnOf("assigned by", nil, sure(by[AssignedBy]), ReadAssignedBy),
 	columnOf("party", nil, sure(by[Party]), ReadParty),
 	columnOf("auto", nil, sure(by[Auto]), ReadAuto),
+}
+
+// appendLongClocks writes clocks as rows had them before there was a short form.
+func appendLongClocks(b []byte, clocks []Clock) ([]byte, error) {
+	w := jsonWriter{b: b}
+	if clocks == nil {
+		return w.null(), nil
+	}
+	w.longClocks(clocks)
+	return w.b, w.err
 }
 
 // wildFields are fields of every kind there is.
@@ -177,13 +188,15 @@ func TestUsualRowsAreReadInOneWalk(t *testing.T) {
 	clocks := []Clock{{Metric: FirstResponse, SLA: "standard", Calendar: "office", Target: time.Hour, State: ClockRunning, StartedAt: at, RunningAt: at, DueAt: at},
 		{Metric: Resolution, SLA: "standard", Calendar: "office", Target: time.Hour, State: ClockMet, StartedAt: at, StoppedAt: at}}
 	text, _ := AppendClocks(nil, clocks)
+	long, _ := appendLongClocks(nil, clocks)
 	fields := `{"count":3.5,"deep":{"x":null},"list":["a",1],"ok":true}`
 	for _, walk := range []struct {
 		name string
 		most float64 // allocations
 		read func()
 	}{
-		{"clocks", 3, func() { ReadClocks(string(text)) }},
+		{"clocks", 2, func() { ReadClocks(string(text)) }},
+		{"old clocks", 3, func() { ReadClocks(string(long)) }},
 		{"texts", 2, func() { ReadTexts(`["a","b"]`) }},
 		{"actor", 0, func() { ReadActor(`{"kind":"CUSTOMER","id":"x","name":"y"}`) }},
 		{"nothing", 0, func() { ReadTexts(`[]`) }},
@@ -212,7 +225,9 @@ func FuzzReadRows(f *testing.F) {
 	f.Add(`[{"name":"n","contentType":"c","contentId":"i","inline":true,"blob":{"sha256":"a","size":1}}]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, c := range columns {
-			columnReadsAlike(t, c, text)
+			if c.name != "clocks" || !strings.HasPrefix(text, shortClocks) { // see FuzzReadClocks
+				columnReadsAlike(t, c, text)
+			}
 		}
 	})
 }

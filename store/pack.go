@@ -92,7 +92,9 @@ func (p *packer) fields(fields map[string]any) string {
 	return packed(p, fields, desk.AppendFields)
 }
 
-func (p *packer) actor(a desk.Actor) string { return packedJSON(p, a) }
+func (p *packer) actor(a desk.Actor) string {
+	return packed(p, a, func(b []byte, a desk.Actor) ([]byte, error) { return a.AppendRow(b), nil })
+}
 
 func (p *packer) assignedBy(a desk.AssignedBy) string { return packedJSON(p, a) }
 

@@ -67,8 +67,14 @@ func TestRowsBringBackWhatWasPutIn(t *testing.T) {
 	if want := `{"priority":"HIGH","source":"CHAT","team":"billing"}`; err != nil || line.Data != want {
 		t.Errorf("event %s, %v, want %s", line.Data, err, want)
 	}
-	if got, err := line.desk(); err != nil || len(got.Data) != 3 || got.Actor != event.Actor {
-		t.Errorf("event %+v, %v", got, err)
+	for _, actor := range []string{`[0,"01KJQ6PSG05WZPQN2DCZCBMM40","Customer 7"]`, `{"kind":"CUSTOMER","id":"01KJQ6PSG05WZPQN2DCZCBMM40","name":"Customer 7"}`} {
+		if actor[0] == '[' && (line.Actor != actor || wrote.Author != actor) {
+			t.Errorf("actor %s, author %s, want %s", line.Actor, wrote.Author, actor)
+		}
+		line.Actor = actor
+		if got, err := line.desk(); err != nil || len(got.Data) != 3 || got.Actor != event.Actor {
+			t.Errorf("event %+v, %v", got, err)
+		}
 	}
 }
 

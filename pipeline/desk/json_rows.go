@@ -8,8 +8,8 @@ import (
 // what encoding/json writes without escaping HTML, and what it reads. Each
 // Append function appends to b; each Read function takes the text of one value,
 // walks over it once and leaves whatever it does not know, and every error, to
-// encoding/json. Clocks and explanations have short forms of their own: see
-// [AppendClocks] and [AppendTrail].
+// encoding/json. Clocks, actors and explanations have short forms of their own:
+// see [AppendClocks], [Actor.AppendRow] and [AppendTrail].
 
 // AppendTexts appends a list of texts.
 func AppendTexts(b []byte, list []string) []byte {
@@ -71,41 +71,6 @@ func ReadAttachments(text string) ([]Attachment, error) {
 		return list, nil
 	}
 	return byLibrary[[]Attachment](text)
-}
-
-// AppendJSON appends the actor.
-func (a Actor) AppendJSON(b []byte) []byte {
-	w := jsonWriter{b: b}
-	w.open()
-	w.text("kind", string(a.Kind))
-	w.some("id", a.ID)
-	w.some("name", a.Name)
-	w.close()
-	return w.b
-}
-
-// ReadActor reads an actor.
-func ReadActor(text string) (Actor, error) {
-	var v Actor
-	r := jsonReader{text: text}
-	if r.actor(&v) && r.done() {
-		return v, nil
-	}
-	return byLibrary[Actor](text)
-}
-
-func (r *jsonReader) actor(a *Actor) bool {
-	return r.object(func(key string) bool {
-		switch key {
-		case "kind":
-			return r.string((*string)(&a.Kind))
-		case "id":
-			return r.string(&a.ID)
-		case "name":
-			return r.string(&a.Name)
-		}
-		return false
-	})
 }
 
 // AppendJSON appends what put a ticket on its desk.

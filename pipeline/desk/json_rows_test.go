@@ -48,7 +48,7 @@ var columns = []column{
 	columnOf("texts", nil, sure(AppendTexts), ReadTexts),
 	columnOf("fields", wildFields, AppendFields, ReadFields),
 	columnOf("attachments", nil, sure(AppendAttachments), ReadAttachments),
-	columnOf("actor", nil, sure(by[Actor]), ReadActor),
+	columnOf("actor", nil, sure(appendLongActor), ReadActor),
 	columnOf("assigned by", nil, sure(by[AssignedBy]), ReadAssignedBy),
 	columnOf("party", nil, sure(by[Party]), ReadParty),
 	columnOf("auto", nil, sure(by[Auto]), ReadAuto),
@@ -62,6 +62,13 @@ func appendLongClocks(b []byte, clocks []Clock) ([]byte, error) {
 	}
 	w.longClocks(clocks)
 	return w.b, w.err
+}
+
+// appendLongActor writes an actor as rows had them before there was a short form.
+func appendLongActor(b []byte, a Actor) []byte {
+	w := jsonWriter{b: b}
+	w.longActor(a)
+	return w.b
 }
 
 // wildFields are fields of every kind there is.
@@ -158,6 +165,12 @@ func columnReadsAlike(t *testing.T, c column, text string) {
 	}
 }
 
+// inShortForm reports whether a text begins in a form that encoding/json does not
+// read.
+func inShortForm(c column, text string) bool {
+	return c.name == "clocks" && strings.HasPrefix(text, shortClocks) || c.name == "actor" && strings.HasPrefix(text, "[")
+}
+
 var oddRows = []string{``, `null`, `{}`, `[]`, ` []`, `[] `, `[]x`, `{"a":1,"a":2}`, `{"kind":"a","kind":"b"}`, `{"Kind":"a"}`, `[null]`, `[1]`, `["a",]`, `[,"a"]`, `["a" ,"b"]`, `{"a":01}`,
 	`{"a":1.}`, `{"a":.5}`, `{"a":-}`, `{"a":1e400}`, `{"a":1E2}`, `{"a":-0}`, `{"a":-0.0}`, `{"a":123456789012345678901234567890}`, `{"a":nul}`, `{"a":null}`, `{"a":tru}`, `{"a":[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]}`,
 	`{"a":{"b":{"b":1,"b":2}}}`, `{"a":[{},[],""]}`, `[{"metric":"A","target":1.5}]`, `[{"metric":"A","startedAt":null}]`, `[{"startedAt":"2026-01-01T00:00:00Z","startedAt":"2027-01-01T00:00:00Z"}]`, `{"a":"\u00e9"}`, "[\"\xff\"]", `{"a":`, `{"a"`}
@@ -165,7 +178,9 @@ var oddRows = []string{``, `null`, `{}`, `[]`, ` []`, `[] `, `[]x`, `{"a":1,"a":
 func TestOddRowsAreReadAsTheLibraryDoes(t *testing.T) {
 	for _, c := range columns {
 		for _, text := range oddRows {
-			columnReadsAlike(t, c, text)
+			if !inShortForm(c, text) {
+				columnReadsAlike(t, c, text)
+			}
 		}
 	}
 }
@@ -198,7 +213,8 @@ func TestUsualRowsAreReadInOneWalk(t *testing.T) {
 		{"clocks", 2, func() { ReadClocks(string(text)) }},
 		{"old clocks", 3, func() { ReadClocks(string(long)) }},
 		{"texts", 2, func() { ReadTexts(`["a","b"]`) }},
-		{"actor", 0, func() { ReadActor(`{"kind":"CUSTOMER","id":"x","name":"y"}`) }},
+		{"actor", 0, func() { ReadActor(`[0,"x","y"]`) }},
+		{"old actor", 0, func() { ReadActor(`{"kind":"CUSTOMER","id":"x","name":"y"}`) }},
 		{"nothing", 0, func() { ReadTexts(`[]`) }},
 		{"no auto", 0, func() { ReadAuto(`{}`) }},
 		{"fields", 16, func() { ReadFields(fields) }},
@@ -225,7 +241,7 @@ func FuzzReadRows(f *testing.F) {
 	f.Add(`[{"name":"n","contentType":"c","contentId":"i","inline":true,"blob":{"sha256":"a","size":1}}]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, c := range columns {
-			if c.name != "clocks" || !strings.HasPrefix(text, shortClocks) { // see FuzzReadClocks
+			if !inShortForm(c, text) { // see FuzzReadClocks and FuzzReadActor
 				columnReadsAlike(t, c, text)
 			}
 		}

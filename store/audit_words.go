@@ -23,7 +23,7 @@ func (a *auditor) receiptWords(rows []receiptRow) error {
 		for i := range drafts {
 			r := &drafts[i]
 			c.Looked++
-			_, at, err := desk.ReadDraft(r.Draft)
+			_, at, err := desk.ReadBeside(r.Draft, &desk.Receipt{})
 			if err == nil {
 				_, err = wordsIn(kept, r.RawDigest, at)
 			}

@@ -101,8 +101,12 @@ func (s *Store) Reopenable(ctx context.Context, f desk.ReceiptFilter) ([]desk.Re
 	return ids, nil
 }
 
+// unfiled are the receipts that ended without being filed: the rows of the index
+// ledger_unfiled, in its words.
+const unfiled = "state <> 'filed' AND state <> 'accepted'"
+
 // reopenable are the receipts that may be run again.
-const reopenable = "state IN ('failed', 'held', 'dropped') AND draft <> ''"
+const reopenable = unfiled + " AND state IN ('failed', 'held', 'dropped') AND draft <> ''"
 
 // receiptsBy is the query of a filter.
 func (s *Store) receiptsBy(q *gorm.DB, f desk.ReceiptFilter) *gorm.DB {
@@ -110,9 +114,13 @@ func (s *Store) receiptsBy(q *gorm.DB, f desk.ReceiptFilter) *gorm.DB {
 		q = q.Where(s.in("id", texts(f.IDs)))
 	}
 	if f.State != "" {
-		q = q.Where("state = ?", string(f.State))
-		if f.State != desk.Filed {
-			q = q.Where("state <> 'filed'") // lets the partial index serve
+		switch f.State { // as literals: partial indexes and statistics serve no parameter
+		case desk.Accepted, desk.Filed:
+			q = q.Where("state = '" + string(f.State) + "'")
+		case desk.Held, desk.Failed, desk.Dropped, desk.Duplicate:
+			q = q.Where("state = '" + string(f.State) + "'").Where(unfiled)
+		default:
+			q = q.Where("state = ?", string(f.State)).Where(unfiled)
 		}
 	}
 	if f.Source != "" {
@@ -128,12 +136,16 @@ func (s *Store) receiptsBy(q *gorm.DB, f desk.ReceiptFilter) *gorm.DB {
 	if !f.Until.IsZero() {
 		q = q.Where("accepted_at < ?", micro(f.Until))
 	}
-	order, later := "id", "id > ?"
+	id, later := "id", " > ?"
+	if f.State == desk.Accepted && f.IDs == nil {
+		id = "id || ''" // what waits is sorted: in the order of the key all that was ever filed could lie before it
+	}
+	order := id
 	if f.Newest {
-		order, later = "id DESC", "id < ?"
+		order, later = id+" DESC", " < ?"
 	}
 	if f.After != "" {
-		q = q.Where(later, string(f.After))
+		q = q.Where(id+later, string(f.After))
 	}
 	return q.Order(order).Limit(desk.Page(f.Limit))
 }
@@ -158,15 +170,19 @@ func (s *Store) Counts(ctx context.Context) (map[desk.State]int64, error) {
 	var all int64
 	err := s.read(ctx).Model(&receiptRow{}).Count(&all).Error
 	if err == nil {
-		err = s.read(ctx).Table("ledger").Select("state", "count(*) AS n").Where("state <> 'filed'").Group("state").Find(&rows).Error
+		// One statement, so that nobody is counted on the way from one to the other.
+		err = s.read(ctx).Raw(`SELECT 'accepted' AS state, count(*) AS n FROM ledger WHERE state = 'accepted'
+			UNION ALL SELECT state, count(*) FROM ledger WHERE ` + unfiled + ` GROUP BY state`).Scan(&rows).Error
 	}
 	if err != nil {
 		return nil, failed("counts", err)
 	}
 	out := map[desk.State]int64{}
 	for _, r := range rows {
-		out[desk.State(r.State)] = r.N
-		all -= r.N
+		if r.N > 0 {
+			out[desk.State(r.State)] = r.N
+			all -= r.N
+		}
 	}
 	if all > 0 {
 		out[desk.Filed] = all

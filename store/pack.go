@@ -48,12 +48,13 @@ func (p *packer) pack(v any) string {
 	return text
 }
 
-// draft is a draft whose words are in it, or at a passage of its raw request.
-func (p *packer) draft(d *desk.Draft, at desk.Passage) string {
+// draft is a draft whose words are in it, or at a passage of its raw request, and
+// whose other values are in it, or beside it in its row.
+func (p *packer) draft(d *desk.Draft, at desk.Passage, beside desk.Beside) string {
 	if d == nil {
 		return ""
 	}
-	return packed(p, d, func(b []byte, d *desk.Draft) ([]byte, error) { return d.AppendLocated(b, at) })
+	return packed(p, d, func(b []byte, d *desk.Draft) ([]byte, error) { return d.AppendBeside(b, at, beside) })
 }
 
 func (p *packer) trail(trail []desk.Note) string {
@@ -141,10 +142,11 @@ func unpacked[T any](u *unpacker, text string, into *T, read func(string) (T, er
 	*into = v
 }
 
-// draft reads a draft and returns where its words are, unless they are in it.
-func (u *unpacker) draft(text string, into **desk.Draft) (at desk.Passage) {
-	unpacked(u, text, into, func(text string) (d *desk.Draft, err error) {
-		d, at, err = desk.ReadDraft(text)
+// draft reads the draft of a row and returns where its words are, unless they are
+// in it.
+func (u *unpacker) draft(text string, row *desk.Receipt) (at desk.Passage) {
+	unpacked(u, text, &row.Draft, func(text string) (d *desk.Draft, err error) {
+		d, at, err = desk.ReadBeside(text, row)
 		return d, err
 	})
 	return at

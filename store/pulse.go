@@ -21,8 +21,8 @@ func (s *Store) Pulse(ctx context.Context) (desk.Pulse, error) {
 	// The states are literals: a partial index serves no parameter.
 	for state, rows := range map[desk.State]string{
 		desk.Accepted: "FROM ledger WHERE state = 'accepted'",
-		desk.Held:     "FROM ledger WHERE state = 'held' AND state <> 'filed'",
-		desk.Failed:   "FROM ledger WHERE state = 'failed' AND state <> 'filed'",
+		desk.Held:     "FROM ledger WHERE state = 'held' AND " + unfiled,
+		desk.Failed:   "FROM ledger WHERE state = 'failed' AND " + unfiled,
 	} {
 		if p.Receipts[state], err = s.countSome(ctx, rows); err != nil {
 			return p, failed("pulse", err)

@@ -16,6 +16,7 @@ func (s *Store) Recorded(r *desk.Receipt) (desk.Receipt, bool) {
 	out := *r
 	out.ExternalID, out.Fingerprint, out.ThreadKey, out.Reason = key(r.ExternalID), key(r.Fingerprint), key(r.ThreadKey), desk.Clean(r.Reason)
 	out.SourceTime, out.AcceptedAt, out.SettledAt = micro(r.SourceTime), micro(r.AcceptedAt), timeOf(microp(r.SettledAt))
+	draft.FillFrom(&out, r.Draft.BesideOf(&out))
 	out.Draft, out.Trail = draft, nil
 	return out, true
 }

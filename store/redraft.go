@@ -10,11 +10,12 @@ import (
 
 // Redraft replaces the draft of a receipt that is accepted and not settled: its
 // raw bytes were read again by a newer reader. Source, external ID and
-// fingerprint of the row stay, so that the message is still the same one. One
-// that is settled is desk.ErrSettled.
+// fingerprint of the row stay, so that the message is still the same one; the new
+// draft is written whole, whatever of it the row has. One that is settled is
+// desk.ErrSettled.
 func (s *Store) Redraft(ctx context.Context, id desk.ReceiptID, d *desk.Draft) error {
 	var p packer
-	draft := p.draft(d, desk.Passage{})
+	draft := p.draft(d, desk.Passage{}, 0)
 	if p.err != nil {
 		return failed("redraft", p.err)
 	}

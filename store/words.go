@@ -13,6 +13,8 @@ import (
 // the books too, written in the same transaction, the draft says where they are
 // instead of repeating them: of the 2 KB of a usual draft three quarters.
 //
+// Neither does a draft repeat what else its row holds: see [desk.Beside].
+//
 // The bytes stay for as long as a draft needs them: the row of the draft and the
 // draft itself name them as its raw request, retention takes both at once and
 // only from a receipt that is finished ([Store.RetireDrafts], [Store.RetireRaw]),

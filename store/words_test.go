@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -147,5 +148,52 @@ func TestRetentionKeepsTheWordsOfWhatIsNotFinished(t *testing.T) {
 			t.Errorf("opened again: %v", again)
 		}
 		is("opened again", "waits", "failed", "held")
+	})
+}
+
+// A draft repeats nothing its row has, and one that does, as those of versions
+// before, is read the same.
+func TestADraftRepeatsNothingOfItsRow(t *testing.T) {
+	eachAuditHouse(t, func(t *testing.T, h *auditHouse) {
+		ctx := t.Context()
+		for name, more := range map[string]func(*desk.Draft){
+			"plain": func(*desk.Draft) {},
+			"group": func(d *desk.Draft) { d.Group, d.Window = "a group", time.Minute },
+			"asked": func(d *desk.Draft) { d.Ask = &desk.Ask{Title: "t", CustomFields: map[string]any{"n": "x"}} },
+			"long ID": func(d *desk.Draft) {
+				d.ExternalID, d.Thread.Key = strings.Repeat("i", maxKey+1), strings.Repeat("k", maxKey+1)
+			},
+		} {
+			_, words := worded(name)
+			r := h.accepts("mail", name, func(d *desk.Draft) { words(d); more(d) })
+			row, d := h.columnOf(r.ID), r.Draft
+			for what, text := range map[string]string{"scope": `"scope"`, "fingerprint": d.Fingerprint, "raw": d.Raw.Digest, "received": `"receivedAt"`} {
+				if strings.Contains(row, text) {
+					t.Errorf("%s: the %s stands in the draft too: %s", name, what, row)
+				}
+			}
+			if long := len(d.ExternalID) > maxKey; strings.Contains(row, `"externalId"`) != long || strings.Contains(row, `"key"`) != (long || d.Group != "") {
+				t.Errorf("%s: %s", name, row)
+			}
+			got, err := h.s.Receipt(ctx, r.ID)
+			h.must(err)
+			for form, at := range map[string]desk.Passage{"whole": {}, "words elsewhere": passageOf(&r)} {
+				var p packer
+				old := p.draft(d, at, 0)
+				h.must(p.err)
+				if !strings.Contains(old, d.Fingerprint) || !strings.Contains(old, d.Raw.Digest) {
+					t.Fatalf("%s, %s: %s", name, form, old)
+				}
+				h.must(h.s.w.Exec("UPDATE ledger SET draft = ? WHERE id = ?", old, string(r.ID)).Error)
+				before, err := h.s.Receipt(ctx, r.ID)
+				h.must(err)
+				before.Draft.ReceivedAt, before.Draft.SentAt = micro(before.Draft.ReceivedAt), micro(before.Draft.SentAt)
+				want := *got.Draft
+				want.SentAt = micro(want.SentAt)
+				if !reflect.DeepEqual(*before.Draft, want) {
+					t.Errorf("%s, %s: %+v\nwant %+v", name, form, *before.Draft, want)
+				}
+			}
+		}
 	})
 }

@@ -16,16 +16,25 @@ import (
 //
 // Of a draft as [Draft.AppendLocated] writes it the Text is empty, and the Passage
 // says where it is; else the Passage is zero.
+//
+// A draft that was written beside its row ([Draft.AppendBeside]) is an error here;
+// see [ReadBeside].
 func ReadDraft(text string) (*Draft, Passage, error) {
 	at, rest := passageOf(text)
+	d, err := readWhole(rest)
+	return d, at, err
+}
+
+// readWhole reads a draft with all its values.
+func readWhole(rest string) (*Draft, error) {
 	d := &Draft{}
 	r := jsonReader{text: rest}
 	if r.draft(d) && r.at == len(rest) {
-		return d, at, nil
+		return d, nil
 	}
 	d = nil
 	err := json.Unmarshal([]byte(rest), &d)
-	return d, at, err
+	return d, err
 }
 
 // LocatedPrefix is how the JSON of a draft begins that says where its text is.

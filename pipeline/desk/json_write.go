@@ -20,6 +20,13 @@ func (d *Draft) AppendJSON(b []byte) ([]byte, error) { return d.AppendLocated(b,
 // that knows no passages cannot read it, and so loses no words. The zero Passage
 // leaves the text where it is.
 func (d *Draft) AppendLocated(b []byte, at Passage) ([]byte, error) {
+	return d.AppendBeside(b, at, 0)
+}
+
+// AppendBeside is AppendLocated without the values that stand beside the draft:
+// {"text":{...},"source":127,"channel":...}, the number says which. A version that
+// knows nothing of it cannot read it. Zero leaves out none.
+func (d *Draft) AppendBeside(b []byte, at Passage, beside Beside) ([]byte, error) {
 	w := jsonWriter{b: b}
 	w.open()
 	if !at.IsZero() {
@@ -29,20 +36,27 @@ func (d *Draft) AppendLocated(b []byte, at Passage) ([]byte, error) {
 		w.text("as", at.As)
 		w.close()
 	}
-	w.text("source", d.Source)
+	if beside != 0 {
+		w.key("source").number(int64(beside))
+	}
+	w.kept("source", d.Source, beside&BesideSource)
 	w.text("channel", string(d.Channel))
-	w.text("scope", d.Scope)
-	w.text("externalId", d.ExternalID)
-	w.text("fingerprint", d.Fingerprint)
-	w.key("thread").open()
-	w.some("key", d.Thread.Key)
-	if len(d.Thread.Address) > 0 {
-		w.key("address").raw(d.Thread.Address)
+	w.kept("scope", d.Scope, beside&BesideScope)
+	w.kept("externalId", d.ExternalID, beside&BesideExternalID)
+	w.kept("fingerprint", d.Fingerprint, beside&BesideFingerprint)
+	if t := &d.Thread; beside&BesideThread == 0 || len(t.Address) > 0 || t.Plain {
+		w.key("thread").open()
+		if beside&BesideThread == 0 {
+			w.some("key", t.Key)
+		}
+		if len(t.Address) > 0 {
+			w.key("address").raw(t.Address)
+		}
+		if t.Plain {
+			w.key("plain").value(true)
+		}
+		w.close()
 	}
-	if d.Thread.Plain {
-		w.key("plain").value(true)
-	}
-	w.close()
 	w.texts("references", d.References)
 	if len(d.Signed) > 0 {
 		w.key("signed").list(len(d.Signed), func(i int) {
@@ -53,7 +67,9 @@ func (d *Draft) AppendLocated(b []byte, at Passage) ([]byte, error) {
 			w.close()
 		})
 	}
-	w.key("from").party(d.From)
+	if beside == 0 || d.From != (Party{}) {
+		w.key("from").party(d.From)
+	}
 	w.parties("to", d.To)
 	w.parties("cc", d.Cc)
 	w.some("subject", d.Subject)
@@ -61,8 +77,12 @@ func (d *Draft) AppendLocated(b []byte, at Passage) ([]byte, error) {
 		w.some("text", d.Text)
 	}
 	w.blob("html", d.HTML)
-	w.time("sentAt", d.SentAt)
-	w.time("receivedAt", d.ReceivedAt)
+	if beside&BesideSent == 0 {
+		w.time("sentAt", d.SentAt)
+	}
+	if beside&BesideReceived == 0 {
+		w.time("receivedAt", d.ReceivedAt)
+	}
 	if len(d.Attachments) > 0 {
 		w.key("attachments").list(len(d.Attachments), func(i int) { w.attachment(&d.Attachments[i]) })
 	}
@@ -73,10 +93,14 @@ func (d *Draft) AppendLocated(b []byte, at Passage) ([]byte, error) {
 		}
 		w.close()
 	}
-	w.blob("raw", d.Raw)
+	if beside&BesideRaw == 0 {
+		w.blob("raw", d.Raw)
+	}
 	w.some("act", string(d.Act))
 	w.some("target", d.Target)
-	w.some("group", d.Group)
+	if beside&BesideGroup == 0 {
+		w.some("group", d.Group)
+	}
 	if d.Window != 0 {
 		w.key("window").number(int64(d.Window))
 	}
@@ -136,6 +160,13 @@ func (w *jsonWriter) key(name string) *jsonWriter {
 func (w *jsonWriter) text(name, s string) {
 	w.key(name)
 	w.b = appendText(w.b, s)
+}
+
+// kept is text that is left out when it stands beside.
+func (w *jsonWriter) kept(name, s string, beside Beside) {
+	if beside == 0 {
+		w.text(name, s)
+	}
 }
 
 // some is text that is left out when it is empty.

@@ -211,7 +211,7 @@ func (i *Intake) acceptGroup(ctx context.Context, groups [][]desk.Receipt) ([]wr
 }
 
 // FileNow accepts the draft and runs it through the line at once, in this
-// process. When ctx ends first, the receipt comes back as far as it is known:
+// process, together with whatever else it reads at the moment. When ctx ends first, the receipt comes back as far as it is known:
 // the work goes on, and the sweep sees to it if this process dies.
 func (i *Intake) FileNow(ctx context.Context, d *desk.Draft) (desk.Receipt, error) {
 	ids, err := i.accept(ctx, nil, []*desk.Draft{d})
@@ -219,7 +219,7 @@ func (i *Intake) FileNow(ctx context.Context, d *desk.Draft) (desk.Receipt, erro
 		return desk.Receipt{}, err
 	}
 	done := make(chan error, 1)
-	go func() { done <- i.run(context.WithoutCancel(ctx), task{Receipts: i.journal.others(ids), Fresh: true}) }()
+	go func() { done <- i.gather(context.WithoutCancel(ctx), Normal, task{Receipts: ids, Fresh: true}) }()
 	select {
 	case err = <-done:
 	case <-ctx.Done():

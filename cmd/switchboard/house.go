@@ -70,8 +70,7 @@ type house struct {
 	store    *store.Store
 	blobs    *blob.Blobs
 	broker   *broker.Broker
-	joined   bool   // the queue is run by another process of this data folder
-	ballast  []byte // see collectSeldom
+	joined   bool // the queue is run by another process of this data folder
 	client   *asynq.Client
 	dispatch *workers.Dispatch
 	pressure *workers.Pressure

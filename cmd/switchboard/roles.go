@@ -246,15 +246,3 @@ func (h *house) staySmall() {
 	}
 	debug.SetMemoryLimit(most)
 }
-
-// collectSeldom trades memory for processor time: what the write path holds at a
-// time is small, and what it throws away is much. GOGC in the environment wins.
-func (h *house) collectSeldom() {
-	intake := h.config.Config().Intake
-	if _, set := h.env("GOGC"); intake.GCPercent == 0 || set {
-		return
-	}
-	debug.SetGCPercent(intake.GCPercent)
-	// Never touched, it takes no memory; the collector counts it as in use.
-	h.ballast = make([]byte, int64(intake.GCFloor)*100/int64(100+intake.GCPercent))
-}

@@ -71,6 +71,7 @@ type house struct {
 	blobs    *blob.Blobs
 	broker   *broker.Broker
 	joined   bool // the queue is run by another process of this data folder
+	frugal   sync.Once
 	client   *asynq.Client
 	dispatch *workers.Dispatch
 	pressure *workers.Pressure

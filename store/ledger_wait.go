@@ -94,8 +94,22 @@ func (s *Store) Claim(ctx context.Context, ids []desk.ReceiptID, now time.Time) 
 		return nil
 	}
 	return failed("claim", s.write(ctx, func(tx *gorm.DB) error {
+		if err := s.holdReceipts(tx, ids); err != nil {
+			return err
+		}
 		return tx.Exec(`UPDATE ledger SET swept_at = ? WHERE ? AND state = 'accepted'`, micro(now), s.in("id", texts(ids))).Error
 	}))
+}
+
+// holdReceipts locks rows of the ledger in the order in which filings lock them.
+// An update of many takes them as they lie on disk, and two transactions that
+// want the same in different orders wait for each other.
+func (s *Store) holdReceipts(tx *gorm.DB, ids []desk.ReceiptID) error {
+	if s.dialect != Postgres || len(ids) < 2 {
+		return nil
+	}
+	_, err := find[receiptRow](tx, "id", s.in("id", texts(ids)), s.locked("id"))
+	return err
 }
 
 // Attempt counts an attempt on receipts before it is made, for work that has
@@ -109,6 +123,9 @@ func (s *Store) Attempt(ctx context.Context, ids []desk.ReceiptID, most int, rea
 	var rows []receiptRow
 	err = s.write(ctx, func(tx *gorm.DB) error {
 		rows = nil
+		if err := s.holdReceipts(tx, ids); err != nil {
+			return err
+		}
 		in := s.in("id", texts(ids))
 		return tx.Raw(`UPDATE ledger SET
 				attempts = CASE WHEN attempts >= ? THEN attempts ELSE attempts + 1 END,
@@ -138,6 +155,9 @@ func (s *Store) Survived(ctx context.Context, ids []desk.ReceiptID) error {
 		return nil
 	}
 	return failed("survived", s.write(ctx, func(tx *gorm.DB) error {
+		if err := s.holdReceipts(tx, ids); err != nil {
+			return err
+		}
 		return tx.Exec(`UPDATE ledger SET attempts = attempts - 1 WHERE ? AND state = 'accepted' AND attempts > 0`, s.in("id", texts(ids))).Error
 	}))
 }

@@ -38,8 +38,9 @@ type turn struct {
 // reading.
 const maxIdle = 2
 
-// gather is [Intake.run] for a task of a queue: together with other tasks that are
-// there, those of the bulk queue, which may wait for company, apart from the rest.
+// gather is [Intake.run] together with what else is there to be read: tasks of the
+// queues and API calls, apart from those of the bulk queue, which may wait for
+// company.
 func (i *Intake) gather(ctx context.Context, class Class, t task) error {
 	t.Receipts = i.journal.others(t.Receipts)
 	from := i.reading

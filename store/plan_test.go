@@ -48,17 +48,20 @@ func TestHotStatementsUseIndexes(t *testing.T) {
 			if len(statements) < 40 {
 				t.Errorf("only %d statements were collected", len(statements))
 			}
-			used := map[string]bool{}
+			used, needed := map[string]bool{}, indexes
+			if s.Dialect() == Postgres {
+				needed = append([]string{"customers_gone"}, needed...)
+			}
 			for text, vars := range statements {
 				plan := planOf(t, s, text, vars)
-				for _, name := range indexes {
+				for _, name := range needed {
 					used[name] = used[name] || regexp.MustCompile(`\b`+name+`\b`).MatchString(plan)
 				}
 				if found := wholeTable[s.Dialect()].FindString(plan); found != "" {
 					t.Errorf("%s\n%s\n%s", found, text, plan)
 				}
 			}
-			for _, name := range indexes {
+			for _, name := range needed {
 				if !used[name] {
 					t.Errorf("no statement uses index %s", name)
 				}

@@ -3,6 +3,7 @@ package workers
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"switchboard/pipeline/desk"
 )
@@ -11,8 +12,9 @@ import (
 // up: the draft need not be read back from the ledger it was just written to. It
 // is empty in a process without workers. What stands on it is what the ledger
 // would give back, once: whoever takes a receipt takes it off, so that every later
-// look is one into the ledger. When it is full, what stands there longest goes;
-// the ledger has it. It is safe for concurrent use.
+// look is one into the ledger. When it is full, what comes finds no room,
+// because what stands there is wanted first; the ledger has it. What stood there for
+// [shelfTime] gives way: its task is in other hands. It is safe for concurrent use.
 type shelf struct {
 	most     int64 // bytes, as [weigh] counts them; 0: nothing is kept
 	recorded func(*desk.Receipt) (desk.Receipt, bool)
@@ -23,6 +25,9 @@ type shelf struct {
 	at    map[desk.ReceiptID]shelved
 	order []desk.ReceiptID // oldest first, some that are gone among them
 }
+
+// shelfTime is how long a receipt keeps its place from one that has none.
+const shelfTime = 10 * time.Second
 
 type shelved struct {
 	receipt desk.Receipt
@@ -76,11 +81,17 @@ func (s *shelf) add(e shelved) {
 	if s.at == nil {
 		s.at = map[desk.ReceiptID]shelved{}
 	}
+	for s.bytes+e.bytes > s.most {
+		oldest, there := s.at[s.order[0]]
+		if there && e.receipt.AcceptedAt.Sub(oldest.receipt.AcceptedAt) < shelfTime {
+			return
+		}
+		s.remove(s.order[0])
+		s.order = s.order[1:]
+	}
 	s.at[e.receipt.ID] = e
 	s.order = append(s.order, e.receipt.ID)
-	for s.bytes += e.bytes; s.bytes > s.most; s.order = s.order[1:] {
-		s.remove(s.order[0])
-	}
+	s.bytes += e.bytes
 	if len(s.order) > 2*len(s.at)+1000 { // what was taken leaves its ID behind
 		s.order = slices.DeleteFunc(s.order, func(id desk.ReceiptID) bool {
 			_, there := s.at[id]

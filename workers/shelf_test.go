@@ -63,6 +63,15 @@ func TestTheShelfIsBounded(t *testing.T) {
 	if len(found) != 10 || found[0].ID != ids[4990] || len(rest) != 10 {
 		t.Errorf("%d found from %s on, want the last 10", len(found), found[0].ID)
 	}
+	// What came within seconds of the first finds no room.
+	at := rs[0].AcceptedAt
+	for n := range rs[:20] {
+		rs[n].AcceptedAt = at.Add(time.Duration(n) * time.Millisecond)
+	}
+	s.put(rs[:20], ids[:20])
+	if found, rest := s.take(ids[:20]); len(found) != 10 || !slices.Equal(rest, ids[10:20]) || s.bytes != 0 {
+		t.Errorf("%d found and %d bytes left, want the first ten: what stands there is wanted first", len(found), s.bytes)
+	}
 	// One that nobody takes keeps the others' IDs from piling up.
 	s.put(rs[:1], ids[:1])
 	for n := range rs[1:] {

@@ -50,10 +50,11 @@ func (l *ledger) count(ctx context.Context, query string) (n int, err error) {
 	return n, err
 }
 
-// waiting is how many messages are accepted and not settled, counted up to a
-// thousand, which is cheap by the index however many are settled.
-func (l *ledger) waiting(ctx context.Context) (int, error) {
-	return l.count(ctx, "SELECT count(*) FROM (SELECT 1 FROM ledger WHERE state = 'accepted' LIMIT 1000) AS w")
+// waits is whether a message is accepted and not settled, which is cheap by the
+// index however many are settled.
+func (l *ledger) waits(ctx context.Context) (bool, error) {
+	n, err := l.count(ctx, "SELECT count(*) FROM (SELECT 1 FROM ledger WHERE state = 'accepted' LIMIT 1) AS w")
+	return n > 0, err
 }
 
 // audit is what the books hold in the end.

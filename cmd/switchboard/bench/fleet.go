@@ -206,14 +206,14 @@ func (f *fleet) alive() error {
 }
 
 // settled waits until nothing that was accepted waits any longer, and returns
-// the instant that was seen. left is told how many wait, at most a thousand.
+// the instant that was seen.
 func (f *fleet) settled(ctx context.Context) (time.Time, error) {
 	for {
-		n, err := f.ledger.waiting(ctx)
+		waits, err := f.ledger.waits(ctx)
 		if err != nil {
 			return time.Time{}, err
 		}
-		if n == 0 {
+		if !waits {
 			return time.Now(), nil
 		}
 		if err := f.alive(); err != nil {

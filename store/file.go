@@ -33,10 +33,10 @@ func (s *Store) File(ctx context.Context, fs []*desk.Filing) (results []desk.Fil
 		g := newGroup(s, tx, fs)
 		g.trusting, trusting = trusting, false
 		for _, step := range []func() error{
-			g.lockReceipts, g.lockTickets, g.lookUpMessages, g.lookUpRevised, g.lookUpThreads, g.lookUpGroups, g.lookUpPeople, // look
+			g.settleOrLock, g.lockTickets, g.lookUpMessages, g.lookUpRevised, g.lookUpThreads, g.lookUpGroups, g.lookUpPeople, // look
 			g.decide,
 			g.writePeople, g.writeTeams, g.writeThreads, g.writeGroups, g.takeTurns, g.takeNumbers, // write
-			g.writeTickets, g.writeMessages, g.writeRevisions, g.writeEvents, g.writeLinks, g.settle,
+			g.writeTickets, g.writeMessages, g.writeRevisions, g.writeEvents, g.writeLinks, g.settleLast,
 		} {
 			if err := step(); err != nil {
 				return err
@@ -74,16 +74,16 @@ type joined struct {
 }
 
 // group is the state of one run of File. The first run trusts what the line saw
-// a moment ago: that a message is new, that the keys of a new ticket are nobody's,
-// and that a new customer is not known. When one of it is not so any more a unique
-// key says it, and the next run looks for itself.
+// a moment ago: that a receipt waits, that a message is new, that the keys of a new
+// ticket are nobody's, and that every filing will stand. When one of it is not so
+// any more a unique key or a count says it, and the next run looks for itself. Who a
+// new customer is it looks up: somebody new often writes twice at once.
 type group struct {
 	s        *Store
 	tx       *gorm.DB
 	trusting bool
 	entries  []*entry
 
-	states  map[string]string   // of receipts, as locked
 	tickets map[string]*joined  // that filings join, as locked
 	had     map[message]bool    // messages that are there already
 	revised map[string]*revised // messages that filings revise, by ID

@@ -10,7 +10,8 @@ import (
 
 // decide settles, in order and without writing anything, which filings stand.
 // Each sees what the ones before it in the group do; one that falls changes
-// nothing for those after it.
+// nothing for those after it. In a run that trusts, the receipts are settled
+// already: none may fall.
 func (g *group) decide() error {
 	receipts := make(map[desk.ReceiptID]bool, len(g.entries))
 	for e := range g.good {
@@ -20,6 +21,9 @@ func (g *group) decide() error {
 		}
 		if e.f.Verdict == desk.Filed {
 			if e.err = g.judge(e); e.err != nil {
+				if g.trusting {
+					return errAgain
+				}
 				continue
 			}
 		}

@@ -10,6 +10,15 @@ import (
 // The first half of filing: lock what exists, in order, and look up what the
 // decisions need.
 
+// settleOrLock takes hold of the ledger rows: a run that trusts settles them at
+// once.
+func (g *group) settleOrLock() error {
+	if g.trusting {
+		return g.settle()
+	}
+	return g.lockReceipts()
+}
+
 // lockReceipts locks the ledger rows and sets aside filings whose receipt ended
 // before.
 func (g *group) lockReceipts() error {
@@ -19,7 +28,6 @@ func (g *group) lockReceipts() error {
 			ids = append(ids, string(e.f.Receipt))
 		}
 	}
-	g.states = make(map[string]string, len(ids))
 	if len(ids) == 0 {
 		return nil
 	}
@@ -27,14 +35,15 @@ func (g *group) lockReceipts() error {
 	if err != nil {
 		return err
 	}
+	states := make(map[string]string, len(rows))
 	for _, r := range rows {
-		g.states[r.ID] = r.State
+		states[r.ID] = r.State
 	}
 	for e := range g.good {
 		if e.f.Receipt == "" {
 			continue
 		}
-		if state, ok := g.states[string(e.f.Receipt)]; !ok {
+		if state, ok := states[string(e.f.Receipt)]; !ok {
 			e.err = fmt.Errorf("store: file: receipt: %w", desk.ErrNotFound)
 		} else if state != string(desk.Accepted) {
 			e.err = fmt.Errorf("store: file: receipt is %s: %w", state, desk.ErrSettled)

@@ -51,9 +51,7 @@ func (g *group) lookUpPeople() error {
 		if id := e.named(); id != "" {
 			named = append(named, string(id))
 		}
-		if !g.trusting || !e.f.NewCustomer {
-			handles = append(handles, e.handles()...)
-		}
+		handles = append(handles, e.handles()...)
 		if c := e.f.Customer; c != nil && c.ExternalID != "" {
 			externals = append(externals, key(c.ExternalID))
 		}

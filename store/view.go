@@ -32,9 +32,10 @@ type View struct {
 
 // View reads ahead what the line will ask about the drafts.
 func (s *Store) View(ctx context.Context, drafts []*desk.Draft) (*View, error) {
-	v := &View{s: s, seen: map[pair][]desk.Seen{}, waiting: map[pair]desk.ReceiptID{}, requester: map[pair]desk.Requester{}, customer: map[string]desk.Requester{},
-		account: map[string]desk.Account{}, thread: map[pair]desk.TicketID{},
-		group: map[pair]groupRow{}, entry: map[pair]*messageRow{}, ticket: map[string]*ticketRow{}, team: map[string]bool{}}
+	n := len(drafts)
+	v := &View{s: s, seen: make(map[pair][]desk.Seen, 2*n), waiting: make(map[pair]desk.ReceiptID, n), requester: make(map[pair]desk.Requester, n),
+		customer: map[string]desk.Requester{}, account: map[string]desk.Account{}, thread: make(map[pair]desk.TicketID, n),
+		group: map[pair]groupRow{}, entry: make(map[pair]*messageRow, n), ticket: map[string]*ticketRow{}, team: map[string]bool{}}
 	if err := v.readAhead(ctx, drafts); err != nil {
 		return nil, failed("view", err)
 	}

@@ -214,6 +214,8 @@ func TestSettings(t *testing.T) {
 		{good + "batch: 0\n", "batch"},
 		{good + "batch: 101\n", "batch"},
 		{good + "timeouts: {body: 0s}\n", "timeouts.body"},
+		{good + "timeouts: {giveUp: 0s}\n", ""},
+		{good + "timeouts: {giveUp: 25h}\n", "timeouts.giveUp"},
 		{good + "maxMessageBytes: 10\n", "maxMessageBytes"},
 		{good + "maxStoredBytes: 2048\n", "maxStoredBytes"},
 		{good + "insecureSkipVerify: true\n", "?"},

@@ -82,7 +82,7 @@ func (f *folder) fetch(ctx context.Context, s *session, uids []imap.UID, out cha
 // alone reports whether a mail is fetched by windows: it is large, of unknown
 // size, or has ended connections before.
 func (f *folder) alone(m *mail) bool {
-	return m.size < 0 || m.size > smallBytes || f.huge[m.uid] || f.trouble[m.uid] >= rescueAfter
+	return m.size < 0 || m.size > smallBytes || f.huge[m.uid] || f.trouble[m.uid].fails >= rescueAfter
 }
 
 // batch counts the mails of the next batch.
@@ -159,7 +159,7 @@ func (f *folder) fetchSmall(ctx context.Context, s *session, batch []*mail) ([]*
 		if !ok || int64(len(data)) != m.size && !f.liar {
 			data, ok, err = f.again(ctx, s, m, data, ok)
 			if err != nil {
-				f.trouble[m.uid]++
+				f.stumbled(m.uid)
 				return nil, err
 			}
 			if !ok {
@@ -280,7 +280,7 @@ func (f *folder) blame(batch []*mail, got map[imap.UID][]byte) {
 	f.shrink = min(f.shrink+1, 4)
 	for _, m := range batch {
 		if _, ok := got[m.uid]; !ok {
-			f.trouble[m.uid]++
+			f.stumbled(m.uid)
 			return
 		}
 	}

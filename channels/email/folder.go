@@ -37,7 +37,7 @@ type folder struct {
 	from     imap.UID // all up to here was looked at; below last only to find what is still to be moved
 
 	// Of the fetching half.
-	trouble  map[imap.UID]int  // times a mail ended the connection
+	trouble  map[imap.UID]stumble
 	huge     map[imap.UID]bool // mails that were larger than announced
 	planFail map[imap.UID]int  // times the sizes from this UID on could not be had
 	shrink   int               // batches are made smaller while fetches fail
@@ -64,7 +64,7 @@ func newFolder(a *adapter, name string, token int64) *folder {
 func (f *folder) forget() {
 	f.end()
 	f.last, f.from = 0, 0
-	f.trouble, f.huge, f.planFail = map[imap.UID]int{}, map[imap.UID]bool{}, map[imap.UID]int{}
+	f.trouble, f.huge, f.planFail = map[imap.UID]stumble{}, map[imap.UID]bool{}, map[imap.UID]int{}
 	f.pending, f.moveWait = map[imap.UID]desk.ReceiptID{}, f.a.pace.moveMin
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -15,9 +16,11 @@ import (
 )
 
 // The ladder for a mail that ends connections: after rescueAfter failures it is
-// fetched alone, by small windows that are kept from one connection to the next;
-// after as many failures without progress what is here of it is taken, or its
-// header; after that only the fact that it exists. Then reading goes on.
+// fetched alone, by small windows, and what came of it is kept from one connection
+// to the next; after as many failures without progress what is here of it is taken,
+// or its header; after that only the fact that it exists. Then reading goes on.
+// Nothing less than the whole mail is taken before timeouts.giveUp has passed since
+// the first failure: a bad line fails often within seconds, and heals.
 const (
 	rescueAfter = 3
 	headerAfter = 2 * rescueAfter
@@ -26,6 +29,29 @@ const (
 	window      = 1 << 20
 	smallWindow = 64 << 10
 )
+
+// stumble is how often a mail ended the connection, and since when.
+type stumble struct {
+	fails int
+	since time.Time
+}
+
+// stumbled counts one more failure of a mail.
+func (f *folder) stumbled(uid imap.UID) {
+	s := f.trouble[uid]
+	if s.fails == 0 {
+		s.since = f.a.Now()
+	}
+	s.fails++
+	f.trouble[uid] = s
+}
+
+// hopeless reports whether a mail failed so often, and has for so long, that less
+// than all of it must do.
+func (f *folder) hopeless(uid imap.UID, fails int) bool {
+	s := f.trouble[uid]
+	return s.fails >= fails && f.a.Now().Sub(s.since) >= f.a.settings.Timeouts.GiveUp
+}
 
 // spool is a mail that is being fetched by windows: a file without a name.
 type spool struct {
@@ -62,21 +88,20 @@ func (f *folder) spoolOf(uid imap.UID) (*spool, error) {
 // blobs. The batch is empty when the mail is gone from the folder.
 func (f *folder) fetchLarge(ctx context.Context, s *session, m *mail) ([]*mail, error) {
 	limit := f.a.settings.MaxStoredBytes
-	fails := f.trouble[m.uid]
 	var err error
 	there := true
 	switch {
-	case fails >= noneAfter:
+	case f.hopeless(m.uid, noneAfter):
 		f.log.Error("email: a mail cannot be fetched; a note takes its place", "uid", m.uid, "size", m.size)
 		m.instead = fmt.Sprintf("(the mail server could not deliver this mail; it is UID %d in folder %s)", m.uid, f.name)
-		m.damage = append(m.damage, fmt.Sprintf("the mail could not be fetched in %d attempts; nothing of it is here", fails))
+		m.damage = append(m.damage, fmt.Sprintf("the mail could not be fetched in %d attempts; nothing of it is here", f.trouble[m.uid].fails))
 		m.stays = true
-	case fails >= headerAfter:
+	case f.hopeless(m.uid, headerAfter):
 		there, err = f.rescue(ctx, s, m)
 	case m.size > limit:
 		there, err = f.headOnly(ctx, s, m, fmt.Sprintf("the mail has %d bytes, more than maxStoredBytes (%d)", m.size, limit))
 		if err != nil {
-			f.trouble[m.uid]++
+			f.stumbled(m.uid)
 		}
 	default:
 		there, err = f.whole(ctx, s, m)
@@ -102,17 +127,18 @@ func (f *folder) whole(ctx context.Context, s *session, m *mail) (there bool, er
 	began := sp.n
 	defer func() {
 		if err != nil && !isOurs(err) && (sp.n == began || sp.n > f.a.settings.MaxStoredBytes) {
-			f.trouble[m.uid]++
+			f.stumbled(m.uid)
 		}
 	}()
 	size := int64(window)
-	if f.trouble[m.uid] >= rescueAfter {
+	if f.trouble[m.uid].fails >= rescueAfter {
 		size = smallWindow
 	}
 	for {
 		section := &imap.FetchItemBodySection{Peek: true, Partial: &imap.SectionPartial{Offset: sp.n, Size: size}}
 		n, found, err := f.section(ctx, s, m.uid, section, size, io.NewOffsetWriter(sp.file, sp.n))
 		if err != nil {
+			sp.n += n
 			return false, err
 		}
 		if !found {
@@ -167,9 +193,9 @@ func (f *folder) rescue(ctx context.Context, s *session, m *mail) (bool, error) 
 		m.stays = true
 		return f.unspool(ctx, s, m)
 	}
-	there, err := f.headOnly(ctx, s, m, fmt.Sprintf("the mail could not be fetched in %d attempts", f.trouble[m.uid]))
+	there, err := f.headOnly(ctx, s, m, fmt.Sprintf("the mail could not be fetched in %d attempts", f.trouble[m.uid].fails))
 	if err != nil {
-		f.trouble[m.uid]++
+		f.stumbled(m.uid)
 	}
 	return there, err
 }
@@ -197,9 +223,11 @@ func (f *folder) headOnly(ctx context.Context, s *session, m *mail, why string) 
 }
 
 // section fetches one section of one mail into w and returns its length. Only
-// with a nil error is it complete.
+// with a nil error is it complete; with another n is how much came of the very
+// window that was asked for, before the connection was cut.
 func (f *folder) section(ctx context.Context, s *session, uid imap.UID, section *imap.FetchItemBodySection, most int64, w io.Writer) (n int64, found bool, err error) {
 	options := &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{section}}
+	var came int64 // before a cut
 	err = s.fetch(ctx, s.a.settings.Timeouts.Body, imap.UIDSetNum(uid), options, func(msg *imapclient.FetchMessageData) error {
 		for item := msg.Next(); item != nil; item = msg.Next() {
 			body, ok := item.(imapclient.FetchItemDataBodySection)
@@ -219,6 +247,9 @@ func (f *folder) section(ctx context.Context, s *session, uid imap.UID, section 
 			n, err = io.Copy(w, in)
 			switch {
 			case in.failed || err == nil && n != size:
+				if p := body.Section.Partial; p != nil && section.Partial != nil && p.Offset == section.Partial.Offset {
+					came = n
+				}
 				return fmt.Errorf("uid %d: %w after %d of %d bytes", uid, errCut, n, size)
 			case err != nil:
 				return ours{fmt.Errorf("uid %d: %w", uid, err)}
@@ -227,7 +258,7 @@ func (f *folder) section(ctx context.Context, s *session, uid imap.UID, section 
 		return nil
 	})
 	if err != nil {
-		return 0, false, fmt.Errorf("fetch: %w", err)
+		return came, false, fmt.Errorf("fetch: %w", err)
 	}
 	return n, found, nil
 }

@@ -308,6 +308,7 @@ func newAdapter(t testing.TB, l *ledger, b block, change ...func(*adapter)) *ada
 	}
 	a := opened.(*adapter)
 	a.pace = fast()
+	a.settings.Timeouts.GiveUp = 0 // by the number of failures alone
 	for _, c := range change {
 		c(a)
 	}

@@ -57,6 +57,7 @@ type timeouts struct {
 	Connect time.Duration `yaml:"connect"` // dial, TLS and greeting
 	Command time.Duration `yaml:"command"` // any command without mail in its answer
 	Body    time.Duration `yaml:"body"`    // each mail, or each window of a large one
+	GiveUp  time.Duration `yaml:"giveUp"`  // a mail that ends each connection is tried so long before less than all of it is taken
 }
 
 const (
@@ -73,7 +74,7 @@ const (
 func defaults() settings {
 	return settings{
 		TLS: tlsImplicit, Poll: 2 * time.Minute, Idle: true, Batch: 50,
-		Timeouts:        timeouts{Connect: 45 * time.Second, Command: time.Minute, Body: 4 * time.Minute},
+		Timeouts:        timeouts{Connect: 45 * time.Second, Command: time.Minute, Body: 4 * time.Minute, GiveUp: 10 * time.Minute},
 		MaxMessageBytes: 64 << 20, MaxStoredBytes: 512 << 20,
 	}
 }
@@ -146,6 +147,7 @@ func (s settings) check() error {
 	for key, d := range map[string]time.Duration{"connect": s.Timeouts.Connect, "command": s.Timeouts.Command, "body": s.Timeouts.Body} {
 		refuse(d <= 0 || d > time.Hour, "timeouts."+key, "must be more than 0 and at most 1h")
 	}
+	refuse(s.Timeouts.GiveUp < 0 || s.Timeouts.GiveUp > 24*time.Hour, "timeouts.giveUp", "must be between 0 and 24h")
 	seen := map[string]bool{}
 	for i, f := range s.Folders {
 		key, canonical := fmt.Sprintf("folders[%d]", i), canonicalFolder(f)

@@ -2,6 +2,7 @@ package email
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -208,6 +209,70 @@ func TestPoisonMail(t *testing.T) {
 			}
 			test.good(t, l.blobs.get(t, d.Raw), s.mails[3], d.Damage, d.Text)
 		})
+	}
+}
+
+// On a bad line every connection is cut inside the mail. What came before is
+// kept, so that it is there in the end, whole.
+func TestBadLine(t *testing.T) {
+	s := inbox(5)
+	s.mails[3] = rawMail(3, 18<<10)
+	var windows atomic.Int32
+	s.body = func(uid uint32, section string, truth []byte) (string, bool) {
+		if uid != 3 {
+			return "-", true
+		}
+		var from, most int
+		if _, err := fmt.Sscanf(section, "BODY.PEEK[]<%d.%d>", &from, &most); err != nil {
+			return fmt.Sprintf("* SEQ FETCH (UID 3 BODY[] {%d}\r\n%s", len(s.mails[3]), s.mails[3][:500]), false
+		}
+		rest := s.mails[3][min(from, len(s.mails[3])):]
+		if windows.Add(1); len(rest) <= 1500 {
+			return "-", true
+		}
+		return fmt.Sprintf("* SEQ FETCH (UID 3 BODY[]<%d> {%d}\r\n%s", from, len(rest), rest[:1500]), false
+	}
+	read(t, s, 5).exactly(t, s.all())
+	if n := windows.Load(); n < 12 || n > 20 {
+		t.Errorf("%d windows were asked for, want one for each cut and the end", n)
+	}
+}
+
+// However often a line fails, less than the whole mail is taken only after a
+// while.
+func TestABadLineIsGivenTime(t *testing.T) {
+	s := inbox(3)
+	s.body = func(uid uint32, _ string, _ []byte) (string, bool) {
+		if uid == 2 {
+			return "* SEQ FETCH (UID 2 BODY[] {100}\r\nabc", false
+		}
+		return "-", true
+	}
+	s.start(t)
+	var late atomic.Int64
+	began := time.Now()
+	tries := make(chan struct{}, 1000)
+	l := newLedger()
+	start(t, newAdapter(t, l, account(s.addr()), func(a *adapter) {
+		a.settings.Timeouts.GiveUp = time.Minute
+		a.Now = func() time.Time { return began.Add(time.Duration(late.Load())) }
+		a.pace.sleep = func(ctx context.Context, _ time.Duration) {
+			select {
+			case tries <- struct{}{}:
+			case <-ctx.Done():
+			}
+		}
+	}))
+	for range 4 * noneAfter {
+		<-tries
+	}
+	if n := len(l.drafts()); n != 1 {
+		t.Errorf("%d mails were taken, want the one before the mail that does not come", n)
+	}
+	late.Store(int64(2 * time.Minute))
+	l.awaitRows(t, 3)
+	if d := l.drafts()[1]; len(d.Damage) != 1 || !strings.Contains(d.Damage[0], "nothing of it is here") {
+		t.Errorf("damage %q", d.Damage)
 	}
 }
 

@@ -52,8 +52,9 @@ func (c *chaos) settled(ctx context.Context) error {
 			mails = append(mails, m.digest)
 		}
 	}
+	unread := len(mails) // as far as the books have told
 	for n := 0; ; n++ {
-		var open, going, unread int
+		var open, going int
 		var which string
 		err := c.books.QueryRow(ctx, `SELECT (SELECT count(*) FROM ledger WHERE state = 'accepted'),
 			(SELECT count(*) FROM messages WHERE send_state IN ('queued', 'sending', 'unknown')),

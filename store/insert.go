@@ -57,6 +57,17 @@ func insert[T schema.Tabler](tx *gorm.DB, rows []T, conflict string) (n int64, e
 	return n, nil
 }
 
+// insertion is the statement of [insert] on PostgreSQL, for up to insertMax rows,
+// with its parameters: to be part of a larger one.
+func insertion[T schema.Tabler](db *gorm.DB, rows []T, conflict string) (text string, values []any, err error) {
+	l, err := layoutOf[T](db.NamingStrategy)
+	if err != nil {
+		return "", nil, err
+	}
+	blank := blanksOf(l, rows)
+	return l.unnest(blank, conflict), arrays(l, rows, blank), nil
+}
+
 // powerOfTwo is the greatest power of two that is not above n, which is at
 // least 1.
 func powerOfTwo(n int) int { return 1 << (bits.Len(uint(n)) - 1) }

@@ -21,9 +21,17 @@ type keptRow struct {
 
 func (keptRow) TableName() string { return "kept" }
 
-// keptRows are what the drafts of receipts bring along, each once, sorted.
-func keptRows(rs []desk.Receipt) ([]keptRow, error) {
-	var rows []keptRow
+// gift is what a receipt brings along.
+type gift struct {
+	row     keptRow
+	receipt string
+}
+
+func compareGifts(a, b gift) int { return bytes.Compare(a.row.Digest, b.row.Digest) }
+
+// gifts are what the drafts of receipts bring along, sorted.
+func gifts(rs []desk.Receipt) ([]gift, error) {
+	var all []gift
 	for i := range rs {
 		if rs[i].Draft == nil {
 			continue
@@ -33,11 +41,21 @@ func keptRows(rs []desk.Receipt) ([]keptRow, error) {
 			if err != nil {
 				return nil, desk.Permanent(err)
 			}
-			rows = append(rows, keptRow{digest, k.Bytes, rs[i].AcceptedAt.UnixMicro()})
+			all = append(all, gift{keptRow{digest, k.Bytes, rs[i].AcceptedAt.UnixMicro()}, string(rs[i].ID)})
 		}
 	}
-	slices.SortFunc(rows, func(a, b keptRow) int { return bytes.Compare(a.Digest, b.Digest) })
-	return slices.CompactFunc(rows, func(a, b keptRow) bool { return bytes.Equal(a.Digest, b.Digest) }), nil
+	slices.SortFunc(all, compareGifts)
+	return all, nil
+}
+
+// keptRows are the rows of gifts, each once, and who brings each.
+func keptRows(all []gift) (rows []keptRow, by []string) {
+	for i, g := range all {
+		if i == 0 || compareGifts(all[i-1], g) != 0 {
+			rows, by = append(rows, g.row), append(by, g.receipt)
+		}
+	}
+	return rows, by
 }
 
 // lockKept locks what is there, so that nobody takes it away before the receipt
@@ -48,8 +66,9 @@ const lockKept = "ON CONFLICT (digest) DO UPDATE SET at = excluded.at WHERE kept
 
 // keep writes what the receipts bring along. What is there already stays.
 func (s *Store) keep(tx *gorm.DB, rs []desk.Receipt) error {
-	rows, err := keptRows(rs)
+	all, err := gifts(rs)
 	if err == nil {
+		rows, _ := keptRows(all)
 		_, err = insert(tx, rows, lockKept)
 	}
 	return err

@@ -38,8 +38,28 @@ func (s *Store) Accept(ctx context.Context, cursor *desk.Cursor, rs []desk.Recei
 		}
 	}
 	slices.SortFunc(rows, func(a, b receiptRow) int { return compareMessages(a.message(), b.message()) })
-	var had map[message]string
-	err := s.write(ctx, func(tx *gorm.DB) error {
+	had, done, err := s.acceptAtOnce(ctx, cursor, rs, rows, first)
+	if !done {
+		had, err = s.acceptInSteps(ctx, cursor, rs, rows, first)
+	}
+	if err != nil {
+		return nil, failed("accept", err)
+	}
+	for i := range rs {
+		m := messageOf(&rs[i])
+		id := first[m]
+		if old, ok := had[m]; ok {
+			id = old
+		}
+		ids[i] = desk.ReceiptID(id)
+	}
+	return ids, nil
+}
+
+// acceptInSteps writes the rows, what they bring along and the cursor in one
+// transaction, and returns the IDs of those the ledger had, if any.
+func (s *Store) acceptInSteps(ctx context.Context, cursor *desk.Cursor, rs []desk.Receipt, rows []receiptRow, first map[message]string) (had map[message]string, err error) {
+	err = s.write(ctx, func(tx *gorm.DB) error {
 		if cursor != nil {
 			if err := s.fence(tx, cursor); err != nil {
 				return err
@@ -63,19 +83,51 @@ func (s *Store) Accept(ctx context.Context, cursor *desk.Cursor, rs []desk.Recei
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, failed("accept", err)
-	}
-	for i := range rs {
-		m := messageOf(&rs[i])
-		id := first[m]
-		if old, ok := had[m]; ok {
-			id = old
-		}
-		ids[i] = desk.ReceiptID(id)
-	}
-	return ids, nil
+	return had, err
 }
+
+// acceptAtOnce writes the rows and what they bring along in one statement, which is
+// a transaction of its own: a sender waits for one answer of PostgreSQL instead of
+// four. It is not done where that needs more than a statement: on SQLite, with a
+// cursor, when there is very much of it, and when two messages bring the same.
+func (s *Store) acceptAtOnce(ctx context.Context, cursor *desk.Cursor, rs []desk.Receipt, rows []receiptRow, first map[message]string) (had map[message]string, done bool, err error) {
+	if s.dialect != Postgres || cursor != nil || len(rows) > insertMax {
+		return nil, false, nil
+	}
+	all, err := gifts(fresh(rs, first, nil))
+	if err != nil {
+		return nil, true, err
+	}
+	kept, by := keptRows(all)
+	if len(kept) != len(all) || len(kept) > insertMax {
+		return nil, false, nil
+	}
+	err = s.repeat(ctx, func() error {
+		db := s.w.WithContext(ctx)
+		ledger, values, err := insertion(db, rows, doNothing)
+		if err != nil {
+			return err
+		}
+		l, err := layoutOf[keptRow](db.NamingStrategy)
+		if err != nil {
+			return err
+		}
+		values = append(append(values, arrays(l, kept, 0)...), &by)
+		var n int
+		// Not GORM's Scan, which writes the statement out with all its values.
+		err = db.Raw("WITH fresh AS ("+ledger+" RETURNING id), brought AS ("+keepFresh+") SELECT count(*) FROM fresh", values...).Row().Scan(&n)
+		if had = nil; err == nil && n != len(rows) {
+			had, err = s.inLedger(db, rows)
+		}
+		return err
+	})
+	return had, true, err
+}
+
+// keepFresh writes what the rows of fresh bring along.
+const keepFresh = `INSERT INTO kept (digest, bytes, at) SELECT b.digest, b.bytes, b.at
+	FROM (SELECT unnest(?::bytea[]) AS digest, unnest(?::bytea[]) AS bytes, unnest(?::bigint[]) AS at, unnest(?::text[]) AS receipt) AS b
+	WHERE b.receipt = ANY(ARRAY(SELECT id FROM fresh)) ` + lockKept
 
 // message is what makes a message one message: where, which ID, what content.
 // where is the source in the ledger and the scope among a ticket's messages.

@@ -21,8 +21,13 @@ const maxRuns = 10
 // write runs fn in a transaction, again when it was overtaken. fn must not
 // keep anything of a failed run.
 func (s *Store) write(ctx context.Context, fn func(tx *gorm.DB) error) error {
+	return s.repeat(ctx, func() error { return s.w.WithContext(ctx).Transaction(fn) })
+}
+
+// repeat runs a transaction, again when it was overtaken.
+func (s *Store) repeat(ctx context.Context, transaction func() error) error {
 	for run := 1; ; run++ {
-		err := s.w.WithContext(ctx).Transaction(fn)
+		err := transaction()
 		if err == nil || run == maxRuns || ctx.Err() != nil || !again(err) {
 			return err
 		}

@@ -32,12 +32,7 @@ func (s *Store) File(ctx context.Context, fs []*desk.Filing) (results []desk.Fil
 	err = s.write(ctx, func(tx *gorm.DB) error {
 		g := newGroup(s, tx, fs)
 		g.trusting, trusting = trusting, false
-		for _, step := range []func() error{
-			g.settleOrLock, g.lockTickets, g.lookUpMessages, g.lookUpRevised, g.lookUpThreads, g.lookUpGroups, g.lookUpPeople, // look
-			g.decide,
-			g.writePeople, g.writeTeams, g.writeThreads, g.writeGroups, g.takeTurns, g.takeNumbers, // write
-			g.writeTickets, g.writeMessages, g.writeRevisions, g.writeEvents, g.writeLinks, g.settleLast,
-		} {
+		for _, step := range g.steps() {
 			if err := step(); err != nil {
 				return err
 			}
@@ -90,6 +85,19 @@ type group struct {
 	owned   map[pair]owner      // keys, with those the group claims
 	latest  map[pair]*latest    // groups, as the group leaves them
 	people  people
+}
+
+// steps are what is done, in order. Receipts are locked before anything else: a run
+// that trusts settles them at once, for which it has to know whose turn it is;
+// another looks how they stand, and settles those whose filings will stand.
+func (g *group) steps() []func() error {
+	look := []func() error{g.lockTickets, g.lookUpMessages, g.lookUpRevised, g.lookUpThreads, g.lookUpGroups, g.lookUpPeople, g.decide}
+	write := []func() error{g.writePeople, g.writeTeams, g.writeThreads, g.writeGroups, g.takeNumbers,
+		g.writeTickets, g.writeMessages, g.writeRevisions, g.writeEvents, g.writeLinks}
+	if g.trusting {
+		return slices.Concat([]func() error{g.takeTurns, g.settle}, look, write)
+	}
+	return slices.Concat([]func() error{g.lockReceipts}, look, []func() error{g.takeTurns}, write, []func() error{g.settle})
 }
 
 func newGroup(s *Store, tx *gorm.DB, fs []*desk.Filing) *group {

@@ -10,15 +10,6 @@ import (
 // The first half of filing: lock what exists, in order, and look up what the
 // decisions need.
 
-// settleOrLock takes hold of the ledger rows: a run that trusts settles them at
-// once.
-func (g *group) settleOrLock() error {
-	if g.trusting {
-		return g.settle()
-	}
-	return g.lockReceipts()
-}
-
 // lockReceipts locks the ledger rows and sets aside filings whose receipt ended
 // before.
 func (g *group) lockReceipts() error {

@@ -239,15 +239,6 @@ type outcome struct {
 	At      time.Time `json:"at"`
 }
 
-// settleLast settles the receipts of the filings that stand, unless that was the
-// first thing done.
-func (g *group) settleLast() error {
-	if g.trusting {
-		return nil
-	}
-	return g.settle()
-}
-
 // settle ends the receipts: one statement for all, in the order of their IDs, in
 // which whoever wants several locks them.
 func (g *group) settle() error {

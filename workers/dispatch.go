@@ -38,6 +38,7 @@ type Dispatch struct {
 	log     *slog.Logger
 	set     Settings
 	ids     map[Class]chan []desk.ReceiptID // each forms tasks of its own
+	bell    *bell                           // rings for the workers of this process
 	done    sync.WaitGroup
 	mu      sync.RWMutex
 	stopped bool
@@ -46,7 +47,7 @@ type Dispatch struct {
 
 // NewDispatch starts a dispatcher. Stop it to flush.
 func NewDispatch(client *asynq.Client, metrics *Metrics, now func() time.Time, log *slog.Logger, set Settings) *Dispatch {
-	d := &Dispatch{client: client, metrics: metrics, now: now, log: log, set: set, ids: map[Class]chan []desk.ReceiptID{}, out: make(chan outgoing, set.Pending)}
+	d := &Dispatch{client: client, metrics: metrics, now: now, log: log, set: set, ids: map[Class]chan []desk.ReceiptID{}, bell: newBell(), out: make(chan outgoing, set.Pending)}
 	for _, class := range classes() {
 		ids := make(chan []desk.ReceiptID, set.Pending)
 		d.ids[class] = ids
@@ -146,5 +147,8 @@ func (d *Dispatch) enqueue(ctx context.Context, class Class, wait time.Duration,
 		opts = append(opts, asynq.ProcessIn(wait))
 	}
 	_, err = d.client.EnqueueContext(ctx, asynq.NewTask(taskProcess, payload), opts...)
+	if err == nil && wait <= 0 && (class == Normal || class == Urgent) {
+		d.bell.ring()
+	}
 	return err
 }

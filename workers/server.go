@@ -91,12 +91,12 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		all.Wait()
 	}
-	start := func(mux *asynq.ServeMux, concurrency int, every time.Duration, queues map[string]int) error {
+	start := func(opt asynq.RedisConnOpt, mux *asynq.ServeMux, concurrency int, every time.Duration, queues map[string]int) error {
 		delayed := retryAfter
 		if queues[suspect.queue()] > 0 {
 			delayed = time.Second // a suspect waits for nothing but a retry
 		}
-		srv := s.asynq(queues, concurrency, every, delayed)
+		srv := s.asynq(opt, queues, concurrency, every, delayed)
 		if err := srv.Start(mux); err != nil {
 			stop()
 			return fmt.Errorf("workers: start: %w", err)
@@ -104,17 +104,21 @@ func (s *Server) Run(ctx context.Context) error {
 		running = append(running, srv)
 		return nil
 	}
-	if err := start(mux, s.set.Concurrency, s.set.CheckEvery, map[string]int{Urgent.queue(): max(s.set.UrgentWeight, 1), Normal.queue(): 1}); err != nil {
+	queues, opt, every := map[string]int{Urgent.queue(): max(s.set.UrgentWeight, 1), Normal.queue(): 1}, s.redis, s.set.CheckEvery
+	if d := s.intake.dispatch; d != nil {
+		opt, every = &listening{RedisConnOpt: s.redis, bell: d.bell, queues: len(queues), every: every, done: ctx.Done()}, min(every, bellSleep)
+	}
+	if err := start(opt, mux, s.set.Concurrency, every, queues); err != nil {
 		return err
 	}
 	// A flood has few workers of its own: what else comes in finds free ones, and
 	// never more than their groups before it.
 	// Each look of an idle server runs a script for each of its queues, which is
 	// dear where Redis is in this process: who may wait looks less often.
-	if err := start(mux, max(s.set.BulkConcurrency, 1), max(s.set.CheckEvery, s.set.BulkWait), map[string]int{Bulk.queue(): 1}); err != nil {
+	if err := start(s.redis, mux, max(s.set.BulkConcurrency, 1), max(s.set.CheckEvery, s.set.BulkWait), map[string]int{Bulk.queue(): 1}); err != nil {
 		return err
 	}
-	if err := start(mux, suspectGroups, max(s.set.CheckEvery, suspectCheck), map[string]int{suspect.queue(): 1}); err != nil {
+	if err := start(s.redis, mux, suspectGroups, max(s.set.CheckEvery, suspectCheck), map[string]int{suspect.queue(): 1}); err != nil {
 		return err
 	}
 	// Answers have a server of their own: a slow other side must not keep
@@ -123,7 +127,7 @@ func (s *Server) Run(ctx context.Context) error {
 		mux := asynq.NewServeMux()
 		mux.HandleFunc(taskDeliver, s.deliver)
 		every := max(s.set.CheckEvery, 50*time.Millisecond)
-		if err := start(mux, s.delivery.set.Concurrency, every, map[string]int{queueDeliver: 1}); err != nil {
+		if err := start(s.redis, mux, s.delivery.set.Concurrency, every, map[string]int{queueDeliver: 1}); err != nil {
 			return err
 		}
 	}
@@ -143,8 +147,8 @@ func (s *Server) Run(ctx context.Context) error {
 
 // asynq is a server for some queues, with their weights, that looks every so often
 // for tasks and for those whose time has come.
-func (s *Server) asynq(queues map[string]int, concurrency int, every, delayed time.Duration) *asynq.Server {
-	return asynq.NewServer(s.redis, asynq.Config{
+func (s *Server) asynq(opt asynq.RedisConnOpt, queues map[string]int, concurrency int, every, delayed time.Duration) *asynq.Server {
+	return asynq.NewServer(opt, asynq.Config{
 		Concurrency:       concurrency,
 		Queues:            queues,
 		TaskCheckInterval: every,

@@ -93,6 +93,8 @@ func filingsUntouched(h *house) {
 	if t.AgentID != "x" || t.CustomerID != other.Customer.ID || t.EventCount != 2 {
 		h.Fatalf("ticket %+v", t)
 	}
+	trail := h.receipt(f.Receipt).Trail
+	h.equal("the explanation says whose turn it was", trail[len(trail)-1].Text, "x: round robin of team support, turn 1 among 2 agents")
 	ms := h.messages(t.ID)
 	h.equal("author", ms[0].Author.ID, other.Customer.ID)
 	h.equal("actor", h.events(t.ID)[0].Actor.ID, other.Customer.ID)

@@ -1,0 +1,104 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"switchboard/pipeline/desk"
+	"switchboard/workers/broker"
+	"switchboard/workers/broker/brokertest"
+)
+
+// An asynq server that looks once an hour takes up at once what its own process
+// queued, again and again, from either of its queues.
+func TestTheBellWakesTheOwnWorkers(t *testing.T) {
+	for name, options := range map[string]func(testing.TB) broker.Options{"embedded": brokertest.Embedded, "redis": brokertest.Redis} {
+		t.Run(name, func(t *testing.T) {
+			b, err := broker.Open(t.Context(), options(t), slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			client := asynq.NewClient(b.AsynqOpt())
+			defer client.Close()
+			d := NewDispatch(client, nil, time.Now, slog.New(slog.DiscardHandler), DefaultSettings())
+			defer d.Stop()
+			done, ran := make(chan struct{}), make(chan struct{})
+			opt := &listening{RedisConnOpt: b.AsynqOpt(), bell: d.bell, queues: 2, every: time.Hour, done: done}
+			srv := asynq.NewServer(opt, asynq.Config{Queues: map[string]int{Urgent.queue(): 4, Normal.queue(): 1}, TaskCheckInterval: bellSleep,
+				Logger: quiet{slog.New(slog.DiscardHandler)}})
+			if err := srv.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { ran <- struct{}{}; return nil })); err != nil {
+				t.Fatal(err)
+			}
+			defer srv.Shutdown()
+			defer close(done)
+			for n := range 6 {
+				d.Queue([]Class{Normal, Urgent}[n%2], desk.NewID[desk.ReceiptID](time.Now()))
+				select {
+				case <-ran:
+				case <-time.After(time.Minute):
+					t.Fatalf("task %d waits for a look in an hour", n)
+				}
+			}
+		})
+	}
+}
+
+// A round of looks that found nothing lasts until the bell, the next look or the
+// end; nothing else is held back.
+func TestOnlyARoundThatFoundNothingWaits(t *testing.T) {
+	answer := error(redis.Nil)
+	done := make(chan struct{})
+	l := &listening{bell: newBell(), queues: 2, every: time.Hour, done: done}
+	hook := (&patientLook{listening: l}).ProcessHook(func(context.Context, redis.Cmder) error { return answer })
+	look := func() error {
+		return hook(t.Context(), redis.NewCmd(t.Context(), "evalsha", "sha", 4, "asynq:{intake}:pending", "asynq:{intake}:paused", "asynq:{intake}:active"))
+	}
+	other := func() error { return hook(t.Context(), redis.NewCmd(t.Context(), "get", "a")) }
+	held := func() chan error {
+		out := make(chan error, 1)
+		go func() { out <- look() }()
+		select {
+		case <-out:
+			t.Fatal("the last look of a round did not wait")
+		case <-time.After(20 * time.Millisecond):
+		}
+		return out
+	}
+	for range 3 {
+		for range 5 {
+			if err := other(); !errors.Is(err, redis.Nil) {
+				t.Fatal(err)
+			}
+		}
+		if err := look(); !errors.Is(err, redis.Nil) { // the first queue of two
+			t.Fatal(err)
+		}
+		out := held()
+		l.bell.ring()
+		if err := <-out; !errors.Is(err, redis.Nil) {
+			t.Fatal(err)
+		}
+	}
+	// A task in the second queue begins a new round.
+	look()
+	answer = nil
+	if err := look(); err != nil {
+		t.Fatal(err)
+	}
+	answer = redis.Nil
+	look()
+	out := held()
+	close(done)
+	<-out
+	l.every = time.Nanosecond
+	l.done = nil
+	look()
+	look()
+}

@@ -14,7 +14,7 @@ import (
 func (h *house) collectSeldom() {
 	intake := h.config.Config().Intake
 	if _, set := h.env("GOGC"); intake.GCPercent > 0 && !set {
-		h.frugal.Do(func() { collect(intake.GCPercent, int64(intake.GCFloor)) })
+		h.frugal.Do(func() { h.uncollect = collect(intake.GCPercent, int64(intake.GCFloor)) })
 	}
 }
 

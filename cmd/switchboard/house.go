@@ -65,21 +65,22 @@ func (p *place) AfterApply() error {
 
 // house is an open installation: the parts every role is made of.
 type house struct {
-	place    place
-	config   *configs.Reloader
-	store    *store.Store
-	blobs    *blob.Blobs
-	broker   *broker.Broker
-	joined   bool // the queue is run by another process of this data folder
-	frugal   sync.Once
-	client   *asynq.Client
-	dispatch *workers.Dispatch
-	pressure *workers.Pressure
-	intake   *workers.Intake
-	journal  *workers.Journal // nil: the queue is not ours alone
-	registry *prometheus.Registry
-	metrics  *workers.Metrics
-	reloads  *prometheus.CounterVec // by result
+	place     place
+	config    *configs.Reloader
+	store     *store.Store
+	blobs     *blob.Blobs
+	broker    *broker.Broker
+	joined    bool // the queue is run by another process of this data folder
+	frugal    sync.Once
+	uncollect func() // ends what frugal began
+	client    *asynq.Client
+	dispatch  *workers.Dispatch
+	pressure  *workers.Pressure
+	intake    *workers.Intake
+	journal   *workers.Journal // nil: the queue is not ours alone
+	registry  *prometheus.Registry
+	metrics   *workers.Metrics
+	reloads   *prometheus.CounterVec // by result
 	// canaryFailures is nil while no canaries are sent.
 	canaryFailures *prometheus.CounterVec
 	meter          *meter
@@ -237,6 +238,9 @@ func (h *house) close() {
 		h.untime()
 	}
 	h.store.Close()
+	if h.uncollect != nil {
+		h.uncollect()
+	}
 }
 
 // class is the queue the config gives a source.

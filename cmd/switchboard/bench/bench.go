@@ -26,6 +26,9 @@
 package bench
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"time"
 )
@@ -52,4 +55,13 @@ type Common struct {
 	// moves, for terminals; else it is one line for each reading.
 	Screen io.Writer
 	Bar    bool
+}
+
+// limited says of the error of a run that ctx had a deadline for, when that has
+// passed: whatever was under way then failed because of it.
+func limited(ctx context.Context, limit time.Duration, err error) error {
+	if err == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return err
+	}
+	return fmt.Errorf("%w (the whole run is limited to %s by --limit)", err, limit)
 }

@@ -40,12 +40,13 @@ type flood struct {
 
 // Flood floods one source and meanwhile sends single messages to another. It
 // reports how long those take until they are tickets.
-func Flood(ctx context.Context, o FloodOptions) (*Report, error) {
+func Flood(ctx context.Context, o FloodOptions) (report *Report, err error) {
 	if _, err := readUsage(os.Getpid(), false); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Limit)
 	defer cancel()
+	defer func() { err = limited(ctx, o.Limit, err) }()
 	if o.Embedded {
 		if o.Behind {
 			return nil, errors.New("bench: embedded, the workers are in the same process: --behind needs processes of their own")
@@ -81,9 +82,6 @@ func Flood(ctx context.Context, o FloodOptions) (*Report, error) {
 		run = r.behind
 	}
 	if err := run(ctx); err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("%w (the whole run is limited to %s by --limit)", err, o.Limit)
-		}
 		return nil, err
 	}
 	r.report.Complaints = r.fleet.complaints()

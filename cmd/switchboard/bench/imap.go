@@ -47,12 +47,13 @@ type imapRun struct {
 }
 
 // IMAP measures the import of a generated mailbox by listen and work.
-func IMAP(ctx context.Context, o IMAPOptions) (*Report, error) {
+func IMAP(ctx context.Context, o IMAPOptions) (report *Report, err error) {
 	if _, err := readUsage(os.Getpid(), false); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Limit)
 	defer cancel()
+	defer func() { err = limited(ctx, o.Limit, err) }()
 	site, err := openSite(ctx, o.Common, true)
 	if err != nil {
 		return nil, err
@@ -75,9 +76,6 @@ func IMAP(ctx context.Context, o IMAPOptions) (*Report, error) {
 		r.report.round()
 		if err = r.round(ctx); err == nil && o.Peer != "" {
 			err = r.peer(ctx)
-		}
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("%w (the whole run is limited to %s by --limit)", err, o.Limit)
 		}
 		if err != nil {
 			return nil, err

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -60,7 +59,7 @@ type ingest struct {
 // outside, through the roles as processes, to the commit of the ticket; beside
 // asynq moving empty tasks on the same Redis, the product with all group sizes
 // 1, and doors that answer without a ledger.
-func Ingest(ctx context.Context, o IngestOptions) (*Report, error) {
+func Ingest(ctx context.Context, o IngestOptions) (report *Report, err error) {
 	if _, err := readUsage(os.Getpid(), false); err != nil {
 		return nil, err
 	}
@@ -71,6 +70,7 @@ func Ingest(ctx context.Context, o IngestOptions) (*Report, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.Limit)
 	defer cancel()
+	defer func() { err = limited(ctx, o.Limit, err) }()
 	if o.Embedded {
 		o.Roles = []string{"serve"}
 	}
@@ -133,9 +133,6 @@ func (r *ingest) round(ctx context.Context) error {
 			return err
 		}
 		if err := step.run(ctx); err != nil {
-			if errors.Is(err, context.DeadlineExceeded) {
-				err = fmt.Errorf("%w (the whole run is limited to %s by --limit)", err, r.Limit)
-			}
 			return err
 		}
 	}

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	mathrand "math/rand/v2"
@@ -48,9 +47,10 @@ const seedSource = "seed"
 // acceptance, IDs and SLA clocks follow the made-up time. An error leaves what
 // was stored so far, whole; running it again with the same seed goes on from
 // there.
-func Seed(ctx context.Context, o SeedOptions, open func(now func() time.Time) (Intake, func())) error {
+func Seed(ctx context.Context, o SeedOptions, open func(now func() time.Time) (Intake, func())) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Limit)
 	defer cancel()
+	defer func() { err = limited(ctx, o.Limit, err) }()
 	var clock atomic.Pointer[time.Time]
 	end := o.Now().Add(-time.Minute)
 	span := time.Duration(o.Days) * 24 * time.Hour
@@ -82,9 +82,6 @@ func Seed(ctx context.Context, o SeedOptions, open func(now func() time.Time) (I
 				drafts[i] = talks[i].draft(w, m, now)
 			}
 			if err := seedBlockOf(ctx, intake, drafts, counts); err != nil {
-				if errors.Is(err, context.DeadlineExceeded) {
-					err = fmt.Errorf("%w (the run is limited to %s by --limit)", err, o.Limit)
-				}
 				return fmt.Errorf("bench: seed: after %d messages: %w", counts[desk.Filed], err)
 			}
 			for range drafts {

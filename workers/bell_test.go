@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -52,7 +53,9 @@ func TestTheBellWakesTheOwnWorkers(t *testing.T) {
 
 // A round of looks that found nothing lasts until the bell, the next look or the
 // end; nothing else is held back.
-func TestOnlyARoundThatFoundNothingWaits(t *testing.T) {
+func TestOnlyARoundThatFoundNothingWaits(t *testing.T) { synctest.Test(t, aRoundThatFoundNothing) }
+
+func aRoundThatFoundNothing(t *testing.T) {
 	answer := error(redis.Nil)
 	done := make(chan struct{})
 	l := &listening{bell: newBell(), queues: 2, every: time.Hour, done: done}
@@ -60,25 +63,25 @@ func TestOnlyARoundThatFoundNothingWaits(t *testing.T) {
 	look := func() error {
 		return hook(t.Context(), redis.NewCmd(t.Context(), "evalsha", "sha", 4, "asynq:{intake}:pending", "asynq:{intake}:paused", "asynq:{intake}:active"))
 	}
-	other := func() error { return hook(t.Context(), redis.NewCmd(t.Context(), "get", "a")) }
+	began := time.Now()
 	held := func() chan error {
+		t.Helper()
+		if err := look(); !errors.Is(err, redis.Nil) { // the first queue of two
+			t.Fatal(err)
+		}
 		out := make(chan error, 1)
 		go func() { out <- look() }()
-		select {
-		case <-out:
+		synctest.Wait()
+		if len(out) > 0 || time.Since(began) > 0 {
 			t.Fatal("the last look of a round did not wait")
-		case <-time.After(20 * time.Millisecond):
 		}
 		return out
 	}
 	for range 3 {
 		for range 5 {
-			if err := other(); !errors.Is(err, redis.Nil) {
+			if err := hook(t.Context(), redis.NewCmd(t.Context(), "get", "a")); !errors.Is(err, redis.Nil) {
 				t.Fatal(err)
 			}
-		}
-		if err := look(); !errors.Is(err, redis.Nil) { // the first queue of two
-			t.Fatal(err)
 		}
 		out := held()
 		l.bell.ring()
@@ -86,19 +89,21 @@ func TestOnlyARoundThatFoundNothingWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A task in the second queue begins a new round.
-	look()
+	look() // a task in the second queue begins a new round
 	answer = nil
 	if err := look(); err != nil {
 		t.Fatal(err)
 	}
 	answer = redis.Nil
-	look()
+	<-held()
+	if d := time.Since(began); d != time.Hour {
+		t.Errorf("the next look came after %v, want an hour", d)
+	}
+	began = time.Now()
 	out := held()
 	close(done)
 	<-out
-	l.every = time.Nanosecond
-	l.done = nil
-	look()
-	look()
+	if d := time.Since(began); d != 0 {
+		t.Errorf("at the end a look lasted %v", d)
+	}
 }

@@ -7,7 +7,7 @@ import (
 	"switchboard/pipeline/desk"
 )
 
-// The first half of filing: lock what exists, in order, and look up what the
+// The half of filing that locks what exists, in order, and looks up what the
 // decisions need.
 
 // lockReceipts locks the ledger rows and sets aside filings whose receipt ended

@@ -12,9 +12,9 @@ import (
 	"switchboard/pipeline/desk"
 )
 
-// The second half of filing: write what was decided, in the order of the
-// package comment, sorted within each table. A row that is not new any more
-// ends the run with errAgain.
+// The half of filing that writes what was decided, in the order of [group.steps],
+// sorted within each table. A row that is not new any more ends the run with
+// errAgain.
 
 func (g *group) writeTeams() error {
 	teams := map[string]teamRow{}

@@ -9,13 +9,15 @@
 //
 // What it promises:
 //   - A method that returns nil has its effect on disk, whole; one that returns
-//     an error of the transaction had none.
+//     an error of the transaction had none. After an error of Accept the ledger may
+//     have the rows: the sender says it again and gets the IDs of those.
 //   - Uniqueness is kept by indexes, not by looking first: a receipt by source,
 //     external ID and fingerprint; a conversation key by scope; a message by
 //     scope, external ID and fingerprint; an event by ticket and number.
 //   - Rows are locked in one order: ledger, kept bytes, existing tickets, accounts,
-//     customers, identities, teams, threads, turns, new tickets, messages,
-//     events, links; and sorted within each. So nothing deadlocks.
+//     customers, identities, teams, threads, new tickets, messages, events,
+//     links; and sorted within each; turns on a connection of their own, or by the
+//     only writer. So nothing deadlocks.
 //   - Every time that comes back is in UTC with microseconds; so is what is
 //     compared with it.
 //   - A key a stranger chose (an external ID, a handle) of any length fits an

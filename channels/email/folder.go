@@ -38,6 +38,7 @@ type folder struct {
 
 	// Of the fetching half.
 	trouble  map[imap.UID]stumble
+	further  bool              // a mail came further before the connection ended
 	huge     map[imap.UID]bool // mails that were larger than announced
 	planFail map[imap.UID]int  // times the sizes from this UID on could not be had
 	shrink   int               // batches are made smaller while fetches fail
@@ -94,6 +95,10 @@ func (f *folder) run(ctx context.Context) error {
 			return err
 		}
 		failing = true
+		if f.further {
+			f.further = false
+			f.backoff.reset()
+		}
 		least, most := time.Duration(0), f.a.pace.retryMax
 		if errors.Is(err, errRefused) {
 			least = f.a.pace.retryAuth

@@ -17,23 +17,23 @@ import (
 
 // The ladder for a mail that ends connections: after rescueAfter failures it is
 // fetched alone, by small windows, and what came of it is kept from one connection
-// to the next; after as many failures without progress what is here of it is taken,
-// or its header; after that only the fact that it exists. Then reading goes on.
-// Nothing less than the whole mail is taken before timeouts.giveUp has passed since
-// the first failure: a bad line fails often within seconds, and heals.
+// to the next. When it came no further hopelessAfter times, for timeouts.giveUp at
+// least, because a bad line fails often within seconds, and heals, what is here of it
+// is taken, or its header; and when that cannot be had either, the fact that it
+// exists. Then reading goes on.
 const (
-	rescueAfter = 3
-	headerAfter = 2 * rescueAfter
-	noneAfter   = 3 * rescueAfter
+	rescueAfter   = 3
+	hopelessAfter = 2 * rescueAfter
 
 	window      = 1 << 20
 	smallWindow = 64 << 10
 )
 
-// stumble is how often a mail ended the connection, and since when.
+// stumble is how often a mail ended the connection and came no further.
 type stumble struct {
-	fails int
-	since time.Time
+	fails   int
+	since   time.Time // the first of them
+	rescues int       // how often its header could not be had instead
 }
 
 // stumbled counts one more failure of a mail.
@@ -46,11 +46,19 @@ func (f *folder) stumbled(uid imap.UID) {
 	f.trouble[uid] = s
 }
 
-// hopeless reports whether a mail failed so often, and has for so long, that less
-// than all of it must do.
-func (f *folder) hopeless(uid imap.UID, fails int) bool {
+// gained says that a mail came further although its connection ended: the next one
+// may follow soon, and patience begins anew.
+func (f *folder) gained(uid imap.UID) {
+	f.further = true
+	if s, ok := f.trouble[uid]; ok {
+		f.trouble[uid] = stumble{fails: min(s.fails, rescueAfter), since: f.a.Now()}
+	}
+}
+
+// hopeless reports whether less than all of a mail must do.
+func (f *folder) hopeless(uid imap.UID) bool {
 	s := f.trouble[uid]
-	return s.fails >= fails && f.a.Now().Sub(s.since) >= f.a.settings.Timeouts.GiveUp
+	return s.fails >= hopelessAfter && f.a.Now().Sub(s.since) >= f.a.settings.Timeouts.GiveUp
 }
 
 // spool is a mail that is being fetched by windows: a file without a name.
@@ -91,12 +99,13 @@ func (f *folder) fetchLarge(ctx context.Context, s *session, m *mail) ([]*mail, 
 	var err error
 	there := true
 	switch {
-	case f.hopeless(m.uid, noneAfter):
+	case f.trouble[m.uid].rescues >= rescueAfter:
 		f.log.Error("email: a mail cannot be fetched; a note takes its place", "uid", m.uid, "size", m.size)
 		m.instead = fmt.Sprintf("(the mail server could not deliver this mail; it is UID %d in folder %s)", m.uid, f.name)
+		f.end()
 		m.damage = append(m.damage, fmt.Sprintf("the mail could not be fetched in %d attempts; nothing of it is here", f.trouble[m.uid].fails))
 		m.stays = true
-	case f.hopeless(m.uid, headerAfter):
+	case f.hopeless(m.uid):
 		there, err = f.rescue(ctx, s, m)
 	case m.size > limit:
 		there, err = f.headOnly(ctx, s, m, fmt.Sprintf("the mail has %d bytes, more than maxStoredBytes (%d)", m.size, limit))
@@ -126,8 +135,12 @@ func (f *folder) whole(ctx context.Context, s *session, m *mail) (there bool, er
 	}
 	began := sp.n
 	defer func() {
-		if err != nil && !isOurs(err) && (sp.n == began || sp.n > f.a.settings.MaxStoredBytes) {
+		switch {
+		case err == nil || isOurs(err):
+		case sp.n == began || sp.n > f.a.settings.MaxStoredBytes:
 			f.stumbled(m.uid)
+		default:
+			f.gained(m.uid)
 		}
 	}()
 	size := int64(window)
@@ -193,9 +206,11 @@ func (f *folder) rescue(ctx context.Context, s *session, m *mail) (bool, error) 
 		m.stays = true
 		return f.unspool(ctx, s, m)
 	}
-	there, err := f.headOnly(ctx, s, m, fmt.Sprintf("the mail could not be fetched in %d attempts", f.trouble[m.uid].fails))
+	stumble := f.trouble[m.uid]
+	there, err := f.headOnly(ctx, s, m, fmt.Sprintf("the mail could not be fetched in %d attempts", stumble.fails))
 	if err != nil {
-		f.stumbled(m.uid)
+		stumble.rescues++
+		f.trouble[m.uid] = stumble
 	}
 	return there, err
 }
@@ -227,7 +242,7 @@ func (f *folder) headOnly(ctx context.Context, s *session, m *mail, why string) 
 // window that was asked for, before the connection was cut.
 func (f *folder) section(ctx context.Context, s *session, uid imap.UID, section *imap.FetchItemBodySection, most int64, w io.Writer) (n int64, found bool, err error) {
 	options := &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{section}}
-	var came int64 // before a cut
+	var came int64 // of the window asked for, whatever happened then
 	err = s.fetch(ctx, s.a.settings.Timeouts.Body, imap.UIDSetNum(uid), options, func(msg *imapclient.FetchMessageData) error {
 		for item := msg.Next(); item != nil; item = msg.Next() {
 			body, ok := item.(imapclient.FetchItemDataBodySection)
@@ -239,17 +254,20 @@ func (f *folder) section(ctx context.Context, s *session, uid imap.UID, section 
 				continue
 			}
 			size := body.Literal.Size()
+			if asked, got := section.Partial, body.Section.Partial; asked != nil && (got == nil && asked.Offset > 0 || got != nil && got.Offset != asked.Offset) {
+				return fmt.Errorf("uid %d: another part of it came than was asked for", uid)
+			}
 			if size > most {
 				return fmt.Errorf("uid %d: %d bytes came where %d were asked for", uid, size, most)
 			}
 			in := &failing{r: body.Literal}
 			var err error
 			n, err = io.Copy(w, in)
+			if body.Section.Partial != nil && (in.failed || err == nil) {
+				came = n
+			}
 			switch {
 			case in.failed || err == nil && n != size:
-				if p := body.Section.Partial; p != nil && section.Partial != nil && p.Offset == section.Partial.Offset {
-					came = n
-				}
 				return fmt.Errorf("uid %d: %w after %d of %d bytes", uid, errCut, n, size)
 			case err != nil:
 				return ours{fmt.Errorf("uid %d: %w", uid, err)}

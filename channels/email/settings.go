@@ -57,7 +57,7 @@ type timeouts struct {
 	Connect time.Duration `yaml:"connect"` // dial, TLS and greeting
 	Command time.Duration `yaml:"command"` // any command without mail in its answer
 	Body    time.Duration `yaml:"body"`    // each mail, or each window of a large one
-	GiveUp  time.Duration `yaml:"giveUp"`  // a mail that ends each connection is tried so long before less than all of it is taken
+	GiveUp  time.Duration `yaml:"giveUp"`  // a mail that comes no further is tried so long before less than all of it is taken
 }
 
 const (

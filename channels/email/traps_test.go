@@ -239,40 +239,63 @@ func TestBadLine(t *testing.T) {
 }
 
 // However often a line fails, less than the whole mail is taken only after a
-// while.
+// while, and then as much as there is.
 func TestABadLineIsGivenTime(t *testing.T) {
-	s := inbox(3)
-	s.body = func(uid uint32, _ string, _ []byte) (string, bool) {
-		if uid == 2 {
-			return "* SEQ FETCH (UID 2 BODY[] {100}\r\nabc", false
-		}
-		return "-", true
-	}
-	s.start(t)
-	var late atomic.Int64
-	began := time.Now()
-	tries := make(chan struct{}, 1000)
-	l := newLedger()
-	start(t, newAdapter(t, l, account(s.addr()), func(a *adapter) {
-		a.settings.Timeouts.GiveUp = time.Minute
-		a.Now = func() time.Time { return began.Add(time.Duration(late.Load())) }
-		a.pace.sleep = func(ctx context.Context, _ time.Duration) {
-			select {
-			case tries <- struct{}{}:
-			case <-ctx.Done():
+	cut := func(string, []byte) (string, bool) { return "* SEQ FETCH (UID 2 BODY[] {100}\r\nabc", false }
+	for name, test := range map[string]struct {
+		body   func(section string, truth []byte) (string, bool)
+		damage string
+	}{
+		"nothing": {cut, "nothing of it is here"},
+		"the header": {func(section string, truth []byte) (string, bool) {
+			if section == "BODY.PEEK[HEADER]" {
+				return "-", true
 			}
-		}
-	}))
-	for range 4 * noneAfter {
-		<-tries
-	}
-	if n := len(l.drafts()); n != 1 {
-		t.Errorf("%d mails were taken, want the one before the mail that does not come", n)
-	}
-	late.Store(int64(2 * time.Minute))
-	l.awaitRows(t, 3)
-	if d := l.drafts()[1]; len(d.Damage) != 1 || !strings.Contains(d.Damage[0], "nothing of it is here") {
-		t.Errorf("damage %q", d.Damage)
+			return cut(section, truth)
+		}, "only its header is here"},
+		"the beginning": {func(section string, truth []byte) (string, bool) {
+			if strings.Contains(section, "<0.") {
+				return fmt.Sprintf("* SEQ FETCH (UID 2 BODY[]<0> {%d}\r\n%s", len(truth), truth[:200]), false
+			}
+			return cut(section, truth)
+		}, "only the first 200 bytes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := inbox(3)
+			s.mails[2] = rawMail(2, 18<<10)
+			s.body = func(uid uint32, section string, truth []byte) (string, bool) {
+				if uid == 2 {
+					return test.body(section, truth)
+				}
+				return "-", true
+			}
+			s.start(t)
+			var late atomic.Int64
+			began := time.Now()
+			tries := make(chan struct{}, 1000)
+			l := newLedger()
+			start(t, newAdapter(t, l, account(s.addr()), func(a *adapter) {
+				a.settings.Timeouts.GiveUp = time.Minute
+				a.Now = func() time.Time { return began.Add(time.Duration(late.Load())) }
+				a.pace.sleep = func(ctx context.Context, _ time.Duration) {
+					select {
+					case tries <- struct{}{}:
+					case <-ctx.Done():
+					}
+				}
+			}))
+			for range 4 * hopelessAfter {
+				<-tries
+			}
+			if n := len(l.drafts()); n != 1 {
+				t.Errorf("%d mails were taken, want the one before the mail that does not come", n)
+			}
+			late.Store(int64(2 * time.Minute))
+			l.awaitRows(t, 3)
+			if d := l.drafts()[1]; len(d.Damage) != 1 || !strings.Contains(d.Damage[0], test.damage) {
+				t.Errorf("damage %q", d.Damage)
+			}
+		})
 	}
 }
 

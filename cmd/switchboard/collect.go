@@ -4,7 +4,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
-	"sync/atomic"
+	"sync"
 )
 
 // collectSeldom trades memory for processor time: what the write path holds at a
@@ -19,33 +19,49 @@ func (h *house) collectSeldom() {
 }
 
 // collect sets how seldom the collector of this process runs, now and after each
-// time it ran, until it is stopped.
+// time it ran, until it is stopped: then it is as before.
 func collect(percent int, floor int64) (stop func()) {
 	c := &collected{percent: percent, floor: floor}
+	before := debug.SetGCPercent(percent)
 	c.adjust()
 	if floor > 0 {
 		runtime.SetFinalizer(&notice{c}, (*notice).ran)
 	}
-	return func() { c.ended.Store(true) }
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !c.ended {
+			c.ended = true
+			debug.SetGCPercent(before)
+		}
+	}
 }
 
 type collected struct {
 	percent int
 	floor   int64
-	ended   atomic.Bool
+
+	mu    sync.Mutex
+	ended bool
 }
 
-func (c *collected) adjust() { debug.SetGCPercent(percentFor(liveHeap(), c.percent, c.floor)) }
+// adjust sets the percentage anew and reports whether to go on.
+func (c *collected) adjust() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		debug.SetGCPercent(percentFor(liveHeap(), c.percent, c.floor))
+	}
+	return !c.ended
+}
 
 // notice is garbage that notices being collected.
 type notice struct{ of *collected }
 
 func (t *notice) ran() {
-	if t.of.ended.Load() {
-		return
+	if t.of.adjust() {
+		runtime.SetFinalizer(t, (*notice).ran)
 	}
-	t.of.adjust()
-	runtime.SetFinalizer(t, (*notice).ran)
 }
 
 // percentFor is the percentage by which a heap may grow over what is live, in

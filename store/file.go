@@ -34,6 +34,9 @@ func (s *Store) File(ctx context.Context, fs []*desk.Filing) (results []desk.Fil
 		g.trusting, trusting = trusting, false
 		for _, step := range g.steps() {
 			if err := step(); err != nil {
+				if again(err) {
+					g.returnTurns()
+				}
 				return err
 			}
 		}
@@ -85,6 +88,7 @@ type group struct {
 	owned   map[pair]owner      // keys, with those the group claims
 	latest  map[pair]*latest    // groups, as the group leaves them
 	people  people
+	took    map[string][]int64 // turns, by team
 }
 
 // steps are what is done, in order. Receipts are locked before anything else: a run

@@ -59,44 +59,6 @@ func (g *group) writeThreads() error {
 	return insertNew(g.tx, rows)
 }
 
-// takeTurns takes all turns of a team at once and hands them out in order. On
-// PostgreSQL they are taken beside the transaction, on a connection of their
-// own: a row that every group wants would stay locked until the commit, and let
-// one group through at a time. Should the transaction fail, somebody's turn is
-// passed over.
-func (g *group) takeTurns() error {
-	wanted := map[string]int64{}
-	for e := range g.filed {
-		if e.f.Turn != nil && e.ticket != nil && len(e.f.Turn.Candidates) > 0 {
-			wanted[string(e.f.Turn.Team)]++
-		}
-	}
-	db := g.tx
-	if g.s.turns != nil {
-		db = g.s.turns.WithContext(g.tx.Statement.Context)
-	}
-	next := map[string]int64{}
-	for _, team := range sorted(wanted) {
-		var row turnRow
-		err := db.Raw(`INSERT INTO turns (team_id, n) VALUES (?, ?) ON CONFLICT (team_id) DO UPDATE SET n = turns.n + excluded.n
-			RETURNING team_id, n`, team, wanted[team]).Scan(&row).Error
-		if err != nil {
-			return err
-		}
-		next[team] = row.N - wanted[team]
-	}
-	for e := range g.filed {
-		if e.f.Turn != nil && e.ticket != nil && len(e.f.Turn.Candidates) > 0 {
-			team := string(e.f.Turn.Team)
-			e.f.Take(next[team])
-			next[team]++
-			e.events = e.f.Events
-			numberEvents(e.ticket, e.events)
-		}
-	}
-	return nil
-}
-
 // takeNumbers gives new tickets their numbers. A transaction that fails leaves
 // a gap on PostgreSQL; numbers never repeat.
 func (g *group) takeNumbers() error {

@@ -70,6 +70,7 @@ type Store struct {
 	w       *gorm.DB // writes, and reads inside transactions
 	r       *gorm.DB // reads; the same as w on PostgreSQL
 	turns   *gorm.DB // takes the turns of teams, on PostgreSQL; see takeTurns
+	spare   spareTurns
 	log     *slog.Logger
 	patient *pgx.ConnConfig // of PostgreSQL, for what takes its time
 }

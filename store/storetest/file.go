@@ -124,6 +124,9 @@ func failsAlone(h *house) {
 
 	t := h.ticket(res[2].Ticket)
 	h.equal("the turn was not taken by the one that failed", t.AgentID, "x")
+	after := h.opens(h.accept(h.draft("d"))[0])
+	after.Turn = bad.Turn
+	h.equal("nor is anybody passed over for it", h.ticket(h.filed(after)[0].Ticket).AgentID, "y")
 	h.equal("owner of its other key", h.owner("fresh"), t.ID)
 	h.equal("owner of its other key", h.owner("fresh2"), t.ID)
 	for _, r := range rs[:2] {

@@ -60,7 +60,7 @@ func (l *lived) metric(name string) map[string]float64 {
 // again, is a metric, and leaves nothing: no ticket, no customer, no mail, no row
 // and no blob.
 func TestCanaries(t *testing.T) {
-	s := flying(t, "{ every: 1500ms, timeout: 1500ms, keep: 0s }")
+	s := flying(t, "{ every: 3s, timeout: 3s, keep: 0s }")
 	first := map[string]time.Time{}
 	s.until(func() string {
 		all, err := s.store.Canaries(t.Context())

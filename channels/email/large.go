@@ -27,6 +27,10 @@ const (
 
 	window      = 1 << 20
 	smallWindow = 64 << 10
+
+	// leastGain is how many bytes a connection must bring to count as one that came
+	// further: nobody waits for a mail that drips.
+	leastGain = 512
 )
 
 // stumble is how often a mail ended the connection and came no further.
@@ -137,7 +141,7 @@ func (f *folder) whole(ctx context.Context, s *session, m *mail) (there bool, er
 	defer func() {
 		switch {
 		case err == nil || isOurs(err):
-		case sp.n == began || sp.n > f.a.settings.MaxStoredBytes:
+		case sp.n < began+leastGain || sp.n > f.a.settings.MaxStoredBytes:
 			f.stumbled(m.uid)
 		default:
 			f.gained(m.uid)

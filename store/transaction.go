@@ -15,7 +15,8 @@ import (
 var errAgain = errors.New("overtaken by another transaction")
 
 // maxRuns bounds how often a transaction is run. Each run after the first means
-// that somebody else's committed.
+// that somebody else's committed, or, once, that a filing which trusted what the
+// line saw has to look.
 const maxRuns = 10
 
 // write runs fn in a transaction, again when it was overtaken. fn must not

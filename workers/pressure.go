@@ -89,7 +89,7 @@ type strain struct {
 // two looks, and lookValid how long what was seen may refuse anybody.
 const (
 	lookEvery = time.Second
-	lookLeast = 100 * time.Millisecond
+	lookLeast = 50 * time.Millisecond
 	lookValid = 10 * time.Second
 )
 

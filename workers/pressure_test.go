@@ -178,7 +178,8 @@ func (o *order) count() int {
 }
 
 // A flood in one source, all of it accepted before the single messages of
-// another: these overtake it.
+// another: these overtake it. Before the first one may stand what the source was
+// given the benefit of the doubt for, and what the bulk workers have in hand.
 func TestFloodStarvesNobody(t *testing.T) {
 	const flood, singles = 8000, 5
 	for name, open := range map[string]func(t *testing.T) (string, broker.Options){
@@ -218,6 +219,7 @@ func TestFloodStarvesNobody(t *testing.T) {
 			defer all.Wait()
 			defer cancel()
 			all.Go(func() { p.Run(ctx) })
+			most := doubt*set.BulkAfter + set.BulkConcurrency*set.TaskGroup
 			bulk := make([]*desk.Draft, 0, 100)
 			for n := range flood {
 				one := mail(fmt.Sprint("flood", n), fmt.Sprint("customer", n%500, "@flood.example"), "flood")
@@ -247,7 +249,7 @@ func TestFloodStarvesNobody(t *testing.T) {
 				}
 				at := o.settles(t, id[0])
 				t.Logf("single %d: %d of the flood were settled when it came, and %d when it was a ticket", n, before, at)
-				if at-before > flood/4 {
+				if at-before > most {
 					t.Errorf("single %d stood behind %d messages of the flood", n, at-before)
 				}
 			}

@@ -14,12 +14,16 @@ import (
 // Of two copies in flight at once the one with the smaller receipt goes on;
 // when neither sees the other, the claim on the external ID, or the message
 // itself, fails one of them in the store, the line runs again, and this stage
-// then sees it.
+// then sees it. So a message whose ID nobody names looks, the first time, only
+// among those that are on tickets.
 func Dedupe() Stage {
 	return Stage{
 		Name: "dedupe",
 		Doc:  "end messages that arrived before by another way",
 		Run: func(ctx context.Context, p *Pass) error {
+			if p.Draft.Thread.Plain && p.First {
+				return dedupeFiled(ctx, p)
+			}
 			seen, err := p.Books.Seen(ctx, p.Draft.Scope, p.Draft.ExternalID)
 			if err != nil {
 				return err
@@ -50,6 +54,24 @@ func Dedupe() Stage {
 			return nil
 		},
 	}
+}
+
+// dedupeFiled compares the message with the newest on a ticket that has its
+// external ID.
+func dedupeFiled(ctx context.Context, p *Pass) error {
+	m, ok, err := p.Books.Entry(ctx, p.Draft.Scope, p.Draft.ExternalID)
+	switch {
+	case err != nil:
+		return err
+	case !ok || m.Receipt == p.Receipt:
+		p.Note("new: nothing with this external ID and content is on a ticket")
+	case m.Fingerprint == p.Draft.Fingerprint:
+		p.Double(desk.Seen{TicketID: m.TicketID}, fmt.Sprintf("the same message is on ticket %s as message %s", m.TicketID, m.ID))
+	default:
+		p.Note("message %s on ticket %s has the same external ID and other content: both are kept", m.ID, m.TicketID)
+		p.reused = true
+	}
+	return nil
 }
 
 // forgotten is the message on a ticket that this one repeats, when its receipt is

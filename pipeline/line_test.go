@@ -109,6 +109,37 @@ func TestDedupeInFlight(t *testing.T) {
 	}
 }
 
+// A message whose ID nobody names is compared, the first time, with what is on
+// tickets, and with the ledger when it lost a race.
+func TestDedupePlain(t *testing.T) {
+	s, p := newShelf(), house(t)
+	say := func(content string, first bool) *desk.Filing {
+		d := &desk.Draft{Source: "acme", Channel: desk.Chat, Scope: "CHAT", ExternalID: "1", Fingerprint: content, ReceivedAt: noon,
+			From: desk.Party{Handle: "u1"}, Text: content, Thread: desk.Thread{Key: "conv", Plain: true}}
+		pass := NewPass(desk.NewReceipt(d, noon), p, s, noon)
+		pass.First, s.asked = first, nil
+		if err := (&Line{Standard()}).Run(t.Context(), pass); err != nil {
+			t.Fatal(err)
+		}
+		f := pass.Filing()
+		if f.Verdict == desk.Filed {
+			s.file(t, d, f)
+		}
+		return f
+	}
+	if f := say("a", true); f.Verdict != desk.Filed || len(s.asked) != 0 {
+		t.Errorf("the first: %s, asked the ledger for %q", f.Verdict, s.asked)
+	}
+	for _, first := range []bool{true, false} {
+		if f := say("a", first); f.Verdict != desk.Duplicate || (len(s.asked) == 0) != first {
+			t.Errorf("again (first %v): %s, asked the ledger for %q\n%s", first, f.Verdict, s.asked, trail(f))
+		}
+	}
+	if f := say("b", true); f.Verdict != desk.Filed || !strings.Contains(trail(f), "other content: both are kept") {
+		t.Errorf("other content: %s\n%s", f.Verdict, trail(f))
+	}
+}
+
 func TestAskedFieldsStand(t *testing.T) {
 	s, p := newShelf(), house(t)
 	d := &desk.Draft{Source: "api", Channel: desk.API, Scope: "API", ExternalID: "k1", ReceivedAt: noon, Subject: "Unable to access account",

@@ -17,6 +17,9 @@ type Pass struct {
 	Now        time.Time
 	Policy     *desk.Policy
 	Books      Books
+	// First says that the line did not run for this receipt before, as far as is
+	// known: what a unique key of the books would refuse need not be looked up.
+	First bool
 
 	// Requester is who wrote; NewCustomer, Completed, NewAccount and Identities are what
 	// the books must learn about them.

@@ -4,24 +4,63 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
+	"strings"
 
 	"gorm.io/gorm"
 
 	"switchboard/pipeline/desk"
 )
 
+// ownersOf returns whose the handles are, by uid, and the records of all of them.
+func (s *Store) ownersOf(db *gorm.DB, handles []pair) (map[pair]string, []customerRow, error) {
+	l, err := layoutOf[customerRow](db.NamingStrategy)
+	if err != nil {
+		return nil, nil, err
+	}
+	columns := l.text("owners", func() string {
+		var names []string
+		for _, c := range l.columns {
+			names = append(names, `customers."`+c.name+`"`)
+		}
+		return strings.Join(names, ", ")
+	})
+	identities := s.found("identities", "kind", "handle", "customer_id", handles)
+	rows, err := db.Raw("SELECT k.a, k.b, "+columns+" FROM "+identities.SQL+" JOIN customers ON customers.id = at.customer_id", identities.Vars...).Rows()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer rows.Close()
+	owners, customers := make(map[pair]string, len(handles)), make([]customerRow, 0, len(handles))
+	var k pair
+	var row customerRow
+	fields := append([]any{&k.a, &k.b}, l.fields(reflect.ValueOf(&row).Elem(), "")...)
+	for rows.Next() {
+		if err := rows.Scan(fields...); err != nil {
+			return nil, nil, err
+		}
+		owners[k], customers = row.ID, append(customers, row)
+	}
+	return owners, customers, rows.Err()
+}
+
 // requesters returns customers with their companies, by the uids they were asked
 // for: a uid whose record was merged names the record it was merged into.
 func (s *Store) requesters(db *gorm.DB, ids []string) (map[desk.CustomerID]desk.Requester, error) {
-	out := make(map[desk.CustomerID]desk.Requester, len(ids))
 	if len(ids) == 0 {
-		return out, nil
+		return map[desk.CustomerID]desk.Requester{}, nil
 	}
 	customers, err := find[customerRow](db, "", s.in("id", ids), "")
 	if err != nil {
 		return nil, err
 	}
+	return s.requestersOf(db, customers)
+}
+
+// requestersOf is [Store.requesters] of records that were read.
+func (s *Store) requestersOf(db *gorm.DB, customers []customerRow) (map[desk.CustomerID]desk.Requester, error) {
+	out := make(map[desk.CustomerID]desk.Requester, len(customers))
 	into := map[string]string{} // by the uid of a merged record
 	for _, c := range customers {
 		if c.MergedInto != "" {

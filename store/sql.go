@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -43,6 +44,30 @@ func (s *Store) inPairs(colA, colB string, pairs []pair) clause.Expr {
 		list[i] = [2]string{p.a, p.b}
 	}
 	return gorm.Expr("("+colA+", "+colB+") IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))", mustJSON(list))
+}
+
+// found is what a query reads from to find the rows of a table by pairs of two
+// columns, as a table named at: pair by pair, through the index that begins with
+// the two. Left alone, PostgreSQL compares all rows with all pairs as long as its
+// statistics say that the table is small. That no pair is there twice is up to the
+// caller. columns are those that the query names.
+func (s *Store) found(table, colA, colB, columns string, pairs []pair) clause.Expr {
+	in := s.inPairs(colA, colB, pairs)
+	same := func(t string) string { return t + "." + colA + " = k.a AND " + t + "." + colB + " = k.b" }
+	if s.dialect == Postgres {
+		return gorm.Expr("unnest(?::text[], ?::text[]) AS k (a, b) CROSS JOIN LATERAL (SELECT "+columns+" FROM "+table+" WHERE "+same(table)+" OFFSET 0) AS at", in.Vars...)
+	}
+	return gorm.Expr("(SELECT value ->> 0 AS a, value ->> 1 AS b FROM json_each(?)) AS k CROSS JOIN "+table+" AS at ON "+same("at"), in.Vars...)
+}
+
+// once are the pairs without repetition, in the order in which they come.
+func once(pairs []pair) []pair {
+	had := make(map[pair]struct{}, len(pairs))
+	return slices.DeleteFunc(slices.Clone(pairs), func(p pair) bool {
+		_, twice := had[p]
+		had[p] = struct{}{}
+		return twice
+	})
 }
 
 // entriesAt is the condition that a row of messages has one of the scopes and

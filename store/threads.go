@@ -17,9 +17,9 @@ func (s *Store) owners(db *gorm.DB, keys []pair) (map[pair]owner, error) {
 	if len(keys) == 0 {
 		return out, nil
 	}
-	where := s.inPairs("threads.scope", "threads.key", keys)
-	rows, err := db.Raw(`SELECT threads.scope, threads.key, threads.ticket_id, tickets.deleted_at IS NOT NULL AS gone
-		FROM threads LEFT JOIN tickets ON tickets.id = threads.ticket_id WHERE `+where.SQL, where.Vars...).Rows()
+	threads := s.found("threads", "scope", "key", "ticket_id", once(keys))
+	rows, err := db.Raw("SELECT k.a, k.b, at.ticket_id, tickets.deleted_at IS NOT NULL AS gone FROM "+threads.SQL+
+		" LEFT JOIN tickets ON tickets.id = at.ticket_id", threads.Vars...).Rows()
 	if err != nil {
 		return nil, err
 	}

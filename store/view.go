@@ -19,7 +19,7 @@ type View struct {
 	mu sync.Mutex // over the maps; held while a query fills one
 
 	seen      map[pair][]desk.Seen
-	waiting   map[pair]desk.ReceiptID // the oldest of a conversation
+	waiting   map[pair]queued
 	requester map[pair]desk.Requester
 	customer  map[string]desk.Requester
 	account   map[string]desk.Account
@@ -28,12 +28,17 @@ type View struct {
 	entry     map[pair]*messageRow
 	ticket    map[string]*ticketRow
 	team      map[string]bool
+	unseen    []pair // keys of seen that are read, all together, when one is asked for
 }
+
+// queued are the oldest receipt of a conversation that waits and another one, ""
+// where there is none.
+type queued struct{ oldest, other desk.ReceiptID }
 
 // View reads ahead what the line will ask about the drafts.
 func (s *Store) View(ctx context.Context, drafts []*desk.Draft) (*View, error) {
 	n := len(drafts)
-	v := &View{s: s, seen: make(map[pair][]desk.Seen, 2*n), waiting: make(map[pair]desk.ReceiptID, n), requester: make(map[pair]desk.Requester, n),
+	v := &View{s: s, seen: map[pair][]desk.Seen{}, waiting: make(map[pair]queued, n), requester: make(map[pair]desk.Requester, n),
 		customer: map[string]desk.Requester{}, account: map[string]desk.Account{}, thread: make(map[pair]desk.TicketID, n),
 		group: map[pair]groupRow{}, entry: make(map[pair]*messageRow, n), ticket: map[string]*ticketRow{}, team: map[string]bool{}}
 	if err := v.readAhead(ctx, drafts); err != nil {
@@ -44,18 +49,23 @@ func (s *Store) View(ctx context.Context, drafts []*desk.Draft) (*View, error) {
 
 // readAhead knows which questions the line asks of every draft.
 func (v *View) readAhead(ctx context.Context, drafts []*desk.Draft) error {
-	var seen, waiting, people, threads, groups, entries []pair
+	var seen, waiting, people, threads, groups, entries, named []pair
 	var customers, domains, tickets, teams []string
 	for _, d := range drafts {
-		seen = append(seen, pair{d.Scope, key(d.ExternalID)})
+		own, thread := pair{d.Scope, key(d.ExternalID)}, pair{d.Scope, key(d.Thread.Key)}
 		if d.Thread.Plain {
-			entries = append(entries, pair{d.Scope, key(d.ExternalID)})
+			entries = append(entries, own)
+			v.unseen = append(v.unseen, own)
 		} else {
-			threads = append(threads, pair{d.Scope, key(d.ExternalID)})
+			seen, threads = append(seen, own), append(threads, own)
 		}
-		if d.Thread.Key != "" {
-			threads = append(threads, pair{d.Scope, key(d.Thread.Key)})
-			seen = append(seen, pair{d.Scope, key(d.Thread.Key)})
+		switch {
+		case d.Thread.Key == "":
+		case d.Thread.Plain:
+			threads, named = append(threads, thread), append(named, thread)
+			v.unseen = append(v.unseen, thread)
+		default:
+			threads, seen = append(threads, thread), append(seen, thread)
 		}
 		if d.Conversation() != "" {
 			waiting = append(waiting, pair{d.Scope, key(d.Conversation())})
@@ -109,6 +119,11 @@ func (v *View) readAhead(ctx context.Context, drafts []*desk.Draft) error {
 	if err := v.loadGroups(ctx, groups); err != nil {
 		return err
 	}
+	for _, p := range named { // a conversation that is no ticket's may have the name of a message
+		if v.thread[p] == "" {
+			entries = append(entries, p)
+		}
+	}
 	if err := v.loadEntries(ctx, entries); err != nil {
 		return err
 	}
@@ -154,7 +169,13 @@ func known[K comparable, V any](ctx context.Context, v *View, m map[K]V, k K, lo
 // Seen returns the ledger rows with a scope and external ID, in every state and
 // the draft's own among them, oldest first.
 func (v *View) Seen(ctx context.Context, scope, externalID string) ([]desk.Seen, error) {
-	return known(ctx, v, v.seen, pair{scope, key(externalID)}, v.loadSeen)
+	return known(ctx, v, v.seen, pair{scope, key(externalID)}, func(ctx context.Context, keys []pair) error {
+		err := v.loadSeen(ctx, append(keys, v.unseen...))
+		if err == nil {
+			v.unseen = nil
+		}
+		return err
+	})
 }
 
 // TicketOf returns the ticket of a receipt's message, and "" when it is on none.
@@ -172,11 +193,18 @@ func (v *View) TicketOf(ctx context.Context, id desk.ReceiptID) (desk.TicketID, 
 // Ahead returns the oldest receipt of a conversation that was accepted before
 // another, is not settled and had no trouble so far; false when there is none.
 func (v *View) Ahead(ctx context.Context, scope, threadKey string, before desk.ReceiptID) (desk.ReceiptID, bool, error) {
-	oldest, err := known(ctx, v, v.waiting, pair{scope, key(threadKey)}, v.loadWaiting)
-	if err != nil || oldest == "" || oldest >= before {
+	q, err := known(ctx, v, v.waiting, pair{scope, key(threadKey)}, v.loadWaiting)
+	if err != nil || q.oldest == "" || q.oldest >= before {
 		return "", false, err
 	}
-	return oldest, true, nil
+	return q.oldest, true, nil
+}
+
+// Beside reports whether other receipts of a conversation are not settled and had
+// no trouble so far.
+func (v *View) Beside(ctx context.Context, scope, threadKey string, than desk.ReceiptID) (bool, error) {
+	q, err := known(ctx, v, v.waiting, pair{scope, key(threadKey)}, v.loadWaiting)
+	return q.oldest != "" && q.oldest != than || q.other != "" && q.other != than, err
 }
 
 // Requester returns who owns a handle; see [desk.Handle] for its form. One

@@ -72,8 +72,9 @@ func (i *Intake) process(ctx context.Context, t task, take func(*part) (turn, er
 }
 
 // round runs every receipt through the line once and files what was decided. It
-// returns those to be run again, in order, and which of them lost a race.
-func (i *Intake) round(ctx context.Context, open []desk.Receipt) (again []desk.Receipt, lost map[desk.ReceiptID]bool, err error) {
+// returns those to be run again, in order, and which of them lost a race. first
+// tells for which of them this is the first time.
+func (i *Intake) round(ctx context.Context, open []desk.Receipt, first func(desk.ReceiptID) bool) (again []desk.Receipt, lost map[desk.ReceiptID]bool, err error) {
 	drafts := make([]*desk.Draft, 0, len(open))
 	for _, r := range open {
 		if r.Draft != nil {
@@ -124,6 +125,7 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt) (again []desk.R
 			continue
 		}
 		pass := pipeline.NewPass(r, policy, books, i.now())
+		pass.First = first(r.ID)
 		start := time.Now()
 		switch err := i.runLine(ctx, n, &r, pass); {
 		case errors.Is(err, desk.ErrUnavailable):

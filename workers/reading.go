@@ -116,7 +116,10 @@ func (i *Intake) read(ctx context.Context, parts []*part) ([]turn, error) {
 		return turns, nil
 	}
 	i.metrics.group(borderReading, len(all))
-	again, lost, err := i.round(ctx, all)
+	again, lost, err := i.round(ctx, all, func(id desk.ReceiptID) bool {
+		p := parts[owner[id]]
+		return p.fresh && len(p.open) == 0
+	})
 	if err != nil {
 		return nil, err
 	}

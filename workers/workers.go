@@ -87,9 +87,9 @@ type Settings struct {
 func DefaultSettings() Settings {
 	return Settings{
 		LedgerGroup: 128, LedgerWait: 2 * time.Millisecond,
-		TaskGroup: 128, TaskWait: 15 * time.Millisecond,
+		TaskGroup: 256, TaskWait: 15 * time.Millisecond,
 		ReadGroup: 256, ReadWait: 0, ReadLanes: 4, ReadPatience: 500 * time.Millisecond,
-		FileGroup: 128, FileWait: 2 * time.Millisecond, FileLanes: 2,
+		FileGroup: 256, FileWait: 2 * time.Millisecond, FileLanes: 2,
 		Pending: 20000, Concurrency: 32, CheckEvery: 10 * time.Millisecond, Attempts: 5,
 		SweepEvery: time.Second, SweepAfter: 3 * time.Second, SweepAgain: time.Minute,
 		DrainFor:         20 * time.Second,

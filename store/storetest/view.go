@@ -14,13 +14,15 @@ func seenInEveryState(h *house) {
 	c.Scope, c.Source = "SLACK", "slack"
 	rs := h.accept(a, b, c)
 	t := h.filed(h.opens(rs[0]))[0].Ticket
+	plain := *a
+	plain.Thread.Plain = true
 	want := []desk.Seen{
 		{Receipt: rs[0].ID, Source: "mail", Fingerprint: a.Fingerprint, State: desk.Filed, TicketID: t},
 		{Receipt: rs[1].ID, Source: "another", Fingerprint: "other content", State: desk.Accepted},
 	}
 	for _, v := range []interface {
 		Seen(ctx context.Context, scope, externalID string) ([]desk.Seen, error)
-	}{h.view(), h.view(a, b, c)} {
+	}{h.view(), h.view(a, b, c), h.view(&plain)} {
 		got, err := v.Seen(h.ctx, scope, "a")
 		h.must(err)
 		h.equal("seen", got, want)
@@ -43,25 +45,30 @@ func ahead(h *house) {
 		rs = append(rs, h.accept(d)...)
 		drafts = append(drafts, d)
 	}
-	check := func(i int, want desk.ReceiptID) {
+	check := func(i int, want desk.ReceiptID, beside bool) {
 		h.Helper()
 		for _, ds := range [][]*desk.Draft{nil, drafts} {
-			id, ok, err := h.view(ds...).Ahead(h.ctx, drafts[i].Scope, "conversation", rs[i].ID)
+			v := h.view(ds...)
+			id, ok, err := v.Ahead(h.ctx, drafts[i].Scope, "conversation", rs[i].ID)
 			h.must(err)
 			if id != want || ok != (want != "") {
 				h.Fatalf("ahead of %s: %s %v, want %s", drafts[i].ExternalID, id, ok, want)
 			}
+			others, err := v.Beside(h.ctx, drafts[i].Scope, "conversation", rs[i].ID)
+			h.must(err)
+			h.equal("beside "+drafts[i].ExternalID, others, beside)
 		}
 	}
-	check(0, "")
-	check(1, rs[0].ID)
-	check(2, rs[0].ID)
-	check(3, "")
+	check(0, "", true)
+	check(1, rs[0].ID, true)
+	check(2, rs[0].ID, true)
+	check(3, "", false)
 	h.filed(h.opens(rs[0]))
-	check(2, rs[1].ID)
+	check(1, "", true)
+	check(2, rs[1].ID, true)
 	_, err := h.s.Trouble(h.ctx, rs[1].ID, 5, "hm", h.now) // who is in trouble blocks nobody
 	h.must(err)
-	check(2, "")
+	check(2, "", false)
 }
 
 func viewFinds(h *house) {

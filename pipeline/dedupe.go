@@ -50,21 +50,24 @@ func Dedupe() Stage {
 				p.Double(desk.Seen{TicketID: m.TicketID}, fmt.Sprintf("the same message is on ticket %s as message %s", m.TicketID, m.ID))
 				return nil
 			}
-			p.Note("new: nothing with this external ID and content was accepted before")
+			p.Note(isNew)
 			return nil
 		},
 	}
 }
 
+const isNew = "new: nothing with this external ID and content was accepted before"
+
 // dedupeFiled compares the message with the newest on a ticket that has its
-// external ID.
+// external ID. The same from its own source would not have been accepted: the
+// ledger has each message of a source once.
 func dedupeFiled(ctx context.Context, p *Pass) error {
 	m, ok, err := p.Books.Entry(ctx, p.Draft.Scope, p.Draft.ExternalID)
 	switch {
 	case err != nil:
 		return err
 	case !ok || m.Receipt == p.Receipt:
-		p.Note("new: nothing with this external ID and content is on a ticket")
+		p.Note(isNew)
 	case m.Fingerprint == p.Draft.Fingerprint:
 		p.Double(desk.Seen{TicketID: m.TicketID}, fmt.Sprintf("the same message is on ticket %s as message %s", m.TicketID, m.ID))
 	default:

@@ -52,7 +52,7 @@ func (p *Pass) Filing() *desk.Filing {
 		t.LastCustomerAt = &p.Now
 		t.Join(p.joins()...)
 		f.Ticket = t
-		f.Events = append(f.Events, t.Opened(by, p.Now))
+		f.Events = append(make([]desk.Event, 0, 2), t.Opened(by, p.Now)) // and perhaps to whom it is given
 		f.Turn = p.Turn
 	}
 	m.TicketID = p.Ticket.ID

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -50,5 +51,66 @@ func TestAcceptHearsOfTheCommit(t *testing.T) {
 	}
 	if bytes, there, err := s.Kept(t.Context(), r.Draft.Raw.Digest); err != nil || !there || string(bytes) != `{"text":"hello"}` {
 		t.Errorf("kept %q, %v, %v", bytes, there, err)
+	}
+}
+
+// TestAcceptKnowsWhatIsThere: a group with messages the ledger has, or bytes that
+// are kept, is written all the same, and allowed for from then on.
+func TestAcceptKnowsWhatIsThere(t *testing.T) {
+	s, err := Open(t.Context(), Options{URL: pgtest.New(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	accept := func(messages ...string) (ids []desk.ReceiptID) {
+		t.Helper()
+		var rs []desk.Receipt
+		for _, m := range messages {
+			id, body, _ := strings.Cut(m, " ")
+			kept := desk.Keep([]byte(body))
+			d := &desk.Draft{Source: "s", Channel: desk.Chat, Scope: "CHAT", ExternalID: id, Fingerprint: body, Raw: kept.Ref, Kept: []desk.Kept{kept}, ReceivedAt: time.Now()}
+			rs = append(rs, desk.NewReceipt(d, time.Now()))
+		}
+		ids, err := s.Accept(t.Context(), nil, rs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ids
+	}
+	count := func(table string) (n int64) {
+		if err := s.r.Table(table).Count(&n).Error; err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	old := accept("1 a", "2 b")
+	if s.caution.Load() > 0 {
+		t.Error("there was no reason for caution")
+	}
+	for _, c := range []struct {
+		group []string
+		same  int // as old's first, -1: none
+		rows  int64
+		kept  int64
+	}{{[]string{"3 c", "1 a"}, 1, 3, 3}, {[]string{"4 a"}, -1, 4, 3}, {[]string{"1 a"}, 0, 4, 3}, {[]string{"5 d"}, -1, 5, 4}} {
+		s.caution.Store(0)
+		ids := accept(c.group...)
+		if c.same >= 0 && ids[c.same] != old[0] {
+			t.Errorf("%q: receipts %s, want %s among them", c.group, ids, old[0])
+		}
+		if rows, kept := count("ledger"), count("kept"); rows != c.rows || kept != c.kept {
+			t.Errorf("%q: %d rows and %d bodies, want %d and %d", c.group, rows, kept, c.rows, c.kept)
+		}
+		if careful, wanted := s.caution.Load() == cautious, c.group[0] != "5 d"; careful != wanted {
+			t.Errorf("%q: careful from now on: %v", c.group, careful)
+		}
+	}
+	s.caution.Store(2)
+	accept("6 e", "1 a")
+	if got := s.caution.Load(); got != 1 {
+		t.Errorf("a careful group met something: caution %d, want 1", got)
 	}
 }

@@ -24,20 +24,10 @@ func (s *Store) Accept(ctx context.Context, cursor *desk.Cursor, rs []desk.Recei
 	if len(rs) == 0 && cursor == nil {
 		return nil, nil
 	}
-	ids := make([]desk.ReceiptID, len(rs))
-	rows := make([]receiptRow, 0, len(rs))
-	first := make(map[message]string, len(rs))
-	for i := range rs {
-		row, err := newReceiptRow(&rs[i])
-		if err != nil {
-			return nil, failed("accept", err)
-		}
-		if _, ok := first[row.message()]; !ok {
-			first[row.message()] = row.ID
-			rows = append(rows, row)
-		}
+	rows, first, err := acceptedRows(rs)
+	if err != nil {
+		return nil, failed("accept", err)
 	}
-	slices.SortFunc(rows, func(a, b receiptRow) int { return compareMessages(a.message(), b.message()) })
 	had, done, err := s.acceptAtOnce(ctx, cursor, rs, rows, first)
 	if !done {
 		had, err = s.acceptInSteps(ctx, cursor, rs, rows, first)
@@ -45,6 +35,7 @@ func (s *Store) Accept(ctx context.Context, cursor *desk.Cursor, rs []desk.Recei
 	if err != nil {
 		return nil, failed("accept", err)
 	}
+	ids := make([]desk.ReceiptID, len(rs))
 	for i := range rs {
 		m := messageOf(&rs[i])
 		id := first[m]
@@ -54,6 +45,33 @@ func (s *Store) Accept(ctx context.Context, cursor *desk.Cursor, rs []desk.Recei
 		ids[i] = desk.ReceiptID(id)
 	}
 	return ids, nil
+}
+
+// acceptedRows are the ledger rows of receipts, each message once, in the order in
+// which all write them, and which receipt is the first of each message.
+func acceptedRows(rs []desk.Receipt) ([]receiptRow, map[message]string, error) {
+	type place struct {
+		message
+		at int
+	}
+	places := make([]place, 0, len(rs))
+	first := make(map[message]string, len(rs))
+	for i := range rs {
+		m := messageOf(&rs[i])
+		if _, twice := first[m]; !twice {
+			first[m] = string(rs[i].ID)
+			places = append(places, place{m, i})
+		}
+	}
+	slices.SortFunc(places, func(a, b place) int { return compareMessages(a.message, b.message) })
+	rows := make([]receiptRow, len(places))
+	for n, p := range places {
+		var err error
+		if rows[n], err = newReceiptRow(&rs[p.at]); err != nil {
+			return nil, nil, err
+		}
+	}
+	return rows, first, nil
 }
 
 // acceptInSteps writes the rows, what they bring along and the cursor in one
@@ -85,49 +103,6 @@ func (s *Store) acceptInSteps(ctx context.Context, cursor *desk.Cursor, rs []des
 	})
 	return had, err
 }
-
-// acceptAtOnce writes the rows and what they bring along in one statement, which is
-// a transaction of its own: a sender waits for one answer of PostgreSQL instead of
-// four. It is not done where that needs more than a statement: on SQLite, with a
-// cursor, when there is very much of it, and when two messages bring the same.
-func (s *Store) acceptAtOnce(ctx context.Context, cursor *desk.Cursor, rs []desk.Receipt, rows []receiptRow, first map[message]string) (had map[message]string, done bool, err error) {
-	if s.dialect != Postgres || cursor != nil || len(rows) > insertMax {
-		return nil, false, nil
-	}
-	all, err := gifts(fresh(rs, first, nil))
-	if err != nil {
-		return nil, true, err
-	}
-	kept, by := keptRows(all)
-	if len(kept) != len(all) || len(kept) > insertMax {
-		return nil, false, nil
-	}
-	err = s.repeat(ctx, func() error {
-		db := s.w.WithContext(ctx)
-		ledger, values, err := insertion(db, rows, doNothing)
-		if err != nil {
-			return err
-		}
-		l, err := layoutOf[keptRow](db.NamingStrategy)
-		if err != nil {
-			return err
-		}
-		values = append(append(values, arrays(l, kept, 0)...), &by)
-		var n int
-		// Not GORM's Scan, which writes the statement out with all its values.
-		err = db.Raw("WITH fresh AS ("+ledger+" RETURNING id), brought AS ("+keepFresh+") SELECT count(*) FROM fresh", values...).Row().Scan(&n)
-		if had = nil; err == nil && n != len(rows) {
-			had, err = s.inLedger(db, rows)
-		}
-		return err
-	})
-	return had, true, err
-}
-
-// keepFresh writes what the rows of fresh bring along.
-const keepFresh = `INSERT INTO kept (digest, bytes, at) SELECT b.digest, b.bytes, b.at
-	FROM (SELECT unnest(?::bytea[]) AS digest, unnest(?::bytea[]) AS bytes, unnest(?::bigint[]) AS at, unnest(?::text[]) AS receipt) AS b
-	WHERE b.receipt = ANY(ARRAY(SELECT id FROM fresh)) ` + lockKept
 
 // message is what makes a message one message: where, which ID, what content.
 // where is the source in the ledger and the scope among a ticket's messages.

@@ -36,6 +36,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -71,6 +72,7 @@ type Store struct {
 	r       *gorm.DB // reads; the same as w on PostgreSQL
 	turns   *gorm.DB // takes the turns of teams, on PostgreSQL; see takeTurns
 	spare   spareTurns
+	caution atomic.Int64 // how many groups are not taken to be new; see acceptAtOnce
 	log     *slog.Logger
 	patient *pgx.ConnConfig // of PostgreSQL, for what takes its time
 }

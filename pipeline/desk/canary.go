@@ -33,10 +33,10 @@ func NewCanary(secret []byte, source string, at time.Time) string {
 // message of their own has not made that message vanish. An empty secret knows
 // none.
 func ReadCanary(secret []byte, source, text string) (at time.Time, ok bool) {
-	if !strings.Contains(text, canaryMark) { // nearly always: no pattern is needed to see that
+	if text = strings.TrimSpace(text); !strings.HasPrefix(text, canaryMark) { // nearly always: no pattern is needed to see that
 		return time.Time{}, false
 	}
-	m := canaryForm.FindStringSubmatch(strings.TrimSpace(text))
+	m := canaryForm.FindStringSubmatch(text)
 	if m == nil || len(secret) == 0 || !hmac.Equal([]byte(m[2]), []byte(canaryMAC(secret, source, m[1]))) {
 		return time.Time{}, false
 	}

@@ -74,12 +74,12 @@ func recordedTime(t time.Time) (time.Time, bool) {
 	if t.IsZero() {
 		return time.Time{}, true
 	}
+	if t.Location() == time.UTC && t.Year() > 0 && t.Year() < 10_000 { // else it has no text
+		return t.Round(0), true
+	}
 	text, err := t.AppendText(make([]byte, 0, len(time.RFC3339Nano)))
 	if err != nil {
 		return t, false
-	}
-	if t.Location() == time.UTC {
-		return t.Round(0), true
 	}
 	var out time.Time
 	return out, out.UnmarshalText(text) == nil

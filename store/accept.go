@@ -45,6 +45,8 @@ func (s *Store) acceptAtOnce(ctx context.Context, cursor *desk.Cursor, rs []desk
 		if values = append(values, arrays(l, kept, 0)...); !hopeful {
 			values = append(values, &by)
 		}
+		values, done := spacious(values)
+		defer done()
 		var n int
 		// Not GORM's Scan, which writes the statement out with all its values.
 		err = db.Raw("WITH fresh AS ("+ledger+" RETURNING id), brought AS ("+keep+") SELECT count(*) FROM fresh", values...).Row().Scan(&n)

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -30,10 +31,101 @@ func registerColumns(c *pgx.Conn) {
 	}
 }
 
-// roomy is the first list of a statement, and how many bytes all of them take.
+// roomy is the first list of a statement; its memory has room for all of them and
+// serves other statements afterwards.
 type roomy[T any] struct {
-	list  []T
-	bytes int
+	list []T
+	*load
+}
+
+// load is the memory in which the lists of a statement are laid out, one after the
+// other, before pgx copies them into its message.
+type load struct {
+	bytes int // that all lists take
+	crate *crate
+}
+
+type crate struct{ b []byte }
+
+var crates = sync.Pool{New: func() any { return &crate{} }}
+
+// keepCrate is the largest crate that is used again.
+const keepCrate = 2 << 20
+
+// spacious makes the first of a statement's lists one that has room for all; done
+// gives its memory back when the statement was run.
+func spacious(lists []any) (all []any, done func()) {
+	l := &load{}
+	for _, list := range lists {
+		l.bytes += sizeOf(list)
+	}
+	if len(lists) > 0 {
+		lists[0] = l.under(lists[0])
+	}
+	return lists, l.unload
+}
+
+func (l *load) unload() {
+	if l.crate != nil && cap(l.crate.b) <= keepCrate {
+		crates.Put(l.crate)
+	}
+	l.crate = nil
+}
+
+// room is memory that begins with what buf holds and has room for the lists.
+func (l *load) room(buf []byte) []byte {
+	if l.crate == nil {
+		l.crate = crates.Get().(*crate)
+	}
+	l.crate.b = append(slices.Grow(l.crate.b[:0], len(buf)+l.bytes), buf...)
+	return l.crate.b
+}
+
+// under is a list that is laid out in the load. The lists are of many types
+// because pgx remembers its plans by them.
+func (l *load) under(list any) any {
+	switch list := list.(type) {
+	case *[]string:
+		return &roomy[string]{*list, l}
+	case *[]*string:
+		return &roomy[*string]{*list, l}
+	case *[][]byte:
+		return &roomy[[]byte]{*list, l}
+	case *[]int:
+		return &roomy[int]{*list, l}
+	case *[]int64:
+		return &roomy[int64]{*list, l}
+	case *[]bool:
+		return &roomy[bool]{*list, l}
+	case *[]time.Time:
+		return &roomy[time.Time]{*list, l}
+	case *[]*time.Time:
+		return &roomy[*time.Time]{*list, l}
+	}
+	return list
+}
+
+// sizeOf is how many bytes a list takes at most, 0 when pgx writes it its own way.
+func sizeOf(list any) int {
+	switch l := list.(type) {
+	case *[]string:
+		return listBytes(*l, textBytes)
+	case *[]*string:
+		return listBytes(*l, textAtBytes)
+	case *[][]byte:
+		return listBytes(*l, blobBytes)
+	case *[]int:
+		return listBytes(*l, wordBytes[int])
+	case *[]int64:
+		return listBytes(*l, wordBytes[int64])
+	case *[]bool:
+		return listBytes(*l, wordBytes[bool])
+	case *[]time.Time:
+		return listBytes(*l, wordBytes[time.Time])
+	case *[]*time.Time:
+		return listBytes(*l, wordBytes[*time.Time])
+	}
+	return 0
 }
 
 // PlanEncode is part of [pgtype.Codec].
@@ -45,43 +137,42 @@ func (c columnCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value a
 	case pgtype.TextOID:
 		switch value.(type) {
 		case *[]string, *roomy[string]:
-			return columnPlan[string]{c.element, textBytes, putText}
+			return columnPlan[string]{c.element, putText}
 		case *[]*string, *roomy[*string]:
-			return columnPlan[*string]{c.element, textAtBytes, putTextAt}
+			return columnPlan[*string]{c.element, putTextAt}
 		}
 	case pgtype.ByteaOID:
 		switch value.(type) {
 		case *[][]byte, *roomy[[]byte]:
-			return columnPlan[[]byte]{c.element, blobBytes, putBlob}
+			return columnPlan[[]byte]{c.element, putBlob}
 		}
 	case pgtype.Int8OID:
 		switch value.(type) {
 		case *[]int, *roomy[int]:
-			return columnPlan[int]{c.element, wordBytes[int], putNumber[int]}
+			return columnPlan[int]{c.element, putNumber[int]}
 		case *[]int64, *roomy[int64]:
-			return columnPlan[int64]{c.element, wordBytes[int64], putNumber[int64]}
+			return columnPlan[int64]{c.element, putNumber[int64]}
 		}
 	case pgtype.BoolOID:
 		switch value.(type) {
 		case *[]bool, *roomy[bool]:
-			return columnPlan[bool]{c.element, wordBytes[bool], putBool}
+			return columnPlan[bool]{c.element, putBool}
 		}
 	case pgtype.TimestamptzOID:
 		switch value.(type) {
 		case *[]time.Time, *roomy[time.Time]:
-			return columnPlan[time.Time]{c.element, wordBytes[time.Time], putTime}
+			return columnPlan[time.Time]{c.element, putTime}
 		case *[]*time.Time, *roomy[*time.Time]:
-			return columnPlan[*time.Time]{c.element, wordBytes[*time.Time], putTimeAt}
+			return columnPlan[*time.Time]{c.element, putTimeAt}
 		}
 	}
 	return c.ArrayCodec.PlanEncode(m, oid, format, value)
 }
 
-// columnPlan writes a list of values of one type. bytes is the most a value
-// takes, put appends it after its length, or a length of -1 for null.
+// columnPlan writes a list of values of one type. put appends one after its
+// length, or a length of -1 for null.
 type columnPlan[T any] struct {
 	element uint32
-	bytes   func(T) int
 	put     func([]byte, T) []byte
 }
 
@@ -91,10 +182,9 @@ type columnPlan[T any] struct {
 func (p columnPlan[T]) Encode(value any, buf []byte) ([]byte, error) {
 	var list []T
 	if r, ok := value.(*roomy[T]); ok {
-		list, buf = r.list, slices.Grow(buf, r.bytes)
+		list, buf = r.list, r.room(buf)
 	} else {
-		list = *value.(*[]T)
-		buf = slices.Grow(buf, listBytes(list, p.bytes))
+		list, buf = *value.(*[]T), slices.Grow(buf, sizeOf(value))
 	}
 	word := func(n uint32) { buf = binary.BigEndian.AppendUint32(buf, n) }
 	if len(list) == 0 {

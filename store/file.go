@@ -120,6 +120,9 @@ func newGroup(s *Store, tx *gorm.DB, fs []*desk.Filing) *group {
 func (e *entry) prepare() error {
 	f := &e.f
 	f.Trail = slices.Clip(f.Trail)
+	if f.Turn != nil { // who gets it is told in both
+		f.Trail = append(make([]desk.Note, 0, len(f.Trail)+1), f.Trail...)
+	}
 	switch f.Verdict {
 	case desk.Duplicate, desk.Dropped, desk.Held:
 		e.mine = string(f.Into)
@@ -148,7 +151,7 @@ func (e *entry) prepare() error {
 	t.Version = 1
 	t.MessageCount = max(t.MessageCount, 1)
 	f.Ticket, e.ticket = &t, &t
-	f.Events = slices.Clone(f.Events)
+	f.Events = append(make([]desk.Event, 0, len(f.Events)+1), f.Events...)
 	e.mine = string(t.ID)
 	e.message.TicketID = t.ID
 	return nil

@@ -252,10 +252,11 @@ func (g *group) settleAll(all []outcome) *gorm.DB {
 	for i := range all {
 		at[i] = all[i].At
 	}
+	lists, done := spacious([]any{texts(func(o *outcome) string { return o.ID }), texts(func(o *outcome) string { return o.State }), texts(func(o *outcome) string { return o.Reason }),
+		texts(func(o *outcome) string { return o.Ticket }), texts(func(o *outcome) string { return o.Message }), texts(func(o *outcome) string { return o.Trail }), &at})
+	defer done()
 	return g.tx.Exec(`UPDATE ledger SET state = o.state, reason = o.reason, ticket_id = o.ticket, message_id = o.message, trail = o.trail, settled_at = o.at
 		FROM (SELECT unnest(?::text[]) AS id, unnest(?::text[]) AS state, unnest(?::text[]) AS reason, unnest(?::text[]) AS ticket,
 			unnest(?::text[]) AS message, unnest(?::text[]) AS trail, unnest(?::timestamptz[]) AS at) AS o
-		WHERE ledger.id = o.id AND ledger.state || '' = 'accepted'`,
-		texts(func(o *outcome) string { return o.ID }), texts(func(o *outcome) string { return o.State }), texts(func(o *outcome) string { return o.Reason }),
-		texts(func(o *outcome) string { return o.Ticket }), texts(func(o *outcome) string { return o.Message }), texts(func(o *outcome) string { return o.Trail }), &at)
+		WHERE ledger.id = o.id AND ledger.state || '' = 'accepted'`, lists...)
 }

@@ -46,7 +46,9 @@ func insert[T schema.Tabler](tx *gorm.DB, rows []T, conflict string) (n int64, e
 			k = min(powerOfTwo(k), powerOfTwo(max(insertParams/max(len(l.columns)-blank.count(), 1), 1)))
 			res = tx.Exec(l.values(k, blank, conflict), params(l, rows[:k], blank)...)
 		} else {
-			res = tx.Exec(l.unnest(blank, conflict), arrays(l, rows[:k], blank)...)
+			lists, done := spacious(arrays(l, rows[:k], blank))
+			res = tx.Exec(l.unnest(blank, conflict), lists...)
+			done()
 		}
 		if res.Error != nil {
 			return n, res.Error
@@ -99,7 +101,10 @@ func rewrite[T schema.Tabler](tx *gorm.DB, rows []T, columns string) error {
 	for len(rows) > 0 {
 		k := min(len(rows), insertMax)
 		blank := blanksOf(l, rows[:k])
-		if err := tx.Exec(l.update(blank), arrays(l, rows[:k], blank)...).Error; err != nil {
+		lists, done := spacious(arrays(l, rows[:k], blank))
+		err := tx.Exec(l.update(blank), lists...).Error
+		done()
+		if err != nil {
 			return err
 		}
 		rows = rows[k:]
@@ -130,39 +135,29 @@ type kind struct {
 	lane  func(n int) lane
 }
 
-// lane gathers one column of many rows. take is given the address of a field;
-// bytes is the most the column takes on its way to PostgreSQL.
+// lane gathers one column of many rows. take is given the address of a field.
 type lane interface {
 	take(i int, field any)
 	array() any
-	roomy(bytes int) any // the array, with room for all columns
-	bytes() int
 }
 
-type laneOf[T any] struct {
-	values []T
-	size   func(T) int
-}
+type laneOf[T any] struct{ values []T }
 
 func (l *laneOf[T]) take(i int, field any) { l.values[i] = *field.(*T) }
 func (l *laneOf[T]) array() any            { return &l.values }
-func (l *laneOf[T]) roomy(n int) any       { return &roomy[T]{l.values, n} }
-func (l *laneOf[T]) bytes() int            { return listBytes(l.values, l.size) }
 
-func lanesOf[T any](size func(T) int) func(n int) lane {
-	return func(n int) lane { return &laneOf[T]{make([]T, n), size} }
-}
+func laneFor[T any](n int) lane { return &laneOf[T]{make([]T, n)} }
 
 // kinds are the types of columns there are.
 var kinds = map[reflect.Type]kind{
-	reflect.TypeFor[string]():     {"text[]", "''", blank[string], lanesOf(textBytes)},
-	reflect.TypeFor[*string]():    {"text[]", "NULL", blank[*string], lanesOf(textAtBytes)},
-	reflect.TypeFor[int]():        {"bigint[]", "0", blank[int], lanesOf(wordBytes[int])},
-	reflect.TypeFor[int64]():      {"bigint[]", "0", blank[int64], lanesOf(wordBytes[int64])},
-	reflect.TypeFor[bool]():       {"boolean[]", "false", blank[bool], lanesOf(wordBytes[bool])},
-	reflect.TypeFor[[]byte]():     {"bytea[]", "NULL", func(field any) bool { return *field.(*[]byte) == nil }, lanesOf(blobBytes)},
-	reflect.TypeFor[time.Time]():  {"timestamptz[]", "", func(any) bool { return false }, lanesOf(wordBytes[time.Time])},
-	reflect.TypeFor[*time.Time](): {"timestamptz[]", "NULL", blank[*time.Time], lanesOf(wordBytes[*time.Time])},
+	reflect.TypeFor[string]():     {"text[]", "''", blank[string], laneFor[string]},
+	reflect.TypeFor[*string]():    {"text[]", "NULL", blank[*string], laneFor[*string]},
+	reflect.TypeFor[int]():        {"bigint[]", "0", blank[int], laneFor[int]},
+	reflect.TypeFor[int64]():      {"bigint[]", "0", blank[int64], laneFor[int64]},
+	reflect.TypeFor[bool]():       {"boolean[]", "false", blank[bool], laneFor[bool]},
+	reflect.TypeFor[[]byte]():     {"bytea[]", "NULL", func(field any) bool { return *field.(*[]byte) == nil }, laneFor[[]byte]},
+	reflect.TypeFor[time.Time]():  {"timestamptz[]", "", func(any) bool { return false }, laneFor[time.Time]},
+	reflect.TypeFor[*time.Time](): {"timestamptz[]", "NULL", blank[*time.Time], laneFor[*time.Time]},
 }
 
 // blank reports whether the field at an address has the zero value.
@@ -294,13 +289,8 @@ func arrays[T any](l *layout, rows []T, skip blanks) []any {
 		}
 	}
 	out := make([]any, len(lanes))
-	bytes := 0
 	for i, l := range lanes {
 		out[i] = l.array()
-		bytes += l.bytes()
-	}
-	if len(lanes) > 0 {
-		out[0] = lanes[0].roomy(bytes)
 	}
 	return out
 }

@@ -44,7 +44,10 @@ type People interface {
 type Cases interface {
 	// Threads tells which tickets own these keys; a key nobody owns is left out.
 	Threads(ctx context.Context, scope string, keys []string) (map[string]desk.TicketID, error)
+	// Ticket returns a ticket, mostly without the words that describe it; Describe
+	// fills them in.
 	Ticket(ctx context.Context, id desk.TicketID) (*desk.Ticket, error)
+	Describe(ctx context.Context, t *desk.Ticket) error
 	TicketByNumber(ctx context.Context, number int64) (*desk.Ticket, error)
 	// Group returns the ticket of the latest message of a group and when that was
 	// said; false when the group has none.

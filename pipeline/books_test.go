@@ -76,9 +76,14 @@ func (s *shelf) Threads(_ context.Context, scope string, keys []string) (map[str
 func (s *shelf) Ticket(_ context.Context, id desk.TicketID) (*desk.Ticket, error) {
 	if t, ok := s.tickets[id]; ok {
 		c := *t
+		c.Description = ""
 		return &c, s.err
 	}
 	return nil, desk.ErrNotFound
+}
+func (s *shelf) Describe(_ context.Context, t *desk.Ticket) error {
+	t.Description = s.tickets[t.ID].Description
+	return s.err
 }
 func (s *shelf) TicketByNumber(_ context.Context, n int64) (*desk.Ticket, error) {
 	for _, t := range s.tickets {

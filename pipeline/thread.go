@@ -102,6 +102,11 @@ func join(ctx context.Context, p *Pass, keys []string, owners map[string]desk.Ti
 			continue
 		}
 		p.Ticket, p.Joined, p.Takes = t, true, nil
+		if p.Policy.RepliesRead("description") {
+			if err := p.Books.Describe(ctx, t); err != nil {
+				return err
+			}
+		}
 		p.NoteData(map[string]any{"signal": c.signal}, "joins ticket %s: %s", t.ID, c.signal)
 		p.Related = slices.DeleteFunc(p.Related, func(r Related) bool { return r.Ticket == t.ID })
 		return nil

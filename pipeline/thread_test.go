@@ -360,3 +360,19 @@ func TestPlainParentPending(t *testing.T) {
 		}
 	}
 }
+
+// What describes a ticket is fetched for a reply when a rule for replies asks.
+func TestRepliesReadTheDescription(t *testing.T) {
+	for on, want := range map[desk.Trigger]bool{desk.OnCreated: false, desk.OnReply: true, desk.OnAny: true} {
+		s, p := newShelf(), house(t)
+		p.Rules = []desk.Rule{{Name: "lamps", On: on, When: compile(t, `description contains "lamp"`), Then: desk.Action{Tags: []string{"lamp"}}}}
+		first := mail("m1", "a@acme.example", "hello", "the lamp is broken")
+		_, f := run(t, s, p, first, noon)
+		s.file(t, first, f)
+		reply := mail("m2", "a@acme.example", "Re: hello", "and now?")
+		reply.References = []string{"m1"}
+		if _, f = run(t, s, p, reply, noon); f.Into == "" || slices.Contains(f.Change.AddTags, "lamp") != want {
+			t.Errorf("on %s: into %q, tags %q\n%s", on, f.Into, f.Change.AddTags, trail(f))
+		}
+	}
+}

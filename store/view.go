@@ -251,7 +251,8 @@ func (v *View) Threads(ctx context.Context, scope string, keys []string) (map[st
 
 // Ticket returns a copy of a ticket that is the caller's own, or
 // desk.ErrNotFound. A deleted ticket is returned with its DeletedAt, so that the
-// line can say so.
+// line can say so. Words that its first message has are left there: see
+// [View.Describe].
 func (v *View) Ticket(ctx context.Context, id desk.TicketID) (*desk.Ticket, error) {
 	row, err := known(ctx, v, v.ticket, string(id), v.loadTickets)
 	if err != nil {
@@ -261,6 +262,30 @@ func (v *View) Ticket(ctx context.Context, id desk.TicketID) (*desk.Ticket, erro
 		return nil, fmt.Errorf("store: ticket: %w", desk.ErrNotFound)
 	}
 	return row.desk()
+}
+
+// Describe fills in the words of a ticket that [View.Ticket] returned. The first
+// time it fetches those of all that were read.
+func (v *View) Describe(ctx context.Context, t *desk.Ticket) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	row := v.ticket[string(t.ID)]
+	if row == nil || !row.elsewhere() {
+		return nil
+	}
+	if row.words == "" {
+		var rows []*ticketRow
+		for _, r := range v.ticket {
+			if r != nil && r.words == "" {
+				rows = append(rows, r)
+			}
+		}
+		if err := v.s.describe(v.s.read(ctx), rows...); err != nil {
+			return failed("view", err)
+		}
+	}
+	t.Description = row.words
+	return nil
 }
 
 // Group returns the ticket of a group's latest message and when that was said,

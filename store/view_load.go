@@ -144,9 +144,6 @@ func (v *View) loadTickets(ctx context.Context, ids []string) error {
 	if err != nil {
 		return err
 	}
-	if err := v.s.describe(v.s.read(ctx), pointers(rows)...); err != nil {
-		return err
-	}
 	for _, id := range ids {
 		v.ticket[id] = nil
 	}

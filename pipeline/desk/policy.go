@@ -104,6 +104,14 @@ type Rule struct {
 	Stop bool // no later rule is evaluated when this one matched
 }
 
+// RepliesRead reports whether a rule for messages that join a ticket reads a name
+// of conditions.
+func (p *Policy) RepliesRead(name string) bool {
+	return slices.ContainsFunc(p.Rules, func(r Rule) bool {
+		return (r.On == OnReply || r.On == OnAny) && r.When != nil && r.When.Reads(name)
+	})
+}
+
 // Action is what a matching rule does. Zero fields do nothing.
 type Action struct {
 	Priority Priority       `json:"priority,omitempty" yaml:"priority"`

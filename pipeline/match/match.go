@@ -31,6 +31,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/vm"
 )
 
@@ -45,7 +46,21 @@ type Program struct {
 	code    *vm.Program
 	clauses []clause // what Explain reports on; nil when there is only one
 	joint   string   // "and" or "or" between the clauses
+	reads   names
 }
+
+// names are the names of an Env that a condition reads.
+type names map[string]bool
+
+// Visit is part of [ast.Visitor].
+func (n names) Visit(node *ast.Node) {
+	if id, ok := (*node).(*ast.IdentifierNode); ok {
+		n[id.Value] = true
+	}
+}
+
+// Reads reports whether the condition reads a name of the Env, or part of it.
+func (p *Program) Reads(name string) bool { return p.reads[name] }
 
 // Compile checks and compiles a condition. Names, types, patterns and limits
 // are all checked here, so a Program that compiled fails at run time only
@@ -80,7 +95,9 @@ func compile(src string) (p *Program, err error) {
 	if err != nil {
 		return nil, explainError(err)
 	}
-	return &Program{source: src, direct: direct(code.Node()), code: code}, nil
+	node, reads := code.Node(), names{}
+	ast.Walk(&node, reads)
+	return &Program{source: src, direct: direct(node), code: code, reads: reads}, nil
 }
 
 // Source returns the text the program was compiled from.

@@ -2,6 +2,7 @@ package match
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -241,6 +242,21 @@ func BenchmarkIContainsLongText(b *testing.B) {
 	for b.Loop() {
 		if ok, err := p.Match(env); ok || err != nil {
 			b.Fatal(ok, err)
+		}
+	}
+}
+
+func TestReads(t *testing.T) {
+	for src, want := range map[string]string{`description contains "x" or customer.vip`: "description customer", `not auto`: "auto",
+		`lower(title) startsWith "a" and any(tags, # == "b")`: "title tags", `fields.kind == "description"`: "fields", `subject == "description"`: "subject"} {
+		p, err := Compile(src)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range strings.Fields("description customer auto title tags fields subject text") {
+			if got := p.Reads(name); got != slices.Contains(strings.Fields(want), name) {
+				t.Errorf("%s reads %s: %v", src, name, got)
+			}
 		}
 	}
 }

@@ -41,7 +41,11 @@ func (h *house) says(id desk.TicketID, want string) {
 	h.equal("times in the list", listed, 1)
 	v := h.view()
 	for _, seen := range []func() (*desk.Ticket, error){
-		func() (*desk.Ticket, error) { return v.Ticket(h.ctx, id) },
+		func() (*desk.Ticket, error) {
+			t, err := v.Ticket(h.ctx, id)
+			h.must(err)
+			return t, v.Describe(h.ctx, t)
+		},
 		func() (*desk.Ticket, error) { return v.TicketByNumber(h.ctx, t.Number) },
 		func() (*desk.Ticket, error) { return h.s.Ticket(h.ctx, fmt.Sprint(t.Number)) },
 		func() (*desk.Ticket, error) { // a change of nothing

@@ -125,21 +125,27 @@ func (g *group) writeTickets() error {
 }
 
 func (g *group) writeMessages() error {
-	var rows []messageRow
+	type place struct {
+		message
+		e *entry
+	}
+	places := make([]place, 0, len(g.entries))
 	for e := range g.filed {
-		if e.f.Revision != nil {
-			continue
+		if e.f.Revision == nil {
+			places = append(places, place{e.identity(), e})
 		}
-		row, err := newMessageRow(&e.message)
-		if err != nil {
+	}
+	slices.SortFunc(places, func(a, b place) int {
+		return cmp.Or(compareMessages(a.message, b.message), cmp.Compare(a.e.message.ID, b.e.message.ID))
+	})
+	rows := make([]messageRow, len(places))
+	for n, p := range places {
+		var err error
+		if rows[n], err = newMessageRow(&p.e.message); err != nil {
 			return err
 		}
-		row.ReceiptID = cmp.Or(row.ReceiptID, string(e.f.Receipt))
-		rows = append(rows, row)
+		rows[n].ReceiptID = cmp.Or(rows[n].ReceiptID, string(p.e.f.Receipt))
 	}
-	slices.SortFunc(rows, func(a, b messageRow) int {
-		return cmp.Or(compareMessages(message{a.Scope, a.ExternalID, a.Fingerprint}, message{b.Scope, b.ExternalID, b.Fingerprint}), cmp.Compare(a.ID, b.ID))
-	})
 	return insertNew(g.tx, rows)
 }
 

@@ -143,8 +143,11 @@ func (a *adapter) submit(w http.ResponseWriter, ctx context.Context, body []byte
 	var drafts []*desk.Draft
 	var err error
 	var raw desk.Kept
-	ctx, cancel := context.WithTimeout(ctx, a.settings.Attachments.Timeout+10*time.Second)
-	defer cancel()
+	if slices.ContainsFunc(found, func(r record) bool { return len(r.Files) > 0 }) { // they may have to be fetched
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, a.settings.Attachments.Timeout+10*time.Second)
+		defer cancel()
+	}
 	for i := range found {
 		if found[i].Ignore != "" {
 			out.Ignored = append(out.Ignored, found[i].Ignore)

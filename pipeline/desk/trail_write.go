@@ -101,12 +101,12 @@ func secondOf(s string) (int64, bool) {
 	if len(s) != len(form) || s[10] != 'T' || s[19] != 'Z' {
 		return 0, false
 	}
-	at, err := time.Parse(form, s)
+	at, err := time.Parse(time.RFC3339, s) // of this length and end it is the form
 	if err != nil {
 		return 0, false
 	}
 	var again [len(form)]byte
-	return at.Unix(), inYears(at.Unix()) && string(at.AppendFormat(again[:0], form)) == s
+	return at.Unix(), inYears(at.Unix()) && string(at.AppendFormat(again[:0], time.RFC3339)) == s
 }
 
 func (w *trailWriter) facts(p *phrase, data map[string]any, at int64) {

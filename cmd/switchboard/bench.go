@@ -72,7 +72,8 @@ type benchIngestCmd struct {
 	Half       time.Duration     `help:"Length of the reading at half load." default:"5s"`
 	API        int               `name:"api" help:"Tickets created over the REST API in a round; 0 for none." default:"2000"`
 	Roles      []string          `help:"Processes of the product: web and work, any number of them, or serve." default:"serve"`
-	Intake     map[string]string `help:"Settings of the config's section intake to try, as fileLanes=4." placeholder:"KEY=VALUE"`
+	Intake     map[string]string `help:"Settings of the config's section intake to try, as fileLanes=4,fileGroup=256." mapsep:"," placeholder:"KEY=VALUE"`
+	Rehearse   bool              `help:"Send the saturated load once, unmeasured, before each reading of it." default:"true" negatable:""`
 	Only       []string          `help:"Readings to take: noop, full, half, api, single, doors. All by default; half and api need full." placeholder:"READING"`
 	CPUProfile string            `name:"cpuprofile" help:"Folder for CPU profiles of the roles under full load." placeholder:"DIR"`
 }
@@ -101,7 +102,7 @@ func (c *benchIngestCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	r, err := bench.Ingest(ctx, bench.IngestOptions{Common: common, Count: c.Count, Rounds: c.Rounds, Conns: c.Conns, Half: c.Half, API: c.API,
-		Roles: c.Roles, Intake: c.Intake, Only: c.Only, Profiles: c.CPUProfile})
+		Roles: c.Roles, Intake: c.Intake, Only: c.Only, Rehearse: c.Rehearse, Profiles: c.CPUProfile})
 	return c.finish(s, r, err)
 }
 
@@ -125,7 +126,7 @@ type benchFloodCmd struct {
 	Calm   int               `help:"Single messages measured before the flood." default:"3"`
 	Conns  int               `help:"Connections of the flood." default:"64"`
 	Roles  []string          `help:"Processes of the product: web and work, any number of them, or serve." default:"web,work"`
-	Intake map[string]string `help:"Settings of the config's section intake to try, as fileLanes=4." placeholder:"KEY=VALUE"`
+	Intake map[string]string `help:"Settings of the config's section intake to try, as fileLanes=4,fileGroup=256." mapsep:"," placeholder:"KEY=VALUE"`
 	Behind bool              `help:"Let the flood pile up before the workers begin."`
 }
 

@@ -20,6 +20,9 @@ type IngestOptions struct {
 	Roles  []string          // web and work, any number of them, or serve
 	Intake map[string]string // keys of the config's section intake, tried instead of the defaults
 	Only   []string          // readings to take; empty: all. See [Readings]
+	// Rehearse says that the saturated load is sent once before it is measured, to a
+	// fleet and a database of its own; see [ingest.rehearse].
+	Rehearse bool
 	// Profiles is a folder for CPU profiles of the roles under full load; empty:
 	// none are taken.
 	Profiles string
@@ -82,7 +85,7 @@ func Ingest(ctx context.Context, o IngestOptions) (report *Report, err error) {
 	r := &ingest{IngestOptions: o, site: site, progress: newProgress(o.Common)}
 	defer r.progress.end()
 	r.report = newReport("ingest", o.Common, map[string]any{"count": o.Count, "rounds": o.Rounds, "connections": o.Conns, "halfLoad": o.Half.String(),
-		"api": o.API, "roles": o.Roles, "embedded": o.Embedded, "intake": o.Intake, "ownServers": o.Database == "" && o.Redis == "", "textBytes": textBytes, "customers": customers})
+		"api": o.API, "roles": o.Roles, "embedded": o.Embedded, "rehearse": o.Rehearse, "intake": o.Intake, "ownServers": o.Database == "" && o.Redis == "", "textBytes": textBytes, "customers": customers})
 	r.report.Machine = site.machine()
 	for range o.Rounds {
 		r.n++
@@ -168,8 +171,42 @@ func (r *ingest) noop(ctx context.Context) error {
 	return nil
 }
 
+// rehearse sends the saturated load once and forgets it. A virtual machine whose
+// host takes back what memory is idle pays for every page when it is touched
+// again, more than PostgreSQL does to fill it; a machine in use has its memory.
+// What the rehearsal leaves is free memory and nothing else.
+func (r *ingest) rehearse(ctx context.Context) error {
+	f, err := newFleet(ctx, r.Common, r.site, blueprint{Name: fmt.Sprintf("rehearsal-%d", r.n), Embedded: r.Embedded, Intake: r.Intake, Hooks: []string{hook}})
+	if err != nil {
+		return err
+	}
+	defer f.stop()
+	for _, role := range r.Roles {
+		if err := f.start(ctx, role); err != nil {
+			return err
+		}
+	}
+	load, err := hookTraffic(hook, f.secret, "rehearsal", 5, min(r.Count, loadBlock))
+	if err != nil {
+		return err
+	}
+	if _, err := r.send(ctx, f, &sent{}, load, 0, r.begin(len(load.requests), "rehearsal")); err != nil {
+		return err
+	}
+	_, err = f.settled(ctx)
+	return err
+}
+
 // full measures the product as it is: saturated, at half load, and the API.
 func (r *ingest) full(ctx context.Context) error {
+	if r.Rehearse {
+		if err := r.rehearse(ctx); err != nil {
+			return err
+		}
+		if err := r.site.postgres.checkpoint(ctx); err != nil {
+			return err
+		}
+	}
 	f, err := newFleet(ctx, r.Common, r.site, blueprint{Name: fmt.Sprintf("full-%d", r.n), Embedded: r.Embedded, Intake: r.Intake, Hooks: []string{hook}, Profile: r.Profiles != ""})
 	if err != nil {
 		return err

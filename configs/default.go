@@ -37,7 +37,7 @@ func defaults() *Config {
 			LedgerGroup: 128, LedgerWait: 2 * time.Millisecond,
 			TaskGroup: 256, TaskWait: 15 * time.Millisecond,
 			ReadGroup: 256, ReadWait: 0, ReadLanes: 4, ReadPatience: 500 * time.Millisecond, ShelfBytes: 16 * MB,
-			FileGroup: 256, FileWait: 2 * time.Millisecond, FileLanes: 2,
+			FileGroup: 256, FileWait: 0, FileLanes: 2,
 			CheckInterval: 10 * time.Millisecond, Concurrency: 32, Attempts: 5,
 			BulkAfter: 1000, BulkConcurrency: 8, BulkWait: 30 * time.Millisecond, UrgentWeight: 4,
 			SweepEvery: time.Second, SweepAfter: 3 * time.Second, SweepAgain: 60 * time.Second,

@@ -47,9 +47,9 @@ func (s *Store) ownersOf(db *gorm.DB, handles []pair) (map[pair]string, []custom
 
 // requesters returns customers with their companies, by the uids they were asked
 // for: a uid whose record was merged names the record it was merged into.
-func (s *Store) requesters(db *gorm.DB, ids []string) (map[desk.CustomerID]desk.Requester, error) {
+func (s *Store) requesters(db *gorm.DB, ids []string) (map[desk.CustomerID]*desk.Requester, error) {
 	if len(ids) == 0 {
-		return map[desk.CustomerID]desk.Requester{}, nil
+		return nil, nil
 	}
 	customers, err := find[customerRow](db, "", s.in("id", ids), "")
 	if err != nil {
@@ -59,8 +59,8 @@ func (s *Store) requesters(db *gorm.DB, ids []string) (map[desk.CustomerID]desk.
 }
 
 // requestersOf is [Store.requesters] of records that were read.
-func (s *Store) requestersOf(db *gorm.DB, customers []customerRow) (map[desk.CustomerID]desk.Requester, error) {
-	out := make(map[desk.CustomerID]desk.Requester, len(customers))
+func (s *Store) requestersOf(db *gorm.DB, customers []customerRow) (map[desk.CustomerID]*desk.Requester, error) {
+	out := make(map[desk.CustomerID]*desk.Requester, len(customers))
 	into := map[string]string{} // by the uid of a merged record
 	for _, c := range customers {
 		if c.MergedInto != "" {
@@ -95,7 +95,7 @@ func (s *Store) requestersOf(db *gorm.DB, customers []customerRow) (map[desk.Cus
 		if err != nil {
 			return nil, err
 		}
-		out[c.ID] = desk.Requester{Customer: c, Account: accounts[customers[i].AccountID], Found: true}
+		out[c.ID] = &desk.Requester{Customer: c, Account: accounts[customers[i].AccountID], Found: true}
 	}
 	for old, id := range into {
 		out[desk.CustomerID(old)] = out[desk.CustomerID(id)]
@@ -110,7 +110,13 @@ func (s *Store) Customers(ctx context.Context, ids []desk.CustomerID) (map[desk.
 	if err != nil {
 		return nil, failed("customers", err)
 	}
-	return found, nil
+	out := make(map[desk.CustomerID]desk.Requester, len(found))
+	for id, r := range found {
+		if r != nil {
+			out[id] = *r
+		}
+	}
+	return out, nil
 }
 
 // Customer returns a customer with their company, or desk.ErrNotFound.

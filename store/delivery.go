@@ -178,8 +178,12 @@ func (s *Store) outgoing(tx *gorm.DB, row *messageRow, now time.Time) (*desk.Out
 	if err != nil {
 		return nil, err
 	}
+	var name string
+	if r := found[desk.CustomerID(t.CustomerID)]; r != nil {
+		name = r.Customer.Name
+	}
 	for _, h := range handles {
-		out.Reply.To = append(out.Reply.To, desk.Party{Name: found[desk.CustomerID(t.CustomerID)].Customer.Name, Handle: h.Handle})
+		out.Reply.To = append(out.Reply.To, desk.Party{Name: name, Handle: h.Handle})
 	}
 	if m.Auto.Kind != "" {
 		err = s.restraint(tx, out, &t, now)

@@ -36,7 +36,7 @@ func (g *group) writeTeams() error {
 }
 
 func (g *group) writeThreads() error {
-	var rows []threadRow
+	rows := make([]threadRow, 0, len(g.entries))
 	takes := map[taken]string{}
 	for e := range g.filed {
 		for _, t := range e.takes {
@@ -96,7 +96,8 @@ func (g *group) takeNumbers() error {
 }
 
 func (g *group) writeTickets() error {
-	var fresh, old []ticketRow
+	var old []ticketRow
+	fresh := make([]ticketRow, 0, len(g.entries))
 	for e := range g.filed {
 		if e.ticket == nil {
 			continue
@@ -150,7 +151,7 @@ func (g *group) writeMessages() error {
 }
 
 func (g *group) writeEvents() error {
-	var rows []eventRow
+	rows := make([]eventRow, 0, 2*len(g.entries))
 	for e := range g.filed {
 		var err error
 		if rows, err = appendEvents(rows, e.events); err != nil {
@@ -211,7 +212,7 @@ type outcome struct {
 // which whoever wants several locks them.
 func (g *group) settle() error {
 	var p packer
-	var all []outcome
+	all := make([]outcome, 0, len(g.entries))
 	for e := range g.good {
 		if e.f.Receipt == "" {
 			continue

@@ -44,11 +44,11 @@ func find[T schema.Tabler](db *gorm.DB, columns string, where clause.Expr, rest 
 	return out, rows.Err()
 }
 
-// expected is how many rows a condition may find when each of its values finds
-// one.
+// expected is how many rows a condition finds when each of its values finds one,
+// as values of one column mostly do; 0 when nobody knows.
 func expected(where clause.Expr) int {
-	for _, v := range where.Vars {
-		if list, ok := v.(*[]string); ok {
+	if len(where.Vars) == 1 {
+		if list, ok := where.Vars[0].(*[]string); ok {
 			return len(*list)
 		}
 	}

@@ -20,8 +20,8 @@ type View struct {
 
 	seen      map[pair][]desk.Seen
 	waiting   map[pair]queued
-	requester map[pair]desk.Requester
-	customer  map[string]desk.Requester
+	requester map[pair]*desk.Requester // nil: nobody
+	customer  map[string]*desk.Requester
 	account   map[string]desk.Account
 	thread    map[pair]desk.TicketID
 	group     map[pair]groupRow
@@ -38,8 +38,8 @@ type queued struct{ oldest, other desk.ReceiptID }
 // View reads ahead what the line will ask about the drafts.
 func (s *Store) View(ctx context.Context, drafts []*desk.Draft) (*View, error) {
 	n := len(drafts)
-	v := &View{s: s, seen: map[pair][]desk.Seen{}, waiting: make(map[pair]queued, n), requester: make(map[pair]desk.Requester, n),
-		customer: map[string]desk.Requester{}, account: map[string]desk.Account{}, thread: make(map[pair]desk.TicketID, n),
+	v := &View{s: s, seen: map[pair][]desk.Seen{}, waiting: make(map[pair]queued, n), requester: make(map[pair]*desk.Requester, n),
+		customer: map[string]*desk.Requester{}, account: map[string]desk.Account{}, thread: make(map[pair]desk.TicketID, n),
 		group: map[pair]groupRow{}, entry: make(map[pair]*messageRow, n), ticket: map[string]*ticketRow{}, team: map[string]bool{}}
 	if err := v.readAhead(ctx, drafts); err != nil {
 		return nil, failed("view", err)
@@ -210,13 +210,21 @@ func (v *View) Beside(ctx context.Context, scope, threadKey string, than desk.Re
 // Requester returns who owns a handle; see [desk.Handle] for its form. One
 // whose Found is false is not an error.
 func (v *View) Requester(ctx context.Context, kind, handle string) (desk.Requester, error) {
-	return known(ctx, v, v.requester, pair{kind, key(handle)}, v.loadRequesters)
+	return found(known(ctx, v, v.requester, pair{kind, key(handle)}, v.loadRequesters))
 }
 
 // CustomerByID returns a customer by uid or external ID. One whose Found is
 // false is not an error.
 func (v *View) CustomerByID(ctx context.Context, id string) (desk.Requester, error) {
-	return known(ctx, v, v.customer, key(id), v.loadCustomers)
+	return found(known(ctx, v, v.customer, key(id), v.loadCustomers))
+}
+
+// found is the requester a view has, or one that was not found.
+func found(r *desk.Requester, err error) (desk.Requester, error) {
+	if r == nil {
+		return desk.Requester{}, err
+	}
+	return *r, err
 }
 
 // AccountByDomain returns the company of a mail domain, and false when there is

@@ -189,7 +189,7 @@ func (v *View) loadCustomers(ctx context.Context, ids []string) error {
 		return err
 	}
 	for _, id := range ids {
-		v.customer[id] = desk.Requester{}
+		v.customer[id] = nil
 	}
 	for _, r := range rows {
 		if ext := orEmpty(r.ExternalID); ext != "" {

@@ -177,7 +177,11 @@ func (i *Intake) receipts(ctx context.Context, parts []*part) ([]desk.Receipt, m
 				i.tracing.waited(ctx, &rs[n], i.now())
 			}
 		}
-		all = append(all, rs...)
+		if len(all) == 0 {
+			all = rs
+		} else {
+			all = append(all, rs...)
+		}
 	}
 	slices.SortStableFunc(all, func(a, b desk.Receipt) int {
 		return cmp.Or(a.SourceTime.Compare(b.SourceTime), cmp.Compare(a.ID, b.ID))

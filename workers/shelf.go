@@ -114,6 +114,9 @@ func (s *shelf) remove(id desk.ReceiptID) (desk.Receipt, bool) {
 func (s *shelf) take(ids []desk.ReceiptID) (found []desk.Receipt, rest []desk.ReceiptID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.at) > 0 {
+		found = make([]desk.Receipt, 0, len(ids))
+	}
 	for _, id := range ids {
 		if r, there := s.remove(id); there {
 			found = append(found, r)

@@ -89,7 +89,7 @@ func DefaultSettings() Settings {
 		LedgerGroup: 128, LedgerWait: 2 * time.Millisecond,
 		TaskGroup: 256, TaskWait: 15 * time.Millisecond,
 		ReadGroup: 256, ReadWait: 0, ReadLanes: 4, ReadPatience: 500 * time.Millisecond,
-		FileGroup: 256, FileWait: 2 * time.Millisecond, FileLanes: 2,
+		FileGroup: 256, FileWait: 0, FileLanes: 2,
 		Pending: 20000, Concurrency: 32, CheckEvery: 10 * time.Millisecond, Attempts: 5,
 		SweepEvery: time.Second, SweepAfter: 3 * time.Second, SweepAgain: time.Minute,
 		DrainFor:         20 * time.Second,

@@ -15,9 +15,11 @@ var errStopped = errors.New("workers: shutting down")
 
 // group gathers values that many goroutines bring one by one and handles them
 // together: up to size of them, or those that came within wait of the first.
-// Each of its lanes forms and handles its own groups.
+// Each of its lanes forms and handles its own groups. Some lanes may be in
+// reserve: they work only while as much waits as a group holds.
 type group[T, R any] struct {
 	in     chan *entry[T, R]
+	more   chan struct{} // so much waits, for a lane in reserve
 	size   int
 	wait   time.Duration
 	handle func(ctx context.Context, values []T) ([]R, error)
@@ -32,7 +34,7 @@ type group[T, R any] struct {
 	mu      sync.RWMutex // guards stopped against sends
 	stopped bool
 	lanes   sync.WaitGroup
-	busy    atomic.Bool // a group is being handled; of one lane
+	waiting atomic.Int64 // weight of what is not in a group yet
 }
 
 type entry[T, R any] struct {
@@ -49,13 +51,18 @@ type outcome[R any] struct {
 // newGroup starts the lanes. pending bounds what waits to be gathered; more is
 // refused with desk.ErrBusy.
 func newGroup[T, R any](lanes, size, pending int, wait time.Duration, handle func(context.Context, []T) ([]R, error)) *group[T, R] {
-	return newPatient(lanes, size, pending, wait, 0, handle)
+	return newTaking(nil, lanes, size, pending, wait, handle)
 }
 
-// newPatient is newGroup with a bound on how long a group holds its lane.
+// newPatient is newGroup with a bound on how long a group holds its lane, and with
+// the second half of its lanes in reserve.
 func newPatient[T, R any](lanes, size, pending int, wait, patience time.Duration, handle func(context.Context, []T) ([]R, error)) *group[T, R] {
 	g := &group[T, R]{in: make(chan *entry[T, R], max(pending, 1)), size: max(size, 1), wait: wait, patience: patience, handle: handle}
-	g.start(lanes)
+	g.more = make(chan struct{}, 1)
+	g.start(lanes - lanes/2)
+	for range lanes / 2 {
+		g.lanes.Go(g.runReserve)
+	}
 	return g
 }
 
@@ -97,6 +104,8 @@ func (g *group[T, R]) send(e *entry[T, R]) error {
 	}
 	select {
 	case g.in <- e:
+		g.waiting.Add(int64(e.weight))
+		g.callReserve()
 		return nil
 	default:
 		return desk.ErrBusy
@@ -110,6 +119,9 @@ func (g *group[T, R]) stop() {
 	if !g.stopped {
 		g.stopped = true
 		close(g.in)
+		if g.more != nil {
+			close(g.more)
+		}
 	}
 	g.mu.Unlock()
 	g.lanes.Wait()
@@ -118,29 +130,62 @@ func (g *group[T, R]) stop() {
 func (g *group[T, R]) run() {
 	defer g.lanes.Done()
 	for first := range g.in {
-		entries := g.gather(first)
-		if g.turn != nil {
-			entries = g.await(entries)
-			g.flush(entries)
-			<-g.turn
-			continue
-		}
-		if g.patience <= 0 {
-			g.flush(entries)
-			continue
-		}
-		done := make(chan struct{})
-		g.lanes.Go(func() {
-			defer close(done)
-			g.flush(entries)
-		})
-		timer := time.NewTimer(g.patience)
-		select {
-		case <-done:
-		case <-timer.C:
-		}
-		timer.Stop()
+		g.take(first)
 	}
+}
+
+// callReserve wakes a lane in reserve when there is enough for it.
+func (g *group[T, R]) callReserve() {
+	if g.more == nil || g.waiting.Load() < int64(g.size) {
+		return
+	}
+	select {
+	case g.more <- struct{}{}:
+	default: // one is about to look
+	}
+}
+
+func (g *group[T, R]) runReserve() {
+	for range g.more {
+		for g.waiting.Load() >= int64(g.size) {
+			select {
+			case first, ok := <-g.in:
+				if !ok {
+					return
+				}
+				g.take(first)
+				continue
+			default: // others were faster
+			}
+			break
+		}
+	}
+}
+
+// take forms a group and handles it.
+func (g *group[T, R]) take(first *entry[T, R]) {
+	entries := g.gather(first)
+	if g.turn != nil {
+		entries = g.await(entries)
+		g.flush(entries)
+		<-g.turn
+		return
+	}
+	if g.patience <= 0 {
+		g.flush(entries)
+		return
+	}
+	done := make(chan struct{})
+	g.lanes.Go(func() {
+		defer close(done)
+		g.flush(entries)
+	})
+	timer := time.NewTimer(g.patience)
+	select {
+	case <-done:
+	case <-timer.C:
+	}
+	timer.Stop()
 }
 
 func (g *group[T, R]) gather(first *entry[T, R]) []*entry[T, R] {
@@ -207,12 +252,13 @@ func (g *group[T, R]) await(entries []*entry[T, R]) []*entry[T, R] {
 
 func (g *group[T, R]) flush(entries []*entry[T, R]) {
 	values := make([]T, len(entries))
+	weight := 0
 	for i, e := range entries {
 		values[i] = e.value
+		weight += e.weight
 	}
-	g.busy.Store(true)
+	g.waiting.Add(-int64(weight))
 	results, err := g.handle(context.Background(), values)
-	g.busy.Store(false)
 	for i, e := range entries {
 		o := outcome[R]{err: err}
 		if err == nil {

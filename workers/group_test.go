@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -139,4 +140,49 @@ func TestGroupsThatTakeTurnsFillMeanwhile(t *testing.T) {
 	if len(turn) != 0 {
 		t.Error("the turn was not given back")
 	}
+}
+
+// A lane in reserve stands still until as much waits as a group holds.
+func TestGroupReserve(t *testing.T) {
+	begun, end := make(chan []int), make(chan struct{})
+	g := newPatient(2, 3, 10, 0, time.Hour, func(_ context.Context, in []int) ([]int, error) {
+		begun <- in
+		<-end
+		return in, nil
+	})
+	var all sync.WaitGroup
+	give := func(v int) {
+		all.Go(func() {
+			if _, err := g.do(context.Background(), v, 1); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	waits := func(n int64) {
+		t.Helper()
+		for hang := time.Now().Add(time.Minute); g.waiting.Load() != n; runtime.Gosched() {
+			if time.Now().After(hang) {
+				t.Fatalf("%d wait, want %d", g.waiting.Load(), n)
+			}
+		}
+	}
+	give(0)
+	if in := <-begun; len(in) != 1 {
+		t.Errorf("the first group is %v", in)
+	}
+	give(1)
+	give(2)
+	waits(2)
+	select {
+	case in := <-begun:
+		t.Errorf("the reserve took %v", in)
+	default:
+	}
+	give(3)
+	if in := <-begun; len(in) != 3 {
+		t.Errorf("the reserve took %v, want three", in)
+	}
+	close(end)
+	all.Wait()
+	g.stop()
 }

@@ -54,7 +54,7 @@ type Settings struct {
 	TaskWait    time.Duration
 	ReadGroup   int // receipts of waiting tasks that are read together; a task is never split
 	ReadWait    time.Duration
-	ReadLanes   int // readings at the same time; half as many of the bulk queue
+	ReadLanes   int // readings at the same time, the second half of them while a whole group waits; half as many of the bulk queue
 	// ReadPatience is how long a reading holds its lane: one that takes longer
 	// keeps nobody else waiting. 0: as long as it takes.
 	ReadPatience time.Duration
@@ -87,7 +87,7 @@ type Settings struct {
 func DefaultSettings() Settings {
 	return Settings{
 		LedgerGroup: 128, LedgerWait: 2 * time.Millisecond,
-		TaskGroup: 256, TaskWait: 15 * time.Millisecond,
+		TaskGroup: 256, TaskWait: 12 * time.Millisecond,
 		ReadGroup: 256, ReadWait: 0, ReadLanes: 4, ReadPatience: 500 * time.Millisecond,
 		FileGroup: 256, FileWait: 0, FileLanes: 2,
 		Pending: 20000, Concurrency: 32, CheckEvery: 10 * time.Millisecond, Attempts: 5,

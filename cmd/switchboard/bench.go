@@ -66,10 +66,10 @@ func (p *benchPlace) finish(s streams, r *bench.Report, err error) error {
 
 type benchIngestCmd struct {
 	benchPlace
-	Count      int               `help:"Messages of a saturated reading." default:"40000"`
+	Count      int               `help:"Messages of a saturated reading." default:"30000"`
 	Rounds     int               `help:"How often everything is measured; figures are medians." default:"3"`
 	Conns      int               `help:"Connections of the generator." default:"128"`
-	Half       time.Duration     `help:"Length of the reading at half load." default:"10s"`
+	Half       time.Duration     `help:"Length of the reading at half load." default:"5s"`
 	API        int               `name:"api" help:"Tickets created over the REST API in a round; 0 for none." default:"2000"`
 	Roles      []string          `help:"Processes of the product: web and work, any number of them, or serve." default:"serve"`
 	Intake     map[string]string `help:"Settings of the config's section intake to try, as fileLanes=4,fileGroup=256." mapsep:"," placeholder:"KEY=VALUE"`

@@ -90,9 +90,9 @@ func startPostgres(ctx context.Context, dir string) (*postgres, error) {
 }
 
 // walSegments is how many files of 16 MB a server has to write its log into that
-// has been running for a while: with min_wal_size at what max_wal_size is by
-// default, it keeps as many.
-const walSegments = 40
+// has been running for a while: min_wal_size, here what max_wal_size is by
+// default.
+const walSegments = 64
 
 // age brings a new server to the state of one that has been running: it writes
 // its log over files that are there. A new one makes and zeroes each file first,

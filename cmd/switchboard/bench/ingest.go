@@ -47,7 +47,7 @@ const warmUp = 1500
 // single are the settings of a product that does everything message by message.
 // It gets more lanes, because one lane with groups of one would wait more than
 // it works.
-var single = map[string]string{"ledgerGroup": "1", "ledgerWait": "0s", "taskGroup": "1", "taskWait": "0s", "fileGroup": "1", "fileWait": "0s", "fileLanes": "8"}
+var single = map[string]string{"ledgerGroup": "1", "ledgerWait": "0s", "taskGroup": "1", "taskWait": "0s", "fileGroup": "1", "fileWait": "0s", "fileLanes": "8", "readLanes": "8"}
 
 // ingest is a run of Ingest.
 type ingest struct {

@@ -27,9 +27,6 @@ type Ledger interface {
 	// Ahead returns the oldest receipt of the same conversation that was
 	// accepted before this one, is not yet filed and never failed.
 	Ahead(ctx context.Context, scope, threadKey string, before desk.ReceiptID) (desk.ReceiptID, bool, error)
-	// Beside reports whether other receipts of the conversation are accepted, not
-	// yet filed and never failed.
-	Beside(ctx context.Context, scope, threadKey string, than desk.ReceiptID) (bool, error)
 }
 
 // People answers who somebody is.

@@ -21,8 +21,7 @@ type shelf struct {
 	ahead    map[string]desk.ReceiptID
 	groups   map[string]desk.Group // Last is the ticket
 	entries  map[string]*desk.Message
-	beside   map[string]bool // whether others of a conversation wait
-	asked    []string        // what Seen was asked for
+	asked    []string // what Seen was asked for
 	err      error
 }
 
@@ -49,9 +48,6 @@ func (s *shelf) TicketOf(_ context.Context, id desk.ReceiptID) (desk.TicketID, e
 func (s *shelf) Ahead(_ context.Context, scope, key string, before desk.ReceiptID) (desk.ReceiptID, bool, error) {
 	id, ok := s.ahead[scope+" "+key]
 	return id, ok && id < before, s.err
-}
-func (s *shelf) Beside(_ context.Context, scope, key string, _ desk.ReceiptID) (bool, error) {
-	return s.beside[scope+" "+key], s.err
 }
 func (s *shelf) Requester(_ context.Context, kind, handle string) (desk.Requester, error) {
 	return s.people[kind+" "+handle], s.err

@@ -14,14 +14,14 @@ import (
 // Of two copies in flight at once the one with the smaller receipt goes on;
 // when neither sees the other, the claim on the external ID, or the message
 // itself, fails one of them in the store, the line runs again, and this stage
-// then sees it. So a message whose ID nobody names looks, the first time, only
-// among those that are on tickets.
+// then sees it. So a message whose ID no other source has looks, the first time,
+// only among those that are on tickets.
 func Dedupe() Stage {
 	return Stage{
 		Name: "dedupe",
 		Doc:  "end messages that arrived before by another way",
 		Run: func(ctx context.Context, p *Pass) error {
-			if p.Draft.Thread.Plain && p.First {
+			if p.First && p.Draft.Alone() {
 				return dedupeFiled(ctx, p)
 			}
 			seen, err := p.Books.Seen(ctx, p.Draft.Scope, p.Draft.ExternalID)
@@ -59,8 +59,8 @@ func Dedupe() Stage {
 const isNew = "new: nothing with this external ID and content was accepted before"
 
 // dedupeFiled compares the message with the newest on a ticket that has its
-// external ID. The same from its own source would not have been accepted: the
-// ledger has each message of a source once.
+// external ID. The same would not have been accepted: the ledger has each message
+// of a source once, and no other source has this ID.
 func dedupeFiled(ctx context.Context, p *Pass) error {
 	m, ok, err := p.Books.Entry(ctx, p.Draft.Scope, p.Draft.ExternalID)
 	switch {

@@ -233,13 +233,6 @@ func parentPending(ctx context.Context, p *Pass, owners map[string]desk.TicketID
 		if _, known := owners[ref]; known || ref == p.Draft.ExternalID || ref == "" {
 			continue
 		}
-		if p.Draft.Thread.Plain && ref == p.Draft.Thread.Key { // who opened it is of it
-			if others, err := p.Books.Beside(ctx, p.Draft.Scope, ref, p.Receipt); err != nil {
-				return err
-			} else if !others {
-				continue
-			}
-		}
 		seen, err := p.Books.Seen(ctx, p.Draft.Scope, ref)
 		if err != nil {
 			return err
@@ -260,16 +253,6 @@ func parentPending(ctx context.Context, p *Pass, owners map[string]desk.TicketID
 func parentFiled(ctx context.Context, p *Pass, keys []string, owners map[string]desk.TicketID) error {
 	for _, k := range keys {
 		if _, known := owners[k]; known || k == p.Draft.ExternalID {
-			continue
-		}
-		if p.Draft.Thread.Plain {
-			m, ok, err := p.Books.Entry(ctx, p.Draft.Scope, k)
-			if err != nil {
-				return err
-			}
-			if ok {
-				owners[k] = m.TicketID
-			}
 			continue
 		}
 		seen, err := p.Books.Seen(ctx, p.Draft.Scope, k)

@@ -341,26 +341,6 @@ func TestPlainConversation(t *testing.T) {
 	}
 }
 
-// A conversation is often named by the message that opens it: what answers it
-// waits for that one while it is on its way, and only then is the ledger asked.
-func TestPlainParentPending(t *testing.T) {
-	s, p := newShelf(), house(t)
-	s.seen["CHAT opens"] = []desk.Seen{{Receipt: "another", State: desk.Accepted}}
-	for _, beside := range []bool{false, true} {
-		s.beside = map[string]bool{"CHAT opens": beside}
-		d := &desk.Draft{Source: "acme", Channel: desk.Chat, Scope: "CHAT", ExternalID: "answers", Fingerprint: "x", ReceivedAt: noon,
-			From: desk.Party{Handle: "u1"}, Text: "x", Thread: desk.Thread{Key: "opens", Plain: true}}
-		pass := NewPass(desk.NewReceipt(d, noon), p, s, noon)
-		pass.First, s.asked = true, nil
-		if err := (&Line{Standard()}).Run(t.Context(), pass); err != nil {
-			t.Fatal(err)
-		}
-		if waits := pass.Waiting() != ""; waits != beside || (len(s.asked) > 0) != beside {
-			t.Errorf("others wait: %v; it waits: %q, asked the ledger for %q", beside, pass.Waiting(), s.asked)
-		}
-	}
-}
-
 // What describes a ticket is fetched for a reply when a rule for replies asks.
 func TestRepliesReadTheDescription(t *testing.T) {
 	for on, want := range map[desk.Trigger]bool{desk.OnCreated: false, desk.OnReply: true, desk.OnAny: true} {

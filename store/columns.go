@@ -49,8 +49,14 @@ type crate struct{ b []byte }
 
 var crates = sync.Pool{New: func() any { return &crate{} }}
 
-// keepCrate is the largest crate that is used again.
-const keepCrate = 2 << 20
+// leastCrate is the room of the smallest crate, keepCrate of the largest that is
+// used again. pgx goes on using a buffer of up to 256 bytes for the connection's
+// next statements and forgets a larger one: it must never be given a small one
+// that others will use.
+const (
+	leastCrate = 4 << 10
+	keepCrate  = 2 << 20
+)
 
 // spacious makes the first of a statement's lists one that has room for all; done
 // gives its memory back when the statement was run.
@@ -77,7 +83,7 @@ func (l *load) room(buf []byte) []byte {
 	if l.crate == nil {
 		l.crate = crates.Get().(*crate)
 	}
-	l.crate.b = append(slices.Grow(l.crate.b[:0], len(buf)+l.bytes), buf...)
+	l.crate.b = append(slices.Grow(l.crate.b[:0], max(len(buf)+l.bytes, leastCrate)), buf...)
 	return l.crate.b
 }
 

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -93,4 +94,37 @@ func TestListsLikePgx(t *testing.T) {
 			t.Errorf("%T: %x, pgx has %x (%v)", c.list, got, want, err)
 		}
 	}
+}
+
+// TestListsKeepApart: the memory of one statement's lists is never that of
+// another's while either needs it, however short they are.
+func TestListsKeepApart(t *testing.T) {
+	s, err := Open(t.Context(), Options{URL: pgtest.New(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if small := (&load{bytes: 10}).room(nil); cap(small) <= 256 {
+		t.Errorf("pgx goes on using a buffer of %d bytes", cap(small))
+	}
+	var all sync.WaitGroup
+	for worker := range 8 {
+		all.Go(func() {
+			for n := range 300 {
+				want := fmt.Sprintf("worker %d, statement %d", worker, n)
+				lists, done := spacious([]any{&[]string{want}})
+				var got, echo string
+				err := s.read(t.Context()).Raw("SELECT v FROM unnest(?::text[]) AS l(v)", lists...).Row().Scan(&got)
+				done()
+				if err == nil {
+					err = s.read(t.Context()).Raw("SELECT ?::text", want).Row().Scan(&echo)
+				}
+				if err != nil || got != want || echo != want {
+					t.Errorf("%q came back as %q and %q: %v", want, got, echo, err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }

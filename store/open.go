@@ -38,8 +38,10 @@ func gormConfig() *gorm.Config {
 // such plans are only for queries that have no index. What is switched off costs
 // so much in a plan's estimate that PostgreSQL would compile it to machine code
 // each time (jit); statements this short never earn that back. Keys do not repeat
-// within a statement: there is nothing to remember of one (memoize).
-const keyedPlans = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_memoize = off; SET jit = off"
+// within a statement: there is nothing to remember of one (memoize, which
+// PostgreSQL knows since version 14).
+const keyedPlans = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off; " +
+	"SELECT set_config(name, 'off', false) FROM pg_settings WHERE name = 'enable_memoize'"
 
 func (s *Store) openPostgres(o Options) error {
 	config, err := pgx.ParseConfig(o.URL)

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,7 +20,7 @@ type View struct {
 	mu sync.Mutex // over the maps; held while a query fills one
 
 	seen      map[pair][]desk.Seen
-	waiting   map[pair]queued
+	waiting   map[pair]desk.ReceiptID  // the oldest of a conversation
 	requester map[pair]*desk.Requester // nil: nobody
 	customer  map[string]*desk.Requester
 	account   map[string]desk.Account
@@ -31,14 +32,10 @@ type View struct {
 	unseen    []pair // keys of seen that are read, all together, when one is asked for
 }
 
-// queued are the oldest receipt of a conversation that waits and another one, ""
-// where there is none.
-type queued struct{ oldest, other desk.ReceiptID }
-
 // View reads ahead what the line will ask about the drafts.
 func (s *Store) View(ctx context.Context, drafts []*desk.Draft) (*View, error) {
 	n := len(drafts)
-	v := &View{s: s, seen: map[pair][]desk.Seen{}, waiting: make(map[pair]queued, n), requester: make(map[pair]*desk.Requester, n),
+	v := &View{s: s, seen: map[pair][]desk.Seen{}, waiting: make(map[pair]desk.ReceiptID, n), requester: make(map[pair]*desk.Requester, n),
 		customer: map[string]*desk.Requester{}, account: map[string]desk.Account{}, thread: make(map[pair]desk.TicketID, n),
 		group: map[pair]groupRow{}, entry: make(map[pair]*messageRow, n), ticket: map[string]*ticketRow{}, team: map[string]bool{}}
 	if err := v.readAhead(ctx, drafts); err != nil {
@@ -53,19 +50,21 @@ func (v *View) readAhead(ctx context.Context, drafts []*desk.Draft) error {
 	var customers, domains, tickets, teams []string
 	for _, d := range drafts {
 		own, thread := pair{d.Scope, key(d.ExternalID)}, pair{d.Scope, key(d.Thread.Key)}
-		if d.Thread.Plain {
-			entries = append(entries, own)
+		if d.Alone() {
 			v.unseen = append(v.unseen, own)
 		} else {
-			seen, threads = append(seen, own), append(threads, own)
+			seen = append(seen, own)
 		}
-		switch {
-		case d.Thread.Key == "":
-		case d.Thread.Plain:
-			threads, named = append(threads, thread), append(named, thread)
-			v.unseen = append(v.unseen, thread)
-		default:
-			threads, seen = append(threads, thread), append(seen, thread)
+		if d.Thread.Plain {
+			entries = append(entries, own)
+		} else {
+			threads = append(threads, own)
+		}
+		if d.Thread.Key != "" {
+			threads = append(threads, thread)
+			if thread != own {
+				named = append(named, thread)
+			}
 		}
 		if d.Conversation() != "" {
 			waiting = append(waiting, pair{d.Scope, key(d.Conversation())})
@@ -116,13 +115,12 @@ func (v *View) readAhead(ctx context.Context, drafts []*desk.Draft) error {
 	if err := v.loadThreads(ctx, threads); err != nil {
 		return err
 	}
-	if err := v.loadGroups(ctx, groups); err != nil {
+	named = slices.DeleteFunc(named, func(p pair) bool { return v.thread[p] != "" }) // nobody asks how these stand
+	if err := v.loadSeen(ctx, named); err != nil {
 		return err
 	}
-	for _, p := range named { // a conversation that is no ticket's may have the name of a message
-		if v.thread[p] == "" {
-			entries = append(entries, p)
-		}
+	if err := v.loadGroups(ctx, groups); err != nil {
+		return err
 	}
 	if err := v.loadEntries(ctx, entries); err != nil {
 		return err
@@ -170,11 +168,13 @@ func known[K comparable, V any](ctx context.Context, v *View, m map[K]V, k K, lo
 // the draft's own among them, oldest first.
 func (v *View) Seen(ctx context.Context, scope, externalID string) ([]desk.Seen, error) {
 	return known(ctx, v, v.seen, pair{scope, key(externalID)}, func(ctx context.Context, keys []pair) error {
-		err := v.loadSeen(ctx, append(keys, v.unseen...))
-		if err == nil {
-			v.unseen = nil
+		for _, p := range v.unseen { // what was read stays as it was read
+			if _, had := v.seen[p]; !had {
+				keys = append(keys, p)
+			}
 		}
-		return err
+		v.unseen = nil
+		return v.loadSeen(ctx, keys)
 	})
 }
 
@@ -193,18 +193,11 @@ func (v *View) TicketOf(ctx context.Context, id desk.ReceiptID) (desk.TicketID, 
 // Ahead returns the oldest receipt of a conversation that was accepted before
 // another, is not settled and had no trouble so far; false when there is none.
 func (v *View) Ahead(ctx context.Context, scope, threadKey string, before desk.ReceiptID) (desk.ReceiptID, bool, error) {
-	q, err := known(ctx, v, v.waiting, pair{scope, key(threadKey)}, v.loadWaiting)
-	if err != nil || q.oldest == "" || q.oldest >= before {
+	oldest, err := known(ctx, v, v.waiting, pair{scope, key(threadKey)}, v.loadWaiting)
+	if err != nil || oldest == "" || oldest >= before {
 		return "", false, err
 	}
-	return q.oldest, true, nil
-}
-
-// Beside reports whether other receipts of a conversation are not settled and had
-// no trouble so far.
-func (v *View) Beside(ctx context.Context, scope, threadKey string, than desk.ReceiptID) (bool, error) {
-	q, err := known(ctx, v, v.waiting, pair{scope, key(threadKey)}, v.loadWaiting)
-	return q.oldest != "" && q.oldest != than || q.other != "" && q.other != than, err
+	return oldest, true, nil
 }
 
 // Requester returns who owns a handle; see [desk.Handle] for its form. One

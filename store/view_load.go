@@ -30,8 +30,8 @@ func (v *View) loadSeen(ctx context.Context, keys []pair) error {
 	return nil
 }
 
-// loadWaiting keeps only the oldest two of each conversation: the one the others
-// are behind, and whether there are others.
+// loadWaiting keeps only the oldest of each conversation: that is the one the
+// others are behind.
 func (v *View) loadWaiting(ctx context.Context, keys []pair) error {
 	if len(keys) == 0 {
 		return nil
@@ -43,49 +43,36 @@ func (v *View) loadWaiting(ctx context.Context, keys []pair) error {
 	}
 	defer rows.Close()
 	for _, k := range keys {
-		v.waiting[k] = queued{}
+		v.waiting[k] = ""
 	}
 	for rows.Next() {
 		var k pair
-		var one, other string
-		if err := rows.Scan(&k.a, &k.b, &one, &other); err != nil {
+		var id string
+		if err := rows.Scan(&k.a, &k.b, &id); err != nil {
 			return err
 		}
-		v.waiting[k] = v.waiting[k].with(desk.ReceiptID(one)).with(desk.ReceiptID(other))
+		v.waiting[k] = desk.ReceiptID(id)
 	}
 	return rows.Err()
 }
 
-// with is the queue with a receipt that may be in it.
-func (q queued) with(id desk.ReceiptID) queued {
-	switch {
-	case id == q.oldest:
-	case q.oldest == "" || id < q.oldest:
-		q.oldest, q.other = id, q.oldest
-	default:
-		q.other = id
-	}
-	return q
-}
-
 // oldestOf asks for the oldest receipt that waits, without trouble so far, of
-// each conversation that has one, and for one other of the same: in rows with two
-// IDs that may be the same, as many as it takes. Both databases are told to look up one
+// each conversation that has one. Both databases are told to look up one
 // conversation after the other in ledger_ahead: left alone, PostgreSQL compares
 // everything that waits with every conversation as long as its statistics say
 // that little waits, and SQLite prefers an index that holds the whole scope.
 func (s *Store) oldestOf(db *gorm.DB, keys []pair) *gorm.DB {
 	if s.dialect == SQLite {
-		return db.Table("ledger INDEXED BY ledger_ahead").Select("scope", "thread_key", "min(id)", "max(id)").Where(s.inPairs("scope", "thread_key", keys)).
+		return db.Table("ledger INDEXED BY ledger_ahead").Select("scope", "thread_key", "min(id) AS id").Where(s.inPairs("scope", "thread_key", keys)).
 			Where("state = 'accepted' AND attempts = 0").Group("scope, thread_key")
 	}
 	scopes, threads := make([]string, len(keys)), make([]string, len(keys))
 	for i, k := range keys {
 		scopes[i], threads[i] = k.a, k.b
 	}
-	return db.Raw(`SELECT k.scope, k.thread_key, o.id, o.id FROM unnest(?::text[], ?::text[]) AS k (scope, thread_key)
+	return db.Raw(`SELECT k.scope, k.thread_key, o.id FROM unnest(?::text[], ?::text[]) AS k (scope, thread_key)
 		CROSS JOIN LATERAL (SELECT l.id FROM ledger l WHERE l.state = 'accepted' AND l.attempts = 0
-			AND l.scope = k.scope AND l.thread_key = k.thread_key ORDER BY l.scope, l.thread_key, l.id LIMIT 2) AS o`, &scopes, &threads)
+			AND l.scope = k.scope AND l.thread_key = k.thread_key ORDER BY l.scope, l.thread_key, l.id LIMIT 1) AS o`, &scopes, &threads)
 }
 
 func (v *View) loadThreads(ctx context.Context, keys []pair) error {

@@ -34,6 +34,7 @@ type group[T, R any] struct {
 	mu      sync.RWMutex // guards stopped against sends
 	stopped bool
 	lanes   sync.WaitGroup
+	busy    atomic.Bool  // a group is being handled; of one lane
 	waiting atomic.Int64 // weight of what is not in a group yet
 }
 
@@ -258,7 +259,9 @@ func (g *group[T, R]) flush(entries []*entry[T, R]) {
 		weight += e.weight
 	}
 	g.waiting.Add(-int64(weight))
+	g.busy.Store(true)
 	results, err := g.handle(context.Background(), values)
+	g.busy.Store(false)
 	for i, e := range entries {
 		o := outcome[R]{err: err}
 		if err == nil {

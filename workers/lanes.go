@@ -17,8 +17,8 @@ import (
 // that are after the same row would wait for each other, and the second would
 // have to run again. Nothing depends on it but the speed: the books find out
 // about every race. So few filings as would not fill half a transaction stay
-// together in the first lane that is not full: each transaction has its price,
-// whatever is in it, and few seldom meet a rival. Where the books have one writer there is one
+// together in a lane that is free: each transaction has its price, whatever is
+// in it, and few seldom meet a rival. Where the books have one writer there is one
 // lane, which takes turns with the ledger.
 type lanes struct {
 	size  int // most filings a reading brings in one piece
@@ -80,16 +80,14 @@ func (l *lanes) choose(n int) func(*desk.Filing) int {
 	return func(*desk.Filing) int { return free() }
 }
 
-// free is the number of the first lane in which less than half a transaction
-// waits, or else of the one with least before it: behind one that is being written
-// a fuller one forms, and that costs less than two at a time.
+// free is the number of a lane that is not writing, or else has least before it.
 func (l *lanes) free() int {
 	best := 0
 	for n, g := range l.lanes {
-		if g.waiting.Load() < int64(l.size/2) {
+		if !g.busy.Load() {
 			return n
 		}
-		if g.waiting.Load() < l.lanes[best].waiting.Load() {
+		if len(g.in) < len(l.lanes[best].in) {
 			best = n
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -219,3 +220,11 @@ func Fingerprint(parts ...string) string {
 var prints = sync.Pool{New: func() any { return new([]byte) }}
 
 const mostPrint = 64 << 10
+
+// Alone reports whether no other source can have the draft's external ID, and no
+// message names it ([Thread].Plain): the ID begins with the source's name and a
+// colon, or the scope is the source's own.
+func (d *Draft) Alone() bool {
+	rest, named := strings.CutPrefix(d.ExternalID, d.Source)
+	return d.Thread.Plain && (d.Scope == d.Source || named && strings.HasPrefix(rest, ":"))
+}

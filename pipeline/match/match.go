@@ -27,6 +27,7 @@ package match
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 	"unicode/utf8"
 
@@ -72,6 +73,9 @@ func Compile(src string) (*Program, error) {
 		return nil, err
 	}
 	p.joint, p.clauses = split(src)
+	for _, c := range p.clauses { // which are explained one by one, even what can never decide
+		maps.Copy(p.reads, c.program.reads)
+	}
 	return p, nil
 }
 

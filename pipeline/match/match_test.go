@@ -247,7 +247,7 @@ func BenchmarkIContainsLongText(b *testing.B) {
 }
 
 func TestReads(t *testing.T) {
-	for src, want := range map[string]string{`description contains "x" or customer.vip`: "description customer", `not auto`: "auto",
+	for src, want := range map[string]string{`description contains "x" or customer.vip`: "description customer", `true or description contains "x"`: "description", `not auto`: "auto",
 		`lower(title) startsWith "a" and any(tags, # == "b")`: "title tags", `fields.kind == "description"`: "fields", `subject == "description"`: "subject"} {
 		p, err := Compile(src)
 		if err != nil {

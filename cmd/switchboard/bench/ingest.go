@@ -203,6 +203,7 @@ func (r *ingest) full(ctx context.Context) error {
 		if err := r.rehearse(ctx); err != nil {
 			return err
 		}
+		flushDisks() // what was dropped is given back to the disk some seconds later, or now
 		if err := r.site.postgres.checkpoint(ctx); err != nil {
 			return err
 		}

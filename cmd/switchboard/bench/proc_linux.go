@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -122,3 +123,7 @@ func hardware() (cpu string, memory int64) {
 	}
 	return cpu, memory
 }
+
+// flushDisks brings everything written so far to disk, with what was deleted
+// (sync(2)).
+func flushDisks() { syscall.Sync() }

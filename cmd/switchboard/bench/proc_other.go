@@ -9,3 +9,5 @@ func resident(pid int) int64 { return 0 }
 func loadAverage() string { return "?" }
 
 func hardware() (cpu string, memory int64) { return "", 0 }
+
+func flushDisks() {}

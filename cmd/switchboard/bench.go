@@ -73,7 +73,7 @@ type benchIngestCmd struct {
 	API        int               `name:"api" help:"Tickets created over the REST API in a round; 0 for none." default:"2000"`
 	Roles      []string          `help:"Processes of the product: web and work, any number of them, or serve." default:"serve"`
 	Intake     map[string]string `help:"Settings of the config's section intake to try, as fileLanes=4,fileGroup=256." mapsep:"," placeholder:"KEY=VALUE"`
-	Rehearse   bool              `help:"Send the saturated load once, unmeasured, before each reading of it." default:"true" negatable:""`
+	Rehearse   bool              `help:"Send the saturated load once, unmeasured, before each reading of it."`
 	Only       []string          `help:"Readings to take: noop, full, half, api, single, doors. All by default; half and api need full." placeholder:"READING"`
 	CPUProfile string            `name:"cpuprofile" help:"Folder for CPU profiles of the roles under full load." placeholder:"DIR"`
 }

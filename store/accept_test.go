@@ -11,9 +11,9 @@ import (
 	"switchboard/store/storetest/pgtest"
 )
 
-// TestAcceptHearsOfTheCommit: an acceptance that is one statement is refused when
-// that statement went well and its commit did not.
-func TestAcceptHearsOfTheCommit(t *testing.T) {
+// onPostgres opens new books.
+func onPostgres(t *testing.T) *Store {
+	t.Helper()
 	s, err := Open(t.Context(), Options{URL: pgtest.New(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -22,6 +22,13 @@ func TestAcceptHearsOfTheCommit(t *testing.T) {
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// TestAcceptHearsOfTheCommit: an acceptance that is one statement is refused when
+// that statement went well and its commit did not.
+func TestAcceptHearsOfTheCommit(t *testing.T) {
+	s := onPostgres(t)
 	run := func(sql string) {
 		t.Helper()
 		if err := s.write(t.Context(), func(tx *gorm.DB) error { return tx.Exec(sql).Error }); err != nil {
@@ -57,14 +64,7 @@ func TestAcceptHearsOfTheCommit(t *testing.T) {
 // TestAcceptKnowsWhatIsThere: a group with messages the ledger has, or bytes that
 // are kept, is written all the same, and allowed for from then on.
 func TestAcceptKnowsWhatIsThere(t *testing.T) {
-	s, err := Open(t.Context(), Options{URL: pgtest.New(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	if err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := onPostgres(t)
 	accept := func(messages ...string) (ids []desk.ReceiptID) {
 		t.Helper()
 		var rs []desk.Receipt

@@ -171,21 +171,32 @@ func (r *ingest) noop(ctx context.Context) error {
 	return nil
 }
 
+// open starts a fleet with the roles that are wanted. Whoever has it stops it.
+func (r *ingest) open(ctx context.Context, b blueprint) (*fleet, error) {
+	f, err := newFleet(ctx, r.Common, r.site, b)
+	if err != nil {
+		return nil, err
+	}
+	for _, role := range r.Roles {
+		if err := f.start(ctx, role); err != nil {
+			f.stop()
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
 // rehearse sends the saturated load once and forgets it. A virtual machine whose
 // host takes back what memory is idle pays for every page when it is touched
 // again, more than PostgreSQL does to fill it; a machine in use has its memory.
-// What the rehearsal leaves is free memory and nothing else.
+// It leaves free memory, and a disk that is busy for some seconds with what was
+// dropped.
 func (r *ingest) rehearse(ctx context.Context) error {
-	f, err := newFleet(ctx, r.Common, r.site, blueprint{Name: fmt.Sprintf("rehearsal-%d", r.n), Embedded: r.Embedded, Intake: r.Intake, Hooks: []string{hook}})
+	f, err := r.open(ctx, blueprint{Name: fmt.Sprintf("rehearsal-%d", r.n), Embedded: r.Embedded, Intake: r.Intake, Hooks: []string{hook}})
 	if err != nil {
 		return err
 	}
 	defer f.stop()
-	for _, role := range r.Roles {
-		if err := f.start(ctx, role); err != nil {
-			return err
-		}
-	}
 	load, err := hookTraffic(hook, f.secret, "rehearsal", 5, min(r.Count, loadBlock))
 	if err != nil {
 		return err
@@ -208,16 +219,11 @@ func (r *ingest) full(ctx context.Context) error {
 			return err
 		}
 	}
-	f, err := newFleet(ctx, r.Common, r.site, blueprint{Name: fmt.Sprintf("full-%d", r.n), Embedded: r.Embedded, Intake: r.Intake, Hooks: []string{hook}, Profile: r.Profiles != ""})
+	f, err := r.open(ctx, blueprint{Name: fmt.Sprintf("full-%d", r.n), Embedded: r.Embedded, Intake: r.Intake, Hooks: []string{hook}, Profile: r.Profiles != ""})
 	if err != nil {
 		return err
 	}
 	defer f.stop()
-	for _, role := range r.Roles {
-		if err := f.start(ctx, role); err != nil {
-			return err
-		}
-	}
 	s, err := r.saturate(ctx, f, "full", "", r.Count, r.profile(f))
 	if err != nil {
 		return err
@@ -238,16 +244,11 @@ func (r *ingest) full(ctx context.Context) error {
 
 // single measures the product with all group sizes 1, with fewer messages.
 func (r *ingest) single(ctx context.Context) error {
-	f, err := newFleet(ctx, r.Common, r.site, blueprint{Name: fmt.Sprintf("single-%d", r.n), Embedded: r.Embedded, Intake: merge(r.Intake, single), Hooks: []string{hook}})
+	f, err := r.open(ctx, blueprint{Name: fmt.Sprintf("single-%d", r.n), Embedded: r.Embedded, Intake: merge(r.Intake, single), Hooks: []string{hook}})
 	if err != nil {
 		return err
 	}
 	defer f.stop()
-	for _, role := range r.Roles {
-		if err := f.start(ctx, role); err != nil {
-			return err
-		}
-	}
 	s, err := r.saturate(ctx, f, "single", "group size 1, ", max(r.Count/5, 1), unprofiled)
 	if err != nil {
 		return err

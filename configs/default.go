@@ -34,8 +34,8 @@ func defaults() *Config {
 			RequestsPerKey: Rate{Rate: 50, Burst: 100},
 		},
 		Intake: Intake{
-			LedgerGroup: 128, LedgerWait: 2 * time.Millisecond,
-			TaskGroup: 256, TaskWait: 12 * time.Millisecond,
+			LedgerGroup: 128, LedgerWait: time.Millisecond,
+			TaskGroup: 256, TaskWait: 15 * time.Millisecond,
 			ReadGroup: 256, ReadWait: 0, ReadLanes: 4, ReadPatience: 500 * time.Millisecond, ShelfBytes: 16 * MB,
 			FileGroup: 256, FileWait: 0, FileLanes: 2,
 			CheckInterval: 10 * time.Millisecond, Concurrency: 32, Attempts: 5,

@@ -28,7 +28,7 @@ func TestDefaultNeedsNoFile(t *testing.T) {
 		if s := p.Sources["api"]; s.Channel != desk.API || s.Name != "api" || len(p.Sources) != 1 {
 			t.Errorf("%s: sources %+v", name, p.Sources)
 		}
-		if c.Limits.MessageBytes != 50<<20 || c.Intake.LedgerWait != 2*time.Millisecond || c.Server.Addr != "127.0.0.1:8080" {
+		if c.Limits.MessageBytes != 50<<20 || c.Intake.LedgerWait != time.Millisecond || c.Server.Addr != "127.0.0.1:8080" {
 			t.Errorf("%s: settings %+v %+v %+v", name, c.Limits, c.Intake, c.Server)
 		}
 		if !p.Public("gmail.com") || p.Public("example.com") {

@@ -71,6 +71,9 @@ func spacious(lists []any) (all []any, done func()) {
 	return lists, l.unload
 }
 
+// laidOut is how many bytes the lists take at most.
+func (l *load) laidOut() int { return l.bytes }
+
 func (l *load) unload() {
 	if l.crate != nil && cap(l.crate.b) <= keepCrate {
 		crates.Put(l.crate)

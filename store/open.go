@@ -54,6 +54,7 @@ func (s *Store) openPostgres(o Options) error {
 	}
 	s.patient = config
 	config = impatiently(config, o.Timeout)
+	config.Tracer = envelopes{}
 	g, err := poolPostgres(config, n, keyedPlans)
 	if err != nil {
 		return err

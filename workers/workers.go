@@ -86,8 +86,8 @@ type Settings struct {
 // DefaultSettings returns the sizes that won on the reference machine.
 func DefaultSettings() Settings {
 	return Settings{
-		LedgerGroup: 128, LedgerWait: 2 * time.Millisecond,
-		TaskGroup: 256, TaskWait: 12 * time.Millisecond,
+		LedgerGroup: 128, LedgerWait: time.Millisecond,
+		TaskGroup: 256, TaskWait: 15 * time.Millisecond,
 		ReadGroup: 256, ReadWait: 0, ReadLanes: 4, ReadPatience: 500 * time.Millisecond,
 		FileGroup: 256, FileWait: 0, FileLanes: 2,
 		Pending: 20000, Concurrency: 32, CheckEvery: 10 * time.Millisecond, Attempts: 5,

@@ -132,13 +132,23 @@ func (r *ingest) round(ctx context.Context) error {
 		if !slices.ContainsFunc(step.names, r.wants) || r.Embedded && step.names[0] == "doors" {
 			continue
 		}
-		if err := r.site.postgres.checkpoint(ctx); err != nil {
+		if err := r.calm(ctx); err != nil {
 			return err
 		}
 		if err := step.run(ctx); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// calm ends what the reading before left to do: the disk writes what waits and is
+// given back what was dropped, or would do so some seconds into the next one.
+func (r *ingest) calm(ctx context.Context) error {
+	if err := r.site.postgres.checkpoint(ctx); err != nil {
+		return err
+	}
+	flushDisks()
 	return nil
 }
 
@@ -214,8 +224,7 @@ func (r *ingest) full(ctx context.Context) error {
 		if err := r.rehearse(ctx); err != nil {
 			return err
 		}
-		flushDisks() // what was dropped is given back to the disk some seconds later, or now
-		if err := r.site.postgres.checkpoint(ctx); err != nil {
+		if err := r.calm(ctx); err != nil {
 			return err
 		}
 	}

@@ -53,7 +53,7 @@ type Cases interface {
 
 // Entries answers which message is which.
 type Entries interface {
-	// Entry returns the newest message on a ticket with this external ID in the
-	// scope, and false when there is none.
-	Entry(ctx context.Context, scope, externalID string) (*desk.Message, bool, error)
+	// Entry returns the message on a ticket with this external ID in the scope and
+	// this fingerprint, or else the newest with the ID, and false when there is none.
+	Entry(ctx context.Context, scope, externalID, fingerprint string) (*desk.Message, bool, error)
 }

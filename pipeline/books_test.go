@@ -95,8 +95,11 @@ func (s *shelf) Group(_ context.Context, scope, key string) (desk.TicketID, time
 	g, ok := s.groups[scope+" "+key]
 	return g.Last, g.At, ok, s.err
 }
-func (s *shelf) Entry(_ context.Context, scope, id string) (*desk.Message, bool, error) {
-	m, ok := s.entries[scope+" "+id]
+func (s *shelf) Entry(_ context.Context, scope, id, fingerprint string) (*desk.Message, bool, error) {
+	m, ok := s.entries[scope+" "+id+" "+fingerprint]
+	if !ok {
+		m, ok = s.entries[scope+" "+id]
+	}
 	return m, ok, s.err
 }
 
@@ -121,6 +124,7 @@ func (s *shelf) file(t *testing.T, d *desk.Draft, f *desk.Filing) desk.TicketID 
 	}
 	if f.Message != nil {
 		s.entries[d.Scope+" "+d.ExternalID] = f.Message
+		s.entries[d.Scope+" "+d.ExternalID+" "+d.Fingerprint] = f.Message
 	}
 	for _, k := range f.Claims {
 		s.threads[d.Scope+" "+k] = id

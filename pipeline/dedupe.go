@@ -58,11 +58,11 @@ func Dedupe() Stage {
 
 const isNew = "new: nothing with this external ID and content was accepted before"
 
-// dedupeFiled compares the message with the newest on a ticket that has its
-// external ID. The same would not have been accepted: the ledger has each message
+// dedupeFiled compares the message with those on tickets that have its external
+// ID. The same would not have been accepted: the ledger has each message
 // of a source once, and no other source has this ID.
 func dedupeFiled(ctx context.Context, p *Pass) error {
-	m, ok, err := p.Books.Entry(ctx, p.Draft.Scope, p.Draft.ExternalID)
+	m, ok, err := p.Books.Entry(ctx, p.Draft.Scope, p.Draft.ExternalID, p.Draft.Fingerprint)
 	switch {
 	case err != nil:
 		return err
@@ -88,7 +88,7 @@ func forgotten(ctx context.Context, p *Pass) (*desk.Message, error) {
 			return nil, err
 		}
 	}
-	m, ok, err := p.Books.Entry(ctx, p.Draft.Scope, id)
+	m, ok, err := p.Books.Entry(ctx, p.Draft.Scope, id, p.Draft.Fingerprint)
 	if err != nil || !ok || m.Fingerprint != p.Draft.Fingerprint || m.Receipt == p.Receipt {
 		return nil, err
 	}

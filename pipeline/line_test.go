@@ -139,6 +139,12 @@ func TestDedupePlain(t *testing.T) {
 	if f := say("b", true); f.Verdict != desk.Filed || !strings.Contains(trail(f), "other content: both are kept") {
 		t.Errorf("other content: %s\n%s", f.Verdict, trail(f))
 	}
+	s.seen = map[string][]desk.Seen{} // as when no receipt is kept any more
+	for _, first := range []bool{true, false} {
+		if f := say("a", first); f.Verdict != desk.Duplicate {
+			t.Errorf("the first content after the other (first %v): %s\n%s", first, f.Verdict, trail(f))
+		}
+	}
 }
 
 func TestAskedFieldsStand(t *testing.T) {

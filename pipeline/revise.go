@@ -33,7 +33,7 @@ func Revise() Stage {
 			default:
 				return desk.Permanent(fmt.Errorf("unknown act %q", p.Draft.Act))
 			}
-			m, ok, err := p.Books.Entry(ctx, p.Draft.Scope, p.Draft.Target)
+			m, ok, err := p.Books.Entry(ctx, p.Draft.Scope, p.Draft.Target, "")
 			if err != nil {
 				return err
 			}

@@ -26,7 +26,7 @@ type View struct {
 	account   map[string]desk.Account
 	thread    map[pair]desk.TicketID
 	group     map[pair]groupRow
-	entry     map[pair]*messageRow
+	entry     map[pair][]*messageRow // oldest first
 	ticket    map[string]*ticketRow
 	team      map[string]bool
 	unseen    []pair // keys of seen that are read, all together, when one is asked for
@@ -37,7 +37,7 @@ func (s *Store) View(ctx context.Context, drafts []*desk.Draft) (*View, error) {
 	n := len(drafts)
 	v := &View{s: s, seen: map[pair][]desk.Seen{}, waiting: make(map[pair]desk.ReceiptID, n), requester: make(map[pair]*desk.Requester, n),
 		customer: map[string]*desk.Requester{}, account: map[string]desk.Account{}, thread: make(map[pair]desk.TicketID, n),
-		group: map[pair]groupRow{}, entry: make(map[pair]*messageRow, n), ticket: map[string]*ticketRow{}, team: map[string]bool{}}
+		group: map[pair]groupRow{}, entry: make(map[pair][]*messageRow, n), ticket: map[string]*ticketRow{}, team: map[string]bool{}}
 	if err := v.readAhead(ctx, drafts); err != nil {
 		return nil, failed("view", err)
 	}
@@ -296,12 +296,16 @@ func (v *View) Group(ctx context.Context, scope, group string) (desk.TicketID, t
 	return desk.TicketID(row.TicketID), row.At.UTC(), row.TicketID != "", err
 }
 
-// Entry returns the newest message on a ticket with an external ID, and false
-// when there is none.
-func (v *View) Entry(ctx context.Context, scope, externalID string) (*desk.Message, bool, error) {
-	row, err := known(ctx, v, v.entry, pair{scope, key(externalID)}, v.loadEntries)
-	if err != nil || row == nil {
+// Entry returns the message on a ticket with an external ID and a fingerprint, or
+// else the newest with the ID, and false when there is none.
+func (v *View) Entry(ctx context.Context, scope, externalID, fingerprint string) (*desk.Message, bool, error) {
+	rows, err := known(ctx, v, v.entry, pair{scope, key(externalID)}, v.loadEntries)
+	if err != nil || len(rows) == 0 {
 		return nil, false, err
+	}
+	row := rows[len(rows)-1]
+	if same := slices.IndexFunc(rows, func(r *messageRow) bool { return r.Fingerprint == key(fingerprint) }); same >= 0 && fingerprint != "" {
+		row = rows[same]
 	}
 	m, err := row.desk()
 	return &m, err == nil, err

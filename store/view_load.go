@@ -118,7 +118,8 @@ func (v *View) loadEntries(ctx context.Context, keys []pair) error {
 		v.entry[k] = nil
 	}
 	for i := range rows {
-		v.entry[pair{rows[i].Scope, rows[i].ExternalID}] = &rows[i]
+		k := pair{rows[i].Scope, rows[i].ExternalID}
+		v.entry[k] = append(v.entry[k], &rows[i])
 	}
 	return nil
 }

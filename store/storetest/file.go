@@ -230,6 +230,12 @@ func messageOnce(h *house) {
 	changed.Fingerprint = "other content"
 	g := h.joins(h.accept(changed)[0], res[0].Ticket)
 	h.filed(g)
+	v := h.view(h.draft("a"))
+	for fingerprint, want := range map[string]desk.ReceiptID{d.Fingerprint: rs[0].ID, "other content": g.Receipt, "never seen": g.Receipt, "": g.Receipt} {
+		m, ok, err := v.Entry(h.ctx, scope, d.ExternalID, fingerprint)
+		h.must(err)
+		h.equal("found by "+fingerprint, ok && m.Receipt == want, true)
+	}
 	for range 2 { // without an external ID nothing is the same
 		m := &desk.Message{ID: desk.NewID[desk.MessageID](h.now), Scope: scope, CreatedAt: h.now}
 		h.filed(&desk.Filing{At: h.now, Verdict: desk.Filed, Into: res[0].Ticket, Message: m, Change: desk.Change{At: h.now}})

@@ -92,7 +92,7 @@ func editedByAuthor(h *house) {
 func (h *house) entry(externalID string) (desk.Message, bool, error) {
 	d := h.draft("asks")
 	d.Target = externalID
-	m, ok, err := h.view(d).Entry(h.ctx, scope, externalID)
+	m, ok, err := h.view(d).Entry(h.ctx, scope, externalID, "")
 	if m == nil {
 		m = &desk.Message{}
 	}

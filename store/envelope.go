@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -21,8 +20,8 @@ type envelope struct {
 	need int // bytes of the statement that comes next
 }
 
-// leastEnvelope is the shortest list of values for which pgx's buffer is made
-// longer, keepEnvelope the longest buffer that a connection keeps, in bytes.
+// Statements whose lists have leastEnvelope to keepEnvelope bytes get an envelope;
+// the buffer of a longer one is pgx's own.
 const (
 	leastEnvelope = 4 << 10
 	keepEnvelope  = 2 << 20
@@ -38,10 +37,8 @@ func (*envelope) Decode([]byte) error { return nil }
 func (e *envelope) Encode(dst []byte) ([]byte, error) {
 	want := len(dst) + e.need
 	switch {
-	case cap(dst) >= want:
+	case cap(dst) >= want, want > keepEnvelope:
 		return dst, nil
-	case want > keepEnvelope:
-		return slices.Grow(dst, e.need), nil
 	case cap(e.buf) < want:
 		e.buf = make([]byte, 0, min(want+want/4, keepEnvelope)) // the next one may be a little longer
 	}

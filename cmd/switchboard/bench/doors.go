@@ -33,7 +33,7 @@ func (r *ingest) door(ctx context.Context, f *fleet, name, role, label string, n
 		return err
 	}
 	s := &sent{}
-	warm, err := hookTraffic(hook, f.secret, "warm", 7, min(warmUp, n))
+	warm, err := hookTraffic(hook, f.secret, "warm", 7, warmUp(n))
 	if err != nil {
 		return err
 	}

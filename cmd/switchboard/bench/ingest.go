@@ -40,9 +40,10 @@ const (
 	noopCheck       = 10 * time.Millisecond
 )
 
-// warmUp is how many messages go before each saturated reading, so that
-// connections, caches and plans are there.
-const warmUp = 1500
+// warmUp is how many messages go before a saturated reading of n, so that
+// connections, caches and plans are there, and the memory a process works with:
+// it grows until garbage was collected two or three times.
+func warmUp(n int) int { return min(max(n/3, 1), 10_000) }
 
 // single are the settings of a product that does everything message by message.
 // It gets more lanes, because one lane with groups of one would wait more than
@@ -162,7 +163,8 @@ func (r *ingest) noop(ctx context.Context) error {
 		return err
 	}
 	b := newNoop(r.site.redis.broker.AsynqOpt(), noopConcurrency, noopCheck)
-	if _, _, err := b.run(ctx, min(warmUp, r.Count), 0, r.begin(warmUp, "asynq no-op, warm-up")); err != nil {
+	warm := warmUp(r.Count)
+	if _, _, err := b.run(ctx, warm, 0, r.begin(warm, "asynq no-op, warm-up")); err != nil {
 		return err
 	}
 	took, _, err := b.run(ctx, r.Count, 0, r.begin(r.Count, "asynq no-op"))

@@ -18,7 +18,7 @@ type sent struct {
 // the last is settled.
 func (r *ingest) saturate(ctx context.Context, f *fleet, name, label string, n int, profile func(context.Context) (done func())) (*sent, error) {
 	s := &sent{}
-	warm, err := hookTraffic(hook, f.secret, "warm", 7, min(warmUp, n))
+	warm, err := hookTraffic(hook, f.secret, "warm", 7, warmUp(n))
 	if err != nil {
 		return nil, err
 	}

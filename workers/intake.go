@@ -175,10 +175,7 @@ type written struct {
 // tried again in halves, so that one bad row costs the others nothing; when the
 // database does not answer at all, nobody is told yes.
 func (i *Intake) acceptGroup(ctx context.Context, groups [][]desk.Receipt) ([]written, error) {
-	var all []desk.Receipt
-	for _, g := range groups {
-		all = append(all, g...)
-	}
+	all := slices.Concat(groups...)
 	i.metrics.group(borderLedger, len(all))
 	start := time.Now()
 	var span trace.Span

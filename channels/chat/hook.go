@@ -95,9 +95,19 @@ func readAll(r io.Reader, length int64) ([]byte, error) {
 	if length < 0 || length > readAhead {
 		return io.ReadAll(r)
 	}
-	body := bytes.NewBuffer(make([]byte, 0, length+bytes.MinRead))
-	_, err := body.ReadFrom(r)
-	return body.Bytes(), err
+	body := make([]byte, 0, length+1) // one more, to meet the end in it
+	for len(body) < cap(body) {
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case err == io.EOF:
+			return body, nil
+		case err != nil:
+			return body, err
+		}
+	}
+	rest, err := io.ReadAll(r) // longer than it was said
+	return append(body, rest...), err
 }
 
 // read decodes a verified request and finds the messages in it.

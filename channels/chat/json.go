@@ -6,14 +6,15 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // decodeJSON reads one value (RFC 8259), no deeper than allowed, in one walk over
 // the body: what encoding/json reads into an any is what comes out. Whole numbers
 // stay whole; what no number type holds stays text. Texts without escapes are
-// parts of the body, not copies.
+// parts of the body, not copies: it must not be changed any more.
 func decodeJSON(body []byte, depth int) (any, error) {
-	r := reader{text: string(body), depth: depth}
+	r := reader{text: unsafe.String(unsafe.SliceData(body), len(body)), depth: depth}
 	r.blanks()
 	v, ok := r.value()
 	if ok {

@@ -79,13 +79,18 @@ func (p *Pass) Note(format string, args ...any) { p.NoteData(nil, format, args..
 
 // NoteData records a decision together with the facts behind it.
 func (p *Pass) NoteData(data map[string]any, format string, args ...any) {
-	if p.trail == nil {
-		p.trail = make([]desk.Note, 0, usualNotes)
-	}
 	if len(args) > 0 {
 		format = fmt.Sprintf(format, args...)
 	}
-	p.trail = append(p.trail, desk.Note{Stage: p.stage, Text: format, Data: data})
+	p.say(data, format)
+}
+
+// say records a decision in words that are written already.
+func (p *Pass) say(data map[string]any, text string) {
+	if p.trail == nil {
+		p.trail = make([]desk.Note, 0, usualNotes)
+	}
+	p.trail = append(p.trail, desk.Note{Stage: p.stage, Text: text, Data: data})
 }
 
 func (p *Pass) end(v desk.State, reason string) {

@@ -61,9 +61,14 @@ func explainClocks(p *Pass) {
 		longest = max(longest, c.Target)
 	}
 	cal, begin := p.Policy.Calendar(clocks[0].Calendar), clocks[0].StartedAt.Format(time.RFC3339)
-	counted, zone := cal.Explain(clocks[0].StartedAt, longest), cal.Location.String()
+	counted := cal.Explain(clocks[0].StartedAt, longest)
+	var calendar, zone any = clocks[0].Calendar, cal.Location.String()
 	for _, c := range clocks {
-		p.NoteData(map[string]any{"counted": desk.Spans(hours.First(counted, c.Target)), "calendar": c.Calendar, "zone": zone},
-			"%s due %s: %s of working time from %s at priority %s", c.Metric, c.DueAt.Format(time.RFC3339), c.Target, begin, p.Ticket.Priority)
+		text := append(make([]byte, 0, 128), c.Metric...)
+		text = c.DueAt.AppendFormat(append(text, " due "...), time.RFC3339)
+		text = append(append(text, ": "...), c.Target.String()...)
+		text = append(append(text, " of working time from "...), begin...)
+		text = append(append(text, " at priority "...), p.Ticket.Priority...)
+		p.say(map[string]any{"counted": desk.Spans(hours.First(counted, c.Target)), "calendar": calendar, "zone": zone}, string(text))
 	}
 }

@@ -73,7 +73,19 @@ func (g *group) takeNumbers() error {
 	}
 	numbers := make([]int64, 0, len(fresh))
 	if g.s.dialect == Postgres {
-		if err := g.tx.Raw("SELECT nextval('ticket_number') FROM generate_series(1, ?)", len(fresh)).Scan(&numbers).Error; err != nil {
+		rows, err := g.tx.Raw("SELECT nextval('ticket_number') FROM generate_series(1, ?)", len(fresh)).Rows()
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var n int64
+			if err := rows.Scan(&n); err != nil {
+				return err
+			}
+			numbers = append(numbers, n)
+		}
+		if err := rows.Err(); err != nil {
 			return err
 		}
 		slices.Sort(numbers)

@@ -92,7 +92,7 @@ func (v *View) readAhead(ctx context.Context, drafts []*desk.Draft) error {
 				domains = append(domains, key(domain))
 			}
 		}
-		if p := d.Profile; p != nil && p.Email != "" {
+		if p := d.Profile; p != nil && p.EmailVerified && p.Email != "" { // nobody asks about an address anybody may have typed
 			email := desk.Handle("email", p.Email)
 			people = append(people, pair{"email", key(email)})
 			domains = append(domains, key(desk.Domain(email)))

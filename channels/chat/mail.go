@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"switchboard/channels"
 	"switchboard/channels/email/letter"
@@ -77,8 +78,11 @@ func (r *record) readMail(ctx context.Context, limits channels.Limits, put func(
 
 // ids reads the message IDs of a References header, oldest first.
 func ids(s string) []string {
+	if s == "" {
+		return nil
+	}
 	var out []string
-	for part := range strings.FieldsSeq(strings.NewReplacer("<", " ", ">", " ", ",", " ").Replace(desk.Cut(s, 16<<10))) {
+	for part := range strings.FieldsFuncSeq(desk.Cut(s, 16<<10), func(c rune) bool { return unicode.IsSpace(c) || strings.ContainsRune("<>,", c) }) {
 		if id := desk.Clean(part); len(out) < 100 && !slices.Contains(out, id) {
 			out = append(out, id)
 		}

@@ -1,7 +1,6 @@
 package desk
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -255,9 +254,9 @@ func (w *jsonWriter) instant(t time.Time) {
 
 // raw is JSON already; blanks in it are left out.
 func (w *jsonWriter) raw(text json.RawMessage) {
-	var short bytes.Buffer
-	w.fail(json.Compact(&short, text))
-	w.b = append(w.b, short.Bytes()...)
+	b, err := appendShort(w.b, text)
+	w.fail(err)
+	w.b = b
 }
 
 func (w *jsonWriter) fail(err error) {

@@ -1,8 +1,6 @@
 package desk
 
 import (
-	"bytes"
-	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -44,11 +42,11 @@ func (d *Draft) recorded() (*Draft, bool) {
 		out.Headers = maps.Clone(d.Headers)
 	}
 	if out.Thread.Address = nil; len(d.Thread.Address) > 0 {
-		var short bytes.Buffer
-		if json.Compact(&short, d.Thread.Address) != nil {
+		short, err := appendShort(nil, d.Thread.Address)
+		if err != nil {
 			return nil, false
 		}
-		out.Thread.Address = short.Bytes()
+		out.Thread.Address = short
 	}
 	if d.Profile != nil {
 		p := *d.Profile

@@ -193,3 +193,33 @@ func TestOddTrails(t *testing.T) {
 		}
 	}
 }
+
+// A text is an instant when the library reads it and writes it again just so.
+func TestSecondOf(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	found := 0
+	for range 200_000 {
+		text := []byte(time.Unix(random.Int64N(2*253402300800)-253402300800, 0).UTC().Format(time.RFC3339))
+		for range random.IntN(3) {
+			text[random.IntN(len(text))] = "0123456789-:TZ x\x00"[random.IntN(17)]
+		}
+		s := string(text)
+		at, err := time.Parse(time.RFC3339, s)
+		want := err == nil && len(s) == len("2006-01-02T15:04:05Z") && inYears(at.Unix()) && at.UTC().Format(time.RFC3339) == s
+		second, ok := secondOf(s)
+		if ok != want || ok && second != at.Unix() {
+			t.Fatalf("%q: %d, %v; want %d, %v", s, second, ok, at.Unix(), want)
+		}
+		if ok {
+			found++
+		}
+	}
+	if found < 1000 {
+		t.Errorf("%d instants in 200000 texts", found)
+	}
+	for _, s := range []string{"", "2026-02-29T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z", "2026-01-01T00:00:00+", "0000-12-31T23:59:59Z", "2026-01-01t00:00:00z"} {
+		if second, ok := secondOf(s); ok {
+			t.Errorf("%q: %d", s, second)
+		}
+	}
+}

@@ -101,12 +101,22 @@ func secondOf(s string) (int64, bool) {
 	if len(s) != len(form) || s[10] != 'T' || s[19] != 'Z' {
 		return 0, false
 	}
-	at, err := time.Parse(time.RFC3339, s) // of this length and end it is the form
-	if err != nil {
-		return 0, false
+	number := func(from, to int) (n int) {
+		for _, c := range []byte(s[from:to]) {
+			if c < '0' || c > '9' {
+				return -1
+			}
+			n = 10*n + int(c-'0')
+		}
+		return n
 	}
-	var again [len(form)]byte
-	return at.Unix(), inYears(at.Unix()) && string(at.AppendFormat(again[:0], time.RFC3339)) == s
+	year, month, day := number(0, 4), time.Month(number(5, 7)), number(8, 10)
+	hour, minute, second := number(11, 13), number(14, 16), number(17, 19)
+	at := time.Date(year, month, day, hour, minute, second, 0, time.UTC)
+	y, mo, d := at.Date()
+	h, mi, sec := at.Clock()
+	same := y == year && mo == month && d == day && h == hour && mi == minute && sec == second // else there is no such time
+	return at.Unix(), same && s[4] == '-' && s[7] == '-' && s[13] == ':' && s[16] == ':' && inYears(at.Unix())
 }
 
 func (w *trailWriter) facts(p *phrase, data map[string]any, at int64) {

@@ -72,7 +72,7 @@ func NewPass(r desk.Receipt, policy *desk.Policy, books Books, now time.Time) *P
 }
 
 // usualNotes is how many decisions a message usually takes.
-const usualNotes = 24
+const usualNotes = 16
 
 // Note records a decision of the running stage in words.
 func (p *Pass) Note(format string, args ...any) { p.NoteData(nil, format, args...) }

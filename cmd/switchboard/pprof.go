@@ -5,6 +5,11 @@ import (
 	"net/http/pprof"
 )
 
+// heapSample is how many bytes are allocated from one sample of the heap profile to
+// the next. With Go's own half a megabyte the stacks of the samples take a hundredth
+// of the processor time of a loaded server.
+const heapSample = 4 << 20
+
 // withPprof puts Go's profiles beside what a role answers, when server.pprof
 // says so (net/http/pprof). They tell much and cost much: nobody else should
 // reach them.

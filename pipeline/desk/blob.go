@@ -57,8 +57,15 @@ func Keep(b []byte) Kept {
 	if b == nil {
 		b = []byte{}
 	}
+	return Kept{BlobRef{Digest: digestOf(b), Size: int64(len(b))}, b}
+}
+
+// digestOf is the SHA-256 of bytes in hex.
+func digestOf(b []byte) string {
 	sum := sha256.Sum256(b)
-	return Kept{BlobRef{Digest: hex.EncodeToString(sum[:]), Size: int64(len(b))}, b}
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // List is what [Draft.Kept] of a message that refers to k is: nothing when its

@@ -2,9 +2,7 @@ package desk
 
 import (
 	"cmp"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"log/slog"
 	"slices"
@@ -212,8 +210,7 @@ func Fingerprint(parts ...string) string {
 	if cap(all) <= mostPrint {
 		*buffer = all
 	}
-	sum := sha256.Sum256(all)
-	return hex.EncodeToString(sum[:])
+	return digestOf(all)
 }
 
 // prints are buffers to use again, up to mostPrint bytes.

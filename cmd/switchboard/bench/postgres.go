@@ -96,11 +96,22 @@ func startPostgres(ctx context.Context, dir string) (*postgres, error) {
 const walSegments = 64
 
 // age brings a new server to the state of one that has been running: it writes
-// its log over files that are there. A new one makes and zeroes each file first,
-// a tenth of its CPU time, which no server in use spends.
+// its log over files that are there, and it has used its shared memory. A new one
+// makes and zeroes each file first, a tenth of its CPU time, and is given each page
+// of that memory by the kernel: no server in use spends that.
 func (p *postgres) age(ctx context.Context) error {
 	for range walSegments {
 		if err := p.exec(ctx, "SELECT pg_logical_emit_message(false, 'bench', ''), pg_switch_wal()"); err != nil {
+			return fmt.Errorf("bench: %w", err)
+		}
+	}
+	for _, sql := range []string{
+		"CREATE TABLE used (page text)",
+		"ALTER TABLE used ALTER page SET STORAGE PLAIN", // not compressed: a row fills a page
+		"INSERT INTO used SELECT repeat('x', 7000) FROM generate_series(1, (SELECT setting::int FROM pg_settings WHERE name = 'shared_buffers'))",
+		"DROP TABLE used",
+	} {
+		if err := p.exec(ctx, sql); err != nil {
 			return fmt.Errorf("bench: %w", err)
 		}
 	}

@@ -73,3 +73,24 @@ func impatiently(config *pgx.ConnConfig, wait time.Duration) *pgx.ConnConfig {
 	}
 	return config
 }
+
+// knock connects once, and gives no server longer than wait: a URL may name
+// several, and the next one must have its turn when the first is behind a firewall
+// that swallows everything. A wait of 0 is no knock.
+func (s *Store) knock(ctx context.Context, wait time.Duration) error {
+	if s.patient == nil || wait <= 0 {
+		return nil
+	}
+	config := s.patient.Copy()
+	if config.ConnectTimeout == 0 || config.ConnectTimeout > wait {
+		config.ConnectTimeout = wait
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return failed("knock", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	_ = conn.Close(ctx) // it has said what we wanted to hear
+	return nil
+}

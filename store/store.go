@@ -61,6 +61,9 @@ type Options struct {
 	// Timeout is how long PostgreSQL may say nothing while somebody waits for it;
 	// 0 means for ever. Migrations wait for as long as they take.
 	Timeout time.Duration
+	// Knock bounds how long Open waits for the first word of each server that a
+	// PostgreSQL URL names; 0 means as long as Timeout. Afterwards Timeout counts.
+	Knock time.Duration
 	// Log hears of transactions that ran again; nil means nobody does.
 	Log *slog.Logger
 }
@@ -88,7 +91,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	switch {
 	case o.URL == "":
 		return nil, errors.New("store: no URL")
-	case strings.HasPrefix(o.URL, "postgres://"), strings.HasPrefix(o.URL, "postgresql://"):
+	case IsPostgres(o.URL):
 		err = s.openPostgres(o)
 	default:
 		err = s.openSQLite(strings.TrimPrefix(o.URL, "sqlite:"))
@@ -96,11 +99,19 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, failed("open", err)
 	}
-	if err := s.Ping(ctx); err != nil {
+	if err = s.knock(ctx, o.Knock); err == nil {
+		err = s.Ping(ctx)
+	}
+	if err != nil {
 		s.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// IsPostgres reports whether a URL is one of PostgreSQL.
+func IsPostgres(url string) bool {
+	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }
 
 // Dialect is [Postgres] or [SQLite].

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -120,4 +122,31 @@ func TestATimeThatRunsOutIsNobodysFault(t *testing.T) {
 			t.Errorf("%s: %v", d.name, err)
 		}
 	}
+}
+
+// A URL may name several servers. One that swallows everything costs Open the
+// knock, not the whole timeout, and the next one has its turn.
+func TestOpenKnocksAtEachServer(t *testing.T) {
+	hole, err := net.Listen("tcp", "127.0.0.1:0") // connects, by the backlog, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hole.Close()
+	u, err := url.Parse(pgtest.New(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := u.Host
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	defer cancel()
+	u.Host = hole.Addr().String()
+	if _, err := store.Open(ctx, store.Options{URL: u.String(), Timeout: time.Minute, Knock: 200 * time.Millisecond}); !errors.Is(err, desk.ErrUnavailable) || ctx.Err() != nil {
+		t.Fatalf("a server that says nothing: %v (%v)", err, ctx.Err())
+	}
+	u.Host += "," + good
+	s, err := store.Open(ctx, store.Options{URL: u.String(), Timeout: 2 * time.Second, Knock: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
 }

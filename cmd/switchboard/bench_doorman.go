@@ -23,7 +23,7 @@ type benchDoormanCmd struct {
 }
 
 func (c *benchDoormanCmd) Run(ctx context.Context, s streams) error {
-	return role(ctx, c.place, s, nil, func(ctx context.Context, h *house) error {
+	return role(ctx, c.place, s, part{run: func(ctx context.Context, h *house) error {
 		opened, err := h.openSources(forgetful{h.client})
 		if err != nil {
 			return err
@@ -39,7 +39,7 @@ func (c *benchDoormanCmd) Run(ctx context.Context, s streams) error {
 			return err
 		}
 		return h.serveHTTP(ctx, l, handler)
-	})
+	}})
 }
 
 // forgetful is a sink that promises nothing.

@@ -432,7 +432,7 @@ func (c *chaos) left() (list []string) {
 // the full disk.
 var chaosBadLine = regexp.MustCompile(`(?m)^.*(^panic: |^fatal error: |DATA RACE|a hook panicked|a deadlock, which).*$`)
 
-func (c *chaos) readLogs() (full int) {
+func (c *chaos) readLogs() (full, waited int) {
 	for _, r := range c.roles {
 		log, err := os.ReadFile(r.log())
 		if err != nil {
@@ -442,9 +442,10 @@ func (c *chaos) readLogs() (full int) {
 			c.fail("%s logged: %s", r.name, bad)
 		}
 		full += bytes.Count(log, []byte("no space left on device"))
+		waited += bytes.Count(log, []byte(`msg="PostgreSQL answers"`))
 	}
 	if full == 0 && c.faults["full disk"] > 0 {
 		c.fail("the disk was full and nobody noticed")
 	}
-	return full
+	return full, waited
 }

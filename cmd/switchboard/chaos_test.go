@@ -142,11 +142,11 @@ func (c *chaos) run() {
 		t.Fatal(err)
 	}
 	audited := c.audit(t.Context())
-	full := c.readLogs()
+	full, waited := c.readLogs()
 	if c.watch.kills < c.plan.kills {
 		c.fail("%d kills, want %d", c.watch.kills, c.plan.kills)
 	}
-	summary := c.summary(counted, settled, full, fmt.Sprintf("%d at rest, %d at most in the end (%s)", idle, most, of), audited)
+	summary := c.summary(counted, settled, full, waited, fmt.Sprintf("%d at rest, %d at most in the end (%s)", idle, most, of), audited)
 	_ = os.WriteFile(c.in("summary.txt"), []byte(summary), 0o600)
 	t.Log(summary)
 }
@@ -167,7 +167,7 @@ func (c *chaos) resting(ctx context.Context, idle int) (most int, of string, err
 }
 
 // summary is the table of the run.
-func (c *chaos) summary(n *chaosCount, settled time.Duration, full int, goroutines, audited string) string {
+func (c *chaos) summary(n *chaosCount, settled time.Duration, full, waited int, goroutines, audited string) string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) {
@@ -185,10 +185,10 @@ func (c *chaos) summary(n *chaosCount, settled time.Duration, full int, goroutin
 		verdict = "FAILED"
 	}
 	kills, others := map[string]int{}, map[string]int{}
-	var selfEnds, drains, pauses int
+	var drains, pauses int
 	for _, r := range c.roles {
 		kills[r.name] += r.kills
-		selfEnds, drains, pauses = selfEnds+r.selfEnds, drains+r.drains, pauses+r.pauses
+		drains, pauses = drains+r.drains, pauses+r.pauses
 	}
 	maps.Copy(others, c.faults)
 	fmt.Fprintf(w, "\nchaos %s\n", verdict)
@@ -206,7 +206,7 @@ func (c *chaos) summary(n *chaosCount, settled time.Duration, full int, goroutin
 	row("doors said again later", "%s", list(c.traffic.statuses))
 	row("kills -9", "%d (%s)", c.watch.kills, list(kills))
 	row("faults", "%s", list(others))
-	row("drains, pauses", "%d, %d; %d starts while a server was away, %d refusals for want of space", drains, pauses, selfEnds, full)
+	row("drains, pauses", "%d, %d; %d starts that waited for PostgreSQL, %d refusals for want of space", drains, pauses, waited, full)
 	row("settled after a kill", "%.1f s at most, %.1f s at most in %d kills with nothing else broken", c.watch.longest.Seconds(), c.watch.alone.Seconds(), c.watch.alones)
 	row("settled in the end", "%.1f s after the last fault", settled.Seconds())
 	row("goroutines", "%s", goroutines)

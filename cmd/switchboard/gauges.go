@@ -29,8 +29,8 @@ type gauges struct {
 
 func newGauges(h *house) *gauges {
 	return &gauges{h: h,
-		Up:            newGauge("dependency_up", "1 when a dependency answers, 0 when it does not.", "dependency"),
-		Build:         newGauge("build_info", "Always 1; the labels say what runs.", "version", "revision", "go"),
+		Up:            newUp(),
+		Build:         newBuild(),
 		Oldest:        newGauge("ledger_oldest_seconds", "Age of the oldest accepted message that is not settled; 0 when all are."),
 		Receipts:      newGauge("ledger_receipts", "Messages in the ledger that are accepted, held or failed, up to 20000 of each.", "state"),
 		Answers:       newGauge("answers", "Answers that are queued, sending, unknown or failed, up to 20000 of each.", "state"),
@@ -49,6 +49,14 @@ func newGauges(h *house) *gauges {
 		MailCursor:    newGauge("mailbox_cursor_age_seconds", "Time since everything in the folder was in the ledger, or since this process took the mailbox.", "source", "folder"),
 		MailLatest:    newGauge("mailbox_last_message_timestamp_seconds", "When this process last took a message from the folder; 0 when never.", "source", "folder"),
 	}
+}
+
+func newUp() gauge {
+	return newGauge("dependency_up", "1 when a dependency answers, 0 when it does not.", "dependency")
+}
+
+func newBuild() gauge {
+	return newGauge("build_info", "Always 1; the labels say what runs.", "version", "revision", "go")
 }
 
 // Describe tells the registry about every gauge there is.

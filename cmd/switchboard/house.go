@@ -86,6 +86,7 @@ type house struct {
 	meter          *meter
 	watchman       *watchman
 	traces         *traces // nil: nothing is traced
+	lobby          *lobby  // answers HTTP already; nil: PostgreSQL was there at once
 	settings       workers.Settings
 	delivery       workers.DeliverySettings
 	unwatch        func() // ends the look at what waits
@@ -121,12 +122,19 @@ func books(ctx context.Context, p place, s streams) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
+	return booksOf(ctx, p, s, r, 0)
+}
+
+// booksOf is books on a config that is read already. knock bounds the wait for
+// the first word of each server of PostgreSQL, unless it is 0.
+func booksOf(ctx context.Context, p place, s streams, r *configs.Reloader, knock time.Duration) (*house, error) {
 	h := &house{place: p, config: r, now: clock(), log: logger(r.Config(), s), env: s.env}
-	if err := os.MkdirAll(p.Data, 0o700); err != nil {
+	err := os.MkdirAll(p.Data, 0o700)
+	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
 	if h.store, err = store.Open(ctx, store.Options{URL: h.databaseURL(), MaxConns: r.Config().Database.MaxConns,
-		Timeout: r.Config().Database.Timeout, Log: h.log}); err != nil {
+		Timeout: r.Config().Database.Timeout, Knock: knock, Log: h.log}); err != nil {
 		return nil, err
 	}
 	dir := r.Config().Blobs.Dir
@@ -150,7 +158,16 @@ func (h *house) databaseURL() string {
 // open opens a whole house for a role. The schema is brought up to date: any
 // number of processes may start at once.
 func open(ctx context.Context, p place, s streams) (*house, error) {
-	h, err := books(ctx, p, s)
+	r, err := load(p, s)
+	if err != nil {
+		return nil, err
+	}
+	return openOf(ctx, p, s, r, 0)
+}
+
+// openOf is open on a config that is read already; knock is as for booksOf.
+func openOf(ctx context.Context, p place, s streams, r *configs.Reloader, knock time.Duration) (*house, error) {
+	h, err := booksOf(ctx, p, s, r, knock)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"switchboard/channels/api"
+	"switchboard/configs"
 	"switchboard/pipeline/desk"
 	"switchboard/workers"
 )
@@ -23,10 +25,10 @@ type webCmd struct {
 }
 
 func (c *webCmd) Run(ctx context.Context, s streams) error {
-	return role(ctx, c.place, s, nil, func(ctx context.Context, h *house) error {
+	return role(ctx, c.place, s, part{addr: httpAt(c.Addr), run: func(ctx context.Context, h *house) error {
 		defer h.plays(ctx, "web")()
 		return h.runWeb(ctx, c.Addr, nil)
-	})
+	}})
 }
 
 // listenCmd is the mailbox role.
@@ -36,11 +38,11 @@ type listenCmd struct {
 }
 
 func (c *listenCmd) Run(ctx context.Context, s streams) error {
-	return role(ctx, c.place, s, checkBlocks, func(ctx context.Context, h *house) error {
+	return role(ctx, c.place, s, part{addr: opsAt(c.Ops), check: checkBlocks, run: func(ctx context.Context, h *house) error {
 		defer h.plays(ctx, "listen")()
 		h.staySmall()
 		return h.withOps(ctx, c.Ops, h.readyFor(needsOfListen, true), h.runMailboxes)
-	})
+	}})
 }
 
 // workCmd is the worker role.
@@ -50,34 +52,56 @@ type workCmd struct {
 }
 
 func (c *workCmd) Run(ctx context.Context, s streams) error {
-	return role(ctx, c.place, s, nil, func(ctx context.Context, h *house) error {
+	return role(ctx, c.place, s, part{addr: opsAt(c.Ops), run: func(ctx context.Context, h *house) error {
 		defer h.plays(ctx, "work")()
 		return h.withOps(ctx, c.Ops, h.readyFor(needsOfWork, false), h.runWorkers)
-	})
+	}})
 }
 
-// role opens a house, runs one part of it until ctx is done, and closes it.
-// check is what the part asks of a config beyond its schema, or nil.
-func role(ctx context.Context, p place, s streams, check configCheck, part func(context.Context, *house) error) error {
+// part is what one process does of a house. Only run must be there.
+type part struct {
+	check configCheck                         // what it asks of a config beyond its schema
+	addr  func(c *configs.Config) string      // where it answers HTTP; "" is nowhere
+	first func(context.Context, *house) error // ends the opening
+	run   func(context.Context, *house) error // until the context is done
+}
+
+// httpAt is where web answers; addr wins over the config.
+func httpAt(addr string) func(*configs.Config) string {
+	return func(c *configs.Config) string { return cmp.Or(addr, c.Server.Addr) }
+}
+
+// opsAt is where a role answers that has no HTTP of its own.
+func opsAt(addr string) func(*configs.Config) string {
+	return func(*configs.Config) string { return addr }
+}
+
+// role opens a house, runs one part of it until ctx is done, and closes it. When
+// ctx is done before the house is open, nothing was wrong.
+func role(ctx context.Context, p place, s streams, does part) error {
 	hup, end := hangups()
 	defer end()
-	if check != nil {
-		r, err := load(p, s)
-		if err != nil {
-			return err
-		}
-		if err := check(r.Config()); err != nil {
-			return report(err, s)
-		}
-	}
-	h, err := open(ctx, p, s)
+	r, err := load(p, s)
 	if err != nil {
 		return err
 	}
+	if does.check != nil {
+		if err := does.check(r.Config()); err != nil {
+			return report(err, s)
+		}
+	}
+	h, err := openPatiently(ctx, p, s, r, does)
+	if err != nil {
+		if ctx.Err() != nil && (errors.Is(err, desk.ErrUnavailable) || errors.Is(err, context.Canceled)) {
+			return nil
+		}
+		return err
+	}
+	defer h.lobby.close()
 	defer h.close()
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return part(ctx, h) })
-	g.Go(func() error { return h.reloadOn(ctx, hup, check) })
+	g.Go(func() error { return does.run(ctx, h) })
+	g.Go(func() error { return h.reloadOn(ctx, hup, does.check) })
 	return g.Wait()
 }
 
@@ -90,10 +114,7 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 	if err != nil {
 		return err
 	}
-	if addr == "" {
-		addr = c.Server.Addr
-	}
-	l, err := net.Listen("tcp", addr)
+	l, err := h.listen(httpAt(addr)(c))
 	if err != nil {
 		return fmt.Errorf("listen for HTTP: %w", err)
 	}
@@ -143,14 +164,24 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 	return g.Wait()
 }
 
+// listen is where this process answers: in the lobby's place, if it had to wait.
+func (h *house) listen(addr string) (net.Listener, error) {
+	if h.lobby != nil {
+		return h.lobby.listener, nil
+	}
+	return net.Listen("tcp", addr)
+}
+
 func (h *house) serveHTTP(ctx context.Context, l net.Listener, handler http.Handler) error {
-	c := h.config.Config().Server
-	srv := &http.Server{Handler: handler, ReadTimeout: c.ReadTimeout, ReadHeaderTimeout: c.ReadTimeout, IdleTimeout: 4 * c.ReadTimeout}
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(l) }()
+	var srv *answering
+	if h.lobby != nil {
+		srv = h.lobby.handOver(handler)
+	} else {
+		srv = answer(l, handler, h.config.Config().Server)
+	}
 	select {
-	case err := <-done:
-		return err
+	case <-srv.gone:
+		return srv.err
 	case <-ctx.Done():
 	}
 	end, cancel := h.shutdownContext(ctx)
@@ -158,10 +189,28 @@ func (h *house) serveHTTP(ctx context.Context, l net.Listener, handler http.Hand
 	if err := srv.Shutdown(end); err != nil {
 		srv.Close()
 	}
-	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
-		return err
+	<-srv.gone
+	if !errors.Is(srv.err, http.ErrServerClosed) {
+		return srv.err
 	}
 	return nil
+}
+
+// answering is an HTTP server at work.
+type answering struct {
+	*http.Server
+	gone chan struct{} // closed when it takes no more
+	err  error         // why, then
+}
+
+func answer(l net.Listener, handler http.Handler, c configs.Server) *answering {
+	a := &answering{Server: &http.Server{Handler: handler, ReadTimeout: c.ReadTimeout, ReadHeaderTimeout: c.ReadTimeout, IdleTimeout: 4 * c.ReadTimeout},
+		gone: make(chan struct{})}
+	go func() {
+		defer close(a.gone)
+		a.err = a.Serve(l)
+	}()
+	return a
 }
 
 // runMailboxes runs the adapters that fetch for themselves.
@@ -213,7 +262,7 @@ func (h *house) withOps(ctx context.Context, addr string, ready func(context.Con
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return part(ctx) })
 	if addr != "" {
-		l, err := net.Listen("tcp", addr)
+		l, err := h.listen(addr)
 		if err != nil {
 			return fmt.Errorf("listen for health: %w", err)
 		}

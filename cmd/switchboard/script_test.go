@@ -90,6 +90,21 @@ type server struct {
 // launch starts a role of switchboard in a folder on a free port, as a process
 // of its own, and returns when it answers HTTP. Kill it in any case.
 func launch(dir, role string, args ...string) (*server, error) {
+	s, err := begin(dir, role, args...)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.await(0, `msg=(?:HTTP|health) addr=(\S+)`)
+	if err != nil {
+		s.kill()
+		return nil, err
+	}
+	s.addr = m[1]
+	return s, nil
+}
+
+// begin is launch that waits for nothing.
+func begin(dir, role string, args ...string) (*server, error) {
 	s := &server{done: make(chan error, 1)}
 	where := "--addr"
 	if role == "listen" || role == "work" {
@@ -102,12 +117,6 @@ func launch(dir, role string, args ...string) (*server, error) {
 		return nil, err
 	}
 	go func() { s.done <- s.cmd.Wait() }()
-	m, err := s.await(0, `msg=(?:HTTP|health) addr=(\S+)`)
-	if err != nil {
-		s.kill()
-		return nil, err
-	}
-	s.addr = m[1]
 	return s, nil
 }
 

@@ -18,14 +18,14 @@ type serveCmd struct {
 }
 
 func (c *serveCmd) Run(ctx context.Context, s streams) error {
-	return role(ctx, c.place, s, checkBlocks, func(ctx context.Context, h *house) error {
-		if h.joined {
-			return fmt.Errorf("another process already runs on the data folder %s: stop it, or name another --data; for several processes set redis in the config", c.Data)
-		}
-		if err := h.firstKey(ctx, s); err != nil {
-			return err
-		}
-		return h.serve(ctx, c.Addr, nil)
+	return role(ctx, c.place, s, part{addr: httpAt(c.Addr), check: checkBlocks,
+		first: func(ctx context.Context, h *house) error {
+			if h.joined {
+				return fmt.Errorf("another process already runs on the data folder %s: stop it, or name another --data; for several processes set redis in the config", c.Data)
+			}
+			return h.firstKey(ctx, s)
+		},
+		run: func(ctx context.Context, h *house) error { return h.serve(ctx, c.Addr, nil) },
 	})
 }
 

@@ -36,17 +36,22 @@ func (g turnstile) before(source string, next http.Handler) http.Handler {
 		}
 		leave, err := g.intake.Admit(source, min(bytes, g.most))
 		if err != nil {
-			h := w.Header()
-			h.Set("Content-Type", "application/problem+json")
-			h.Set("Retry-After", strconv.Itoa(retrySeconds))
-			w.WriteHeader(http.StatusServiceUnavailable)
-			json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": http.StatusText(http.StatusServiceUnavailable),
-				"status": http.StatusServiceUnavailable, "detail": "busy: nothing was taken, try again"})
+			comeAgain(w, "busy: nothing was taken, try again")
 			return
 		}
 		defer leave()
 		next.ServeHTTP(w, r)
 	})
+}
+
+// comeAgain answers 503 and says when to try again.
+func comeAgain(w http.ResponseWriter, detail string) {
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Retry-After", strconv.Itoa(retrySeconds))
+	w.WriteHeader(http.StatusServiceUnavailable)
+	json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": http.StatusText(http.StatusServiceUnavailable),
+		"status": http.StatusServiceUnavailable, "detail": detail})
 }
 
 // api puts the turnstile before the route that takes messages; agents' work and what

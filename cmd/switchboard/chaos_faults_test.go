@@ -29,8 +29,8 @@ type chaosFault struct {
 	root bool // only root can
 }
 
-// chaosDeck is every kind but two: kill -9 has a loop of its own, and the
-// upgrade comes once.
+// chaosDeck is every kind but two: kill -9 has a loop of its own (and lone, when
+// nothing else is broken), and the upgrade comes once.
 var chaosDeck = []chaosFault{
 	{"redis restart", (*chaosFaults).redisRestart, false},
 	{"redis flush", (*chaosFaults).redisFlush, false},
@@ -60,6 +60,8 @@ type chaosFaults struct {
 	short  bool // the run is: faults last a second or two
 	beside sync.WaitGroup
 
+	killing sync.Mutex // held by who kills
+
 	mu       sync.Mutex
 	active   int       // faults other than kills
 	quietAt  time.Time // when the last of them was over
@@ -78,11 +80,15 @@ func (f *chaosFaults) run(ctx context.Context) {
 		if round > 0 && !f.short { // a time with nothing but kills
 			f.beside.Wait()
 			chaosWait(ctx, 20*time.Second)
+			f.lone(ctx)
 		}
 		for _, n := range f.random.Perm(len(chaosDeck)) {
 			over := round > 0 && time.Now().After(end)
 			if over && f.upgraded {
 				f.beside.Wait()
+				for range 2 {
+					f.lone(ctx)
+				}
 				return
 			}
 			if !f.upgraded && time.Now().After(half) {
@@ -161,8 +167,11 @@ func (f *chaosFaults) kills(ctx context.Context) {
 			time.Sleep(time.Millisecond)
 		}
 		r.mu.Unlock()
+		f.killing.Lock()
 		f.c.watch.killed(ctx, r.name)
-		if err := r.kill(); err != nil {
+		err := r.kill()
+		f.killing.Unlock()
+		if err != nil {
 			f.c.fail("kill %s: %v", r.name, err)
 			return
 		}

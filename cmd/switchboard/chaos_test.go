@@ -124,6 +124,7 @@ func (c *chaos) run() {
 	settled := time.Since(calm)
 	stopWatching()
 	watcher.Wait()
+	c.watch.step(t.Context())
 
 	most, of, err := c.resting(t.Context(), idle)
 	if err != nil {
@@ -146,6 +147,7 @@ func (c *chaos) run() {
 	if c.watch.kills < c.plan.kills {
 		c.fail("%d kills, want %d", c.watch.kills, c.plan.kills)
 	}
+	c.watch.judge()
 	summary := c.summary(counted, settled, full, waited, fmt.Sprintf("%d at rest, %d at most in the end (%s)", idle, most, of), audited)
 	_ = os.WriteFile(c.in("summary.txt"), []byte(summary), 0o600)
 	t.Log(summary)

@@ -74,8 +74,13 @@ type Redis struct {
 	MasterName string   `yaml:"masterName"`
 	Username   string   `yaml:"username"`
 	Password   Secret   `yaml:"password"`
-	DB         int      `yaml:"db" min:"0" max:"65535"`
-	PoolSize   int      `yaml:"poolSize" min:"0" max:"10000"` // 0: by the number of processors
+	// SentinelUsername and SentinelPassword are the sentinels' own, which are asked
+	// before the server is.
+	SentinelUsername string `yaml:"sentinelUsername"`
+	SentinelPassword Secret `yaml:"sentinelPassword"`
+	TLS              bool   `yaml:"tls"` // to every server, and to the sentinels
+	DB               int    `yaml:"db" min:"0" max:"65535"`
+	PoolSize         int    `yaml:"poolSize" min:"0" max:"10000"` // 0: by the number of processors
 }
 
 // Blobs is where raw messages and attachments lie.

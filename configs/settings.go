@@ -61,11 +61,12 @@ func (k *compiler) redis() {
 		}
 	}
 	own := r.Mode == "embedded" || r.Mode == "spawn"
+	login := r.Username != "" || r.Password != "" || r.SentinelUsername != "" || r.SentinelPassword != "" || r.TLS
 	switch {
-	case r.URL != "" && (len(r.Addrs) > 0 || r.MasterName != "" || r.Username != "" || r.Password != "" || r.DB != 0 || r.Mode != "auto"):
+	case r.URL != "" && (len(r.Addrs) > 0 || r.MasterName != "" || login || r.DB != 0 || r.Mode != "auto"):
 		k.path(at.of("url"), "redis takes a url, or mode and addrs with what belongs to them, not both")
-	case own && (len(r.Addrs) > 0 || r.MasterName != "" || r.Username != "" || r.Password != ""):
-		k.path(at.of("mode"), "the mode %s runs a Redis of its own; it takes no addrs, masterName, username or password", r.Mode)
+	case own && (len(r.Addrs) > 0 || r.MasterName != "" || login):
+		k.path(at.of("mode"), "the mode %s runs a Redis of its own; it takes no addrs, masterName, username, password or tls", r.Mode)
 	case r.Mode == "sentinel" && (len(r.Addrs) == 0 || r.MasterName == ""):
 		k.path(at.of("mode"), "the mode sentinel needs addrs (of the sentinels) and masterName")
 	case r.Mode == "cluster" && len(r.Addrs) == 0:
@@ -76,6 +77,10 @@ func (k *compiler) redis() {
 		k.path(at.of("mode"), "the mode single needs one address in addrs")
 	case r.MasterName != "" && r.Mode != "sentinel" && r.Mode != "auto":
 		k.path(at.of("masterName"), "masterName belongs to the mode sentinel")
+	case r.SentinelUsername != "" && r.SentinelPassword == "":
+		k.path(at.of("sentinelUsername"), "sentinelUsername needs sentinelPassword")
+	case r.SentinelPassword != "" && r.MasterName == "":
+		k.path(at.of("sentinelPassword"), "sentinelPassword belongs to the mode sentinel")
 	}
 	if r.URL != "" {
 		scheme, _, ok := strings.Cut(string(r.URL), "://")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,7 +14,10 @@ import (
 // brokerOptions translates the config's redis section.
 func brokerOptions(r configs.Redis, data string) (broker.Options, error) {
 	o := broker.Options{Mode: r.Mode, Addrs: r.Addrs, MasterName: r.MasterName, Username: r.Username,
-		Password: r.Password.Reveal(), DB: r.DB}
+		Password: r.Password.Reveal(), SentinelUsername: r.SentinelUsername, SentinelPassword: r.SentinelPassword.Reveal(), DB: r.DB}
+	if r.TLS {
+		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
 	if r.URL != "" {
 		var err error
 		if o, err = broker.ParseURL(string(r.URL)); err != nil {

@@ -37,7 +37,7 @@ func TestTopologies(t *testing.T) {
 			return fmt.Sprintf(`{ mode: single, addrs: [%q], password: "${REDIS_PASSWORD}" }`, h.Options.Addrs[0])
 		}},
 		{"sentinel", brokertest.StartSentinel, func(h *brokertest.Handle) string {
-			return fmt.Sprintf(`{ url: "redis-sentinel://:${REDIS_PASSWORD}@%s/%s?sentinel_password=${SENTINEL_PASSWORD}" }`,
+			return fmt.Sprintf(`{ mode: sentinel, addrs: [%q], masterName: %q, password: "${REDIS_PASSWORD}", sentinelPassword: "${SENTINEL_PASSWORD}" }`,
 				h.Options.Addrs[0], h.Options.MasterName)
 		}},
 		{"cluster", brokertest.StartCluster, func(h *brokertest.Handle) string {

@@ -14,8 +14,9 @@ import (
 
 // The audit: the promises of the books, checked row by row. Everything is read
 // in pages by key inside one read-only snapshot, so that it may run beside a
-// live fleet: it takes no lock, nothing waits for it, and its memory does not
-// grow with the tables. On PostgreSQL the snapshot holds back VACUUM, on SQLite
+// live fleet: it takes no lock, nothing waits for it, and neither its memory nor
+// any one of its statements grows with the tables: who waits for an answer gives a
+// server up that says nothing for long (database.timeout). On PostgreSQL the snapshot holds back VACUUM, on SQLite
 // the log is not cut back, for as long as it runs.
 //
 // To add a check: a line in auditChecks, and the test in the walk of its table.
@@ -132,6 +133,7 @@ type auditor struct {
 	since   string            // rows with IDs behind this one are looked at
 	retired map[string]string // by kind of row: the highest ID that retention took away
 	refs    *spill            // references to blobs; nil: not asked for
+	numbers numbers           // of the tickets
 }
 
 // Audit checks the books and returns what it found, a check each, in a fixed
@@ -159,7 +161,7 @@ func (s *Store) Audit(ctx context.Context, o AuditOptions) ([]*Check, error) {
 // walks goes through all tables, one after the other.
 func (a *auditor) walks() error {
 	for _, walk := range []func() error{
-		a.readRetired, a.ledger, a.messages, a.tickets, a.numbers, a.events, a.threads, a.groups, a.links, a.revisions,
+		a.readRetired, a.ledger, a.messages, a.tickets, a.events, a.threads, a.groups, a.links, a.revisions,
 		a.customers, a.identities, a.cursors, a.contacts, a.canaries, a.acknowledged,
 	} {
 		if err := walk(); err != nil {

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -107,33 +109,29 @@ func (a *auditor) messageRevisions(rows []messageRow) error {
 		return nil
 	}
 	c := a.check("message.revisions", len(ids))
-	var counts []struct {
-		MessageID      string
-		N, Least, Most int
-	}
-	err := a.tx.Model(&revisionRow{}).Select("message_id", "count(*) AS n", "min(n) AS least", "max(n) AS most").
-		Where(a.s.in("message_id", ids)).Group("message_id").Find(&counts).Error
+	of := make(map[string]span[int], len(ids))
+	err := spans(a, revisionSpans, ids[0], math.MinInt32, ids[len(ids)-1], func(counts []span[int]) error {
+		for _, n := range counts {
+			of[n.Key] = n
+		}
+		return nil
+	})
 	if err != nil {
 		return err
-	}
-	of := make(map[string]int, len(counts))
-	for i, n := range counts {
-		of[n.MessageID] = i + 1
 	}
 	for _, m := range rows {
 		if m.Revisions == 0 {
 			continue
 		}
 		taken := a.gone(retiredRevisions, m.ID)
-		i := of[m.ID]
-		if i == 0 {
+		n, any := of[m.ID]
+		if !any {
 			if !taken {
 				c.bad(m.ID, "counts %d revisions and has none", m.Revisions)
 			}
 			continue
 		}
-		n := counts[i-1]
-		if n.Most != m.Revisions || n.N != n.Most-n.Least+1 || n.Least != 1 && !taken {
+		if n.Most != m.Revisions || n.N != int64(n.Most-n.Least+1) || n.Least != 1 && !taken {
 			c.bad(m.ID, "counts %d revisions and has %d, number %d to %d", m.Revisions, n.N, n.Least, n.Most)
 		}
 	}
@@ -191,24 +189,35 @@ func (a *auditor) messagesWait(rows []messageRow) error {
 		return nil
 	}
 	c := a.check("delivery.waiting", len(rows))
-	var firsts []struct{ TicketID, ID string }
-	err := a.tx.Model(&messageRow{}).Select("ticket_id", "min(id) AS id").Where(a.s.in("ticket_id", named(valuesOf(rows, func(m *messageRow) string { return m.TicketID })))).
-		Where("send_state IN ('queued', 'sending', 'unknown') AND direction = 'OUTBOUND' AND public AND deleted_at IS NULL").
-		Group("ticket_id").Find(&firsts).Error
-	if err != nil {
-		return err
-	}
-	first := make(map[string]bool, len(firsts))
-	for _, f := range firsts {
-		first[f.ID] = true
-	}
-	for _, m := range rows {
-		due := timeOr(m.SendAfter, m.CreatedAt)
-		if first[m.ID] && due.Before(a.o.Now.Add(-a.o.Patience-a.o.Grace)) {
-			c.bad(m.ID, "%s and due since %s, after %d tries %s", m.SendState, stamp(due), m.SendTries, m.SendError)
+	due := func(m *messageRow) time.Time { return timeOr(m.SendAfter, m.CreatedAt) }
+	rows = slices.DeleteFunc(rows, func(m messageRow) bool { return !due(&m).Before(a.o.Now.Add(-a.o.Patience - a.o.Grace)) })
+	for len(rows) > 0 {
+		part := rows[:min(len(rows), draftsAtOnce)] // few tickets: all answers of each are read
+		rows = rows[len(part):]
+		first, err := a.firstToSend(named(valuesOf(part, func(m *messageRow) string { return m.TicketID })))
+		if err != nil {
+			return err
+		}
+		for i := range part {
+			if m := &part[i]; first[m.ID] {
+				c.bad(m.ID, "%s and due since %s, after %d tries %s", m.SendState, stamp(due(m)), m.SendTries, m.SendError)
+			}
 		}
 	}
 	return nil
+}
+
+// firstToSend finds the answers whose turn it is on some tickets.
+func (a *auditor) firstToSend(tickets []string) (map[string]bool, error) {
+	var ids []string
+	err := a.tx.Model(&messageRow{}).Select("min(id)").Where(a.s.in("ticket_id", tickets)).
+		Where("send_state IN ('queued', 'sending', 'unknown') AND direction = 'OUTBOUND' AND public AND deleted_at IS NULL").
+		Group("ticket_id").Find(&ids).Error
+	first := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		first[id] = true
+	}
+	return first, err
 }
 
 // timeOr is the first of two times that is set.

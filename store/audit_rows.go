@@ -2,38 +2,41 @@ package store
 
 import (
 	"math"
-
-	"gorm.io/gorm"
+	"slices"
+	"time"
 )
 
 // The walks of the smaller tables: what they refer to must be there.
 
 // events walks the events by ticket and number: they have no other key.
 func (a *auditor) events() error {
-	q := a.madeSince(a.tx.Model(&eventRow{}).Distinct("ticket_id"), "at")
-	return pages(a, q, "ticket_id", "", func(e *eventRow) string { return e.TicketID }, func(rows []eventRow) error {
-		return refers(a, "event.ticket", rows, func(e *eventRow) string { return e.TicketID }, func(e *eventRow) string { return e.TicketID })
+	of := func(s *span[int]) string { return s.Key }
+	return spans(a, spanned{"events", "ticket_id", "seq", "at"}, "", math.MinInt32, "", func(rows []span[int]) error {
+		if !a.o.Since.IsZero() {
+			rows = slices.DeleteFunc(rows, func(s span[int]) bool { return s.Young == 0 })
+		}
+		return refers(a, "event.ticket", rows, of, of)
 	})
 }
 
-// madeSince leaves out rows of a table that is not keyed by time.
-func (a *auditor) madeSince(q *gorm.DB, column string) *gorm.DB {
-	if !a.o.Since.IsZero() {
-		q = q.Where(column+" >= ?", micro(a.o.Since))
-	}
-	return q
+// madeSince leaves out rows of a table that is not keyed by time. The database is
+// not asked to: it would read such a table to its end for a page of young rows.
+func madeSince[T any](a *auditor, rows []T, made func(*T) time.Time) []T {
+	return slices.DeleteFunc(rows, func(r T) bool { return made(&r).Before(micro(a.o.Since)) })
 }
 
 func (a *auditor) threads() error {
 	next := func(t *threadRow) pair { return pair{t.Scope, t.Key} }
-	return pairPages(a, a.madeSince(a.tx, "created_at"), "scope", "key", next, func(rows []threadRow) error {
+	return pairPages(a, a.tx, "scope", "key", next, func(rows []threadRow) error {
+		rows = madeSince(a, rows, func(t *threadRow) time.Time { return t.CreatedAt })
 		return refers(a, "thread.ticket", rows, func(t *threadRow) string { return t.Scope + " " + t.Key }, func(t *threadRow) string { return t.TicketID })
 	})
 }
 
 func (a *auditor) groups() error {
 	next := func(g *groupRow) pair { return pair{g.Scope, g.Key} }
-	return pairPages(a, a.madeSince(a.tx, "at"), "scope", "key", next, func(rows []groupRow) error {
+	return pairPages(a, a.tx, "scope", "key", next, func(rows []groupRow) error {
+		rows = madeSince(a, rows, func(g *groupRow) time.Time { return g.At })
 		return refers(a, "group.ticket", rows, func(g *groupRow) string { return g.Scope + " " + g.Key }, func(g *groupRow) string { return g.TicketID })
 	})
 }
@@ -57,11 +60,16 @@ func refers[T any](a *auditor, check string, rows []T, id, ticket func(*T) strin
 // none off: the types of a pair are read together.
 func (a *auditor) links() error {
 	c := a.check("link.tickets", 0)
-	next := func(l *linkRow) pair { return pair{l.FromID, l.ToID} }
-	q := a.madeSince(a.tx.Distinct("from_id", "to_id"), "created_at")
-	return pairPages(a, q, "from_id", "to_id", next, func(rows []linkRow) error {
+	type tied struct {
+		FromID, ToID string
+		Young        int
+	}
+	next := func(l *tied) pair { return pair{l.FromID, l.ToID} }
+	q := a.tx.Model(&linkRow{}).Select("from_id, to_id, sum(CASE WHEN created_at >= ? THEN 1 ELSE 0 END) AS young", micro(a.o.Since)).Group("from_id, to_id")
+	return pairPages(a, q, "from_id", "to_id", next, func(rows []tied) error {
+		rows = slices.DeleteFunc(rows, func(l tied) bool { return l.Young == 0 })
 		c.Looked += int64(len(rows))
-		ends := append(valuesOf(rows, func(l *linkRow) string { return l.FromID }), valuesOf(rows, func(l *linkRow) string { return l.ToID })...)
+		ends := append(valuesOf(rows, func(l *tied) string { return l.FromID }), valuesOf(rows, func(l *tied) string { return l.ToID })...)
 		tickets, err := a.ticketsOf(ends)
 		if err != nil {
 			return err
@@ -75,18 +83,20 @@ func (a *auditor) links() error {
 	})
 }
 
+// revisionSpans are the revisions of each message.
+var revisionSpans = spanned{table: "revisions", key: "message_id", number: "n"}
+
 func (a *auditor) revisions() error {
 	c := a.check("revision.message", 0)
-	q := a.tx.Model(&revisionRow{}).Distinct("message_id")
-	return pages(a, q, "message_id", a.since, func(r *revisionRow) string { return r.MessageID }, func(rows []revisionRow) error {
+	return spans(a, revisionSpans, a.since, math.MinInt32, "", func(rows []span[int]) error {
 		c.Looked += int64(len(rows))
-		messages, err := byID(a, valuesOf(rows, func(r *revisionRow) string { return r.MessageID }), messageID, "id")
+		messages, err := byID(a, valuesOf(rows, func(r *span[int]) string { return r.Key }), messageID, "id")
 		if err != nil {
 			return err
 		}
 		for _, r := range rows {
-			if messages[r.MessageID] == nil {
-				c.bad(r.MessageID, "revisions of a message that is not there")
+			if messages[r.Key] == nil {
+				c.bad(r.Key, "revisions of a message that is not there")
 			}
 		}
 		return nil

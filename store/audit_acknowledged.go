@@ -4,11 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"switchboard/pipeline/desk"
 )
@@ -16,14 +17,19 @@ import (
 // Acknowledged is one line of what senders were told yes for, as JSON. A line
 // names a message by its receipt, or by its source and external ID, or by both;
 // the other fields are what is expected of it, and may be left out. A message
-// that was acknowledged twice may have two lines.
+// that was acknowledged twice may have two lines. A line without a receipt is of
+// any message that came under its ID, for one ID may be used for other content.
 //
-//	{"source":"support","externalId":"a@b.example","thread":"case 7"}
+//	{"source":"support","externalId":"a@b.example","at":"2026-03-04T05:06:07Z","thread":"case 7"}
 //	{"receipt":"01J...","ticket":"01J...","state":"filed"}
 type Acknowledged struct {
 	Source     string `json:"source,omitempty"`
 	ExternalID string `json:"externalId,omitempty"`
 	Receipt    string `json:"receipt,omitempty"`
+	// At is when the sender heard yes. Of a line with neither a time nor a receipt
+	// nobody can tell whether retention took what it names or it was lost; it counts
+	// as lost unless its message is on a ticket.
+	At time.Time `json:"at,omitzero"`
 	// Ticket is the uid of the ticket it must be on.
 	Ticket string `json:"ticket,omitempty"`
 	// Thread is any name of the conversation: all of one name must be on one
@@ -91,45 +97,22 @@ func (a *auditor) acknowledgedPage(page []Acknowledged, threads *spill) error {
 	if len(page) == 0 {
 		return nil
 	}
-	kept := a.check("acknowledged.kept", len(page))
-	rows, err := a.acknowledgedRows(page)
+	stands, err := a.acknowledgedRows(page)
 	if err != nil {
 		return err
 	}
-	filed := a.check("acknowledged.filed", 0)
-	messages, err := a.acknowledgedMessages(rows)
+	messages, err := a.acknowledgedMessages(stands)
 	if err != nil {
 		return err
 	}
-	for i, k := range page {
-		name := cmp.Or(k.Receipt, k.Source+" "+k.ExternalID)
-		if len(rows[i]) != 1 {
-			kept.bad(name, "line %d: acknowledged, and %d times in the ledger", k.line, len(rows[i]))
+	a.check("acknowledged.kept", len(page))
+	for i := range page {
+		rows := a.acknowledgedKept(&page[i], stands[i])
+		on := a.acknowledgedFiled(&page[i], rows, messages)
+		if page[i].Thread == "" {
 			continue
 		}
-		r := rows[i][0]
-		switch {
-		case k.Source != "" && k.Source != r.Source, k.ExternalID != "" && key(k.ExternalID) != r.ExternalID:
-			kept.bad(r.ID, "line %d: the receipt is of %s %s, acknowledged was %s %s", k.line, r.Source, r.ExternalID, k.Source, k.ExternalID)
-		case k.State != "" && string(k.State) != r.State, k.State == "" && r.State == string(desk.Accepted):
-			kept.bad(r.ID, "line %d: %s; %s", k.line, r.State, r.Reason)
-		}
-		if r.State != string(desk.Filed) && r.State != string(desk.Duplicate) {
-			continue
-		}
-		filed.Looked++
-		on := r.TicketID
-		n := messages[message{r.Scope, r.ExternalID, r.Fingerprint}]
-		// What a duplicate repeats may have been dropped.
-		if n.count > 1 || n.count == 0 && r.State == string(desk.Filed) && !n.acts[r.ID] {
-			filed.bad(r.ID, "line %d: %s, and %d messages on tickets", k.line, r.State, n.count)
-		}
-		on = cmp.Or(n.ticket, on)
-		if k.Ticket != "" && !strings.EqualFold(k.Ticket, on) {
-			filed.bad(r.ID, "line %d: on ticket %q, expected was %s", k.line, on, k.Ticket)
-		}
-		if k.Thread != "" {
-			s := spilled{key: sha256.Sum256([]byte(k.Thread)), id: sealed(r.ID), other: sealed(on)}
+		for _, s := range spilledThread(&page[i], on) {
 			if err := threads.add(s); err != nil {
 				return err
 			}
@@ -138,123 +121,88 @@ func (a *auditor) acknowledgedPage(page []Acknowledged, threads *spill) error {
 	return nil
 }
 
-// acknowledgedRows finds the rows of the ledger of each line.
-func (a *auditor) acknowledgedRows(page []Acknowledged) ([][]receiptRow, error) {
-	columns := []string{"id", "source", "scope", "external_id", "fingerprint", "state", "reason", "ticket_id", "message_id"}
-	ids := make([]string, len(page))
-	var pairs []pair
-	for i, k := range page {
-		if ids[i] = strings.ToUpper(k.Receipt); ids[i] == "" {
-			pairs = append(pairs, pair{k.Source, key(k.ExternalID)})
+// acknowledgedKept returns the rows that may be the message of a line.
+func (a *auditor) acknowledgedKept(k *Acknowledged, s standing) (fit []receiptRow) {
+	kept := a.named["acknowledged.kept"]
+	name := cmp.Or(k.Receipt, k.Source+" "+k.ExternalID)
+	for _, r := range s.rows {
+		if n := s.same[r.message()]; n > 1 {
+			kept.bad(name, "line %d: acknowledged, and %d times in the ledger with one content", k.line, n)
+			return s.rows
 		}
 	}
-	byReceipt, err := byID(a, ids, receiptID, columns...)
-	if err != nil {
-		return nil, err
-	}
-	named := map[pair][]receiptRow{}
-	if len(pairs) > 0 {
-		var rows []receiptRow
-		if err := a.tx.Select(columns).Where(a.s.inPairs("source", "external_id", pairs)).Order("id").Find(&rows).Error; err != nil {
-			return nil, err
+	if len(s.rows) == 0 {
+		if !a.retiredLine(k) {
+			kept.bad(name, "line %d: acknowledged, and 0 times in the ledger%s", k.line, a.untold(k))
 		}
-		for _, r := range rows {
-			k := pair{r.Source, r.ExternalID}
-			named[k] = append(named[k], r)
-		}
+		return nil
 	}
-	out := make([][]receiptRow, len(page))
-	for i, k := range page {
-		if ids[i] == "" {
-			out[i] = named[pair{k.Source, key(k.ExternalID)}]
-		} else if r := byReceipt[ids[i]]; r != nil {
-			out[i] = []receiptRow{*r}
+	var waiting []receiptRow
+	for _, r := range s.rows {
+		switch {
+		case k.Source != "" && k.Source != r.Source, k.ExternalID != "" && key(k.ExternalID) != r.ExternalID:
+			kept.bad(r.ID, "line %d: the receipt is of %s %s, acknowledged was %s %s", k.line, r.Source, r.ExternalID, k.Source, k.ExternalID)
+			return s.rows // by its receipt, so there is one
+		case k.State != "" && string(k.State) != r.State:
+		case k.State == "" && r.State == string(desk.Accepted):
+			waiting = append(waiting, r)
+		default:
+			fit = append(fit, r)
 		}
 	}
-	return out, nil
+	for _, r := range waiting { // beside one that fits, it may be another that came just now
+		if len(fit) == 0 || a.old(r.AcceptedAt) {
+			kept.bad(r.ID, "line %d: %s; %s", k.line, r.State, r.Reason)
+		}
+	}
+	if len(fit) == 0 && k.State != "" && (k.Receipt != "" || !a.retiredLine(k)) {
+		r := s.rows[0]
+		kept.bad(r.ID, "line %d: %s; %s", k.line, r.State, r.Reason)
+		return s.rows
+	}
+	return fit
 }
 
-// entries are the messages of one identity.
-type entries struct {
-	count  int
-	ticket string
-	acts   map[string]bool // receipts that revised a message and brought none
-}
-
-// acknowledgedMessages counts the messages that receipts became.
-func (a *auditor) acknowledgedMessages(rows [][]receiptRow) (map[message]entries, error) {
-	var pairs []pair
-	var acts []string
-	out := map[message]entries{}
-	for _, list := range rows {
-		for _, r := range list {
-			pairs = append(pairs, pair{r.Scope, r.ExternalID})
-		}
-	}
-	if len(pairs) == 0 {
-		return out, nil
-	}
-	var found []messageRow
-	err := a.tx.Select("id", "ticket_id", "receipt_id", "scope", "external_id", "fingerprint").Where(a.s.inPairs("scope", "external_id", pairs)).
-		Where("external_id <> ''").Find(&found).Error
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range found {
-		k := message{m.Scope, m.ExternalID, m.Fingerprint}
-		out[k] = entries{count: out[k].count + 1, ticket: m.TicketID}
-	}
-	for _, list := range rows {
-		for _, r := range list {
-			if r.State == string(desk.Filed) && out[message{r.Scope, r.ExternalID, r.Fingerprint}].count == 0 {
-				acts = append(acts, r.ID)
-			}
-		}
-	}
-	for len(acts) > 0 {
-		part := acts[:min(len(acts), draftsAtOnce)]
-		acts = acts[len(part):]
-		drafts, err := byID(a, part, receiptID, "id", "scope", "external_id", "fingerprint", "draft")
-		if err != nil {
-			return nil, err
-		}
-		for id, d := range drafts {
-			if actOf(d) != "" {
-				k := message{d.Scope, d.ExternalID, d.Fingerprint}
-				e := out[k]
-				if e.acts == nil {
-					e.acts = map[string]bool{}
-				}
-				e.acts[id] = true
-				out[k] = e
-			}
-		}
-	}
-	return out, nil
-}
-
-// acknowledgedThreads checks that the messages of each conversation, which come
-// together here, are on one ticket.
-func (a *auditor) acknowledgedThreads(threads *spill) error {
-	c := a.check("acknowledged.thread", 0)
-	next, err := threads.sorted()
-	if err != nil {
-		return err
-	}
-	var first spilled
-	for n, ok, err := next(); ok || err != nil; n, ok, err = next() {
-		if err != nil {
-			return err
-		}
-		if c.Looked == 0 || n.key != first.key {
-			c.Looked++
-			first = n
+// acknowledgedFiled looks for the messages of rows and returns them as they are on
+// tickets.
+func (a *auditor) acknowledgedFiled(k *Acknowledged, rows []receiptRow, messages map[message]entries) (on []receiptRow) {
+	filed := a.check("acknowledged.filed", 0)
+	for _, r := range rows {
+		if r.State != string(desk.Filed) && r.State != string(desk.Duplicate) {
 			continue
 		}
-		if n.other != first.other {
-			c.bad(opened(n.id), "on ticket %s, and %s of the same conversation is on %s", opened(n.other), opened(first.id), opened(first.other))
-			first = n // once for each further ticket
+		filed.Looked++
+		n := messages[message{r.Scope, r.ExternalID, r.Fingerprint}]
+		// What a duplicate repeats may have been dropped.
+		if n.count > 1 || n.count == 0 && r.State == string(desk.Filed) && !n.acts[r.ID] {
+			filed.bad(r.ID, "line %d: %s, and %d messages on tickets", k.line, r.State, n.count)
 		}
+		r.TicketID = cmp.Or(n.ticket, r.TicketID)
+		on = append(on, r)
 	}
-	return nil
+	if k.Ticket == "" || len(on) == 0 {
+		return on
+	}
+	i := slices.IndexFunc(on, func(r receiptRow) bool { return strings.EqualFold(k.Ticket, r.TicketID) })
+	if i < 0 {
+		filed.bad(on[0].ID, "line %d: on ticket %q, expected was %s", k.line, on[0].TicketID, k.Ticket)
+		return on
+	}
+	return on[i : i+1]
+}
+
+// retiredLine reports whether retention may have taken the receipt of a line.
+func (a *auditor) retiredLine(k *Acknowledged) bool {
+	if k.Receipt == "" && !k.At.IsZero() {
+		return a.gone(retiredLedger, string(desk.FirstID[desk.ReceiptID](k.At.Add(-a.o.Skew))))
+	}
+	return a.gone(retiredLedger, strings.ToUpper(k.Receipt))
+}
+
+// untold says what a line should have said.
+func (a *auditor) untold(k *Acknowledged) string {
+	if a.retired[retiredLedger] == "" || k.Receipt != "" || !k.At.IsZero() {
+		return ""
+	}
+	return "; with its receipt or the time (at), the line would tell whether retention took it"
 }

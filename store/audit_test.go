@@ -145,7 +145,8 @@ var auditBreaks = []struct{ check, id, sql string }{
 	{"blob.there", "{small}", "UPDATE ledger SET raw_size = 3 WHERE id = '{small}'"},
 	{"acknowledged.kept", "{receipt1}", "DELETE FROM ledger WHERE id = '{receipt1}'"},
 	{"acknowledged.kept", "mail spam", "UPDATE ledger SET external_id = 'other' WHERE id = '{dropped}'"},
-	{"acknowledged.kept", "mail spam", "UPDATE ledger SET external_id = 'spam' WHERE id = '{receipt2}'"},
+	{"acknowledged.kept", "mail spam", `DROP INDEX ledger_external; UPDATE ledger SET external_id = 'spam', fingerprint = (SELECT l.fingerprint FROM ledger l WHERE l.id = '{dropped}')
+		WHERE id = '{receipt2}'`},
 	{"acknowledged.kept", "{dropped}", "UPDATE ledger SET state = 'accepted' WHERE id = '{dropped}'"},
 	{"acknowledged.kept", "{receipt1}", "UPDATE ledger SET state = 'failed' WHERE id = '{receipt1}'"},
 	{"acknowledged.kept", "{receipt1}", "UPDATE ledger SET source = 'elsewhere' WHERE id = '{receipt1}'"},

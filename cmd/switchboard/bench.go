@@ -71,6 +71,7 @@ type benchIngestCmd struct {
 	Conns      int               `help:"Connections of the generator." default:"128"`
 	Half       time.Duration     `help:"Length of the reading at half load." default:"5s"`
 	API        int               `name:"api" help:"Tickets created over the REST API in a round; 0 for none." default:"2000"`
+	APIHalf    time.Duration     `name:"api-half" help:"Length of the API's reading at half load; 0s for none." default:"2500ms"`
 	Roles      []string          `help:"Processes of the product: web and work, any number of them, or serve." default:"serve"`
 	Intake     map[string]string `help:"Settings of the config's section intake to try, as fileLanes=4,fileGroup=256." mapsep:"," placeholder:"KEY=VALUE"`
 	Rehearse   bool              `help:"Send the saturated load once, unmeasured, before each reading of it."`
@@ -87,8 +88,8 @@ func (c *benchIngestCmd) Validate() error {
 		return errors.New("--rounds must be between 1 and 1000")
 	case c.Conns < 1 || c.Conns > 10_000:
 		return errors.New("--conns must be between 1 and 10000")
-	case c.API < 0 || c.Half <= 0 || c.Limit <= 0:
-		return errors.New("--api, --half and --limit must not be negative")
+	case c.API < 0 || c.APIHalf < 0 || c.Half <= 0 || c.Limit <= 0:
+		return errors.New("--api and --api-half must not be negative, --half and --limit must be positive")
 	}
 	return loadRoles(c.Roles)
 }
@@ -101,7 +102,7 @@ func (c *benchIngestCmd) Run(ctx context.Context, s streams) error {
 	if c.CPUProfile, err = profilesIn(c.CPUProfile); err != nil {
 		return err
 	}
-	r, err := bench.Ingest(ctx, bench.IngestOptions{Common: common, Count: c.Count, Rounds: c.Rounds, Conns: c.Conns, Half: c.Half, API: c.API,
+	r, err := bench.Ingest(ctx, bench.IngestOptions{Common: common, Count: c.Count, Rounds: c.Rounds, Conns: c.Conns, Half: c.Half, API: c.API, APIHalf: c.APIHalf,
 		Roles: c.Roles, Intake: c.Intake, Only: c.Only, Rehearse: c.Rehearse, Profiles: c.CPUProfile})
 	return c.finish(s, r, err)
 }

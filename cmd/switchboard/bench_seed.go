@@ -24,6 +24,7 @@ type benchSeedCmd struct {
 	Days     int           `help:"They come from this many days up to now." default:"90"`
 	Seed     uint64        `help:"The same seed makes the same words, and adds nothing where it was run before." default:"1"`
 	Limit    time.Duration `help:"The run ends by then; what is stored stays." default:"1h"`
+	JSON     string        `name:"json" help:"Also write the report as JSON." placeholder:"FILE"`
 }
 
 // Validate runs before Run; what it refuses is a wrong command line.
@@ -43,15 +44,17 @@ func (c *benchSeedCmd) Run(ctx context.Context, s streams) error {
 	if err := h.store.Migrate(ctx); err != nil {
 		return err
 	}
-	o := bench.SeedOptions{Tickets: c.Tickets, Messages: c.Messages, Days: c.Days, Seed: c.Seed, Limit: c.Limit, Screen: s.err, Out: s.out, Now: h.now}
+	o := bench.SeedOptions{Tickets: c.Tickets, Messages: c.Messages, Days: c.Days, Seed: c.Seed, Limit: c.Limit, Database: h.store.Dialect(), Version: version,
+		Screen: s.err, Now: h.now}
 	if f, ok := s.err.(*os.File); ok {
 		o.Bar = term.IsTerminal(int(f.Fd()))
 	}
-	return bench.Seed(ctx, o, func(now func() time.Time) (bench.Intake, func()) {
+	r, err := bench.Seed(ctx, o, func(now func() time.Time) (bench.Intake, func()) {
 		i := workers.NewIntake(workers.Parts{Books: h.store, View: h.view, Policy: h.policy, Line: &pipeline.Line{Stages: pipeline.Standard()},
 			Now: now, Log: h.log, Settings: settings(h.config.Config())})
 		return seedIntake{i, h.store}, i.Stop
 	})
+	return (&benchPlace{JSON: c.JSON}).finish(s, r, err)
 }
 
 // seedIntake is an intake without a queue, and where its receipts stand.

@@ -54,8 +54,13 @@ func taken(t *testing.T, r *bench.Report, names ...string) {
 // TestBenchIngestEmbedded runs the benchmark in CI's size; the figures mean
 // nothing, but every message must be filed exactly once for it to end well.
 func TestBenchIngestEmbedded(t *testing.T) {
-	r := benchRun(t, "ingest", "--embedded", "--count", "300", "--rounds", "2", "--half", "300ms", "--api", "30", "--limit", "3m")
-	taken(t, r, "noop.rate", "noop.p50", "full.acks", "full.stored", "full.memory.serve", "half.ack.p99", "half.stored.p99", "api.rate", "single.stored")
+	r := benchRun(t, "ingest", "--embedded", "--count", "300", "--rounds", "2", "--half", "300ms", "--api", "30", "--api-half", "300ms", "--limit", "3m")
+	taken(t, r, "noop.rate", "noop.p50", "full.acks", "full.stored", "full.memory.serve", "half.ack.p99", "half.stored.p99", "api.rate", "api.half.rate", "api.half.p50", "api.half.p99", "single.stored")
+	for _, round := range r.Rounds {
+		if got, want := round.Readings["api.half.rate"], round.Readings["api.rate"]/2; got != want {
+			t.Errorf("half of what the API reached is %v, sent were %v", want, got)
+		}
+	}
 	if len(r.Rounds) != 2 || len(r.Goals) != 1 || r.Ratios["stored / asynq no-op"] <= 0 {
 		t.Errorf("%+v", r)
 	}
@@ -65,8 +70,8 @@ func TestBenchIngestFleet(t *testing.T) {
 	programtest.Need(t, "initdb", "postgresql")
 	programtest.Need(t, "redis-server", "redis-server")
 	profiles := t.TempDir()
-	r := benchRun(t, "ingest", "--cpuprofile", profiles, "--count", "300", "--rounds", "1", "--half", "300ms", "--api", "30", "--roles", "web,work,work", "--intake", "fileLanes=3", "--limit", "3m")
-	taken(t, r, "noop.rate", "full.stored", "full.memory.web", "full.memory.work2", "half.stored.p50", "half.stored.p99", "api.p99", "single.stored",
+	r := benchRun(t, "ingest", "--cpuprofile", profiles, "--count", "300", "--rounds", "1", "--half", "300ms", "--api", "30", "--api-half", "300ms", "--roles", "web,work,work", "--intake", "fileLanes=3", "--limit", "3m")
+	taken(t, r, "noop.rate", "full.stored", "full.memory.web", "full.memory.work2", "half.stored.p50", "half.stored.p99", "api.p99", "api.half.p99", "single.stored",
 		"doors.with.acks", "doors.without.acks")
 	if len(r.Goals) != 6 {
 		t.Errorf("goals %+v", r.Goals)
@@ -139,9 +144,21 @@ func TestBenchSeed(t *testing.T) {
 		}
 		return string(out)
 	}
+	file := filepath.Join(t.TempDir(), "report.json")
 	for range 2 {
-		if out := run("bench", "seed", "--tickets", "450", "--messages", "2"); !strings.Contains(out, "900 messages filed") {
-			t.Fatal(out)
+		out := run("bench", "seed", "--tickets", "450", "--messages", "2", "--json", file)
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r bench.Report
+		if err := json.Unmarshal(b, &r); err != nil {
+			t.Fatal(err)
+		}
+		taken(t, &r, "rate", "seconds")
+		if r.Kind != "seed" || r.Medians["filed"] != 900 || len(r.Medians) != 3 || r.Machine.Cores == 0 || r.Version == "" ||
+			!regexp.MustCompile(`(?m)^messages filed +900 `).MatchString(out) || !strings.Contains(out, "450 tickets with 2 messages each: ") {
+			t.Errorf("%+v\n%s", r, out)
 		}
 	}
 	if out := run("audit"); !regexp.MustCompile(`(?m)^ok +ticket.messages +450 looked at +0 wrong`).MatchString(out) {

@@ -12,14 +12,16 @@ import (
 // IngestOptions are those of `switchboard bench ingest`.
 type IngestOptions struct {
 	Common
-	Count  int               // messages of a saturated reading
-	Rounds int               // how often everything is measured
-	Conns  int               // connections of the generator
-	Half   time.Duration     // length of the reading at half load
-	API    int               // tickets created over the API; 0: none
-	Roles  []string          // web and work, any number of them, or serve
-	Intake map[string]string // keys of the config's section intake, tried instead of the defaults
-	Only   []string          // readings to take; empty: all. See [Readings]
+	Count  int           // messages of a saturated reading
+	Rounds int           // how often everything is measured
+	Conns  int           // connections of the generator
+	Half   time.Duration // length of the reading at half load
+	API    int           // tickets created over the API; 0: none
+	// APIHalf is the length of the API's reading at half load; 0: none.
+	APIHalf time.Duration
+	Roles   []string          // web and work, any number of them, or serve
+	Intake  map[string]string // keys of the config's section intake, tried instead of the defaults
+	Only    []string          // readings to take; empty: all. See [Readings]
 	// Rehearse says that the saturated load is sent once before it is measured, to a
 	// fleet and a database of its own; see [ingest.rehearse].
 	Rehearse bool
@@ -86,7 +88,7 @@ func Ingest(ctx context.Context, o IngestOptions) (report *Report, err error) {
 	r := &ingest{IngestOptions: o, site: site, progress: newProgress(o.Common)}
 	defer r.progress.end()
 	r.report = newReport("ingest", o.Common, map[string]any{"count": o.Count, "rounds": o.Rounds, "connections": o.Conns, "halfLoad": o.Half.String(),
-		"api": o.API, "roles": o.Roles, "embedded": o.Embedded, "rehearse": o.Rehearse, "intake": o.Intake, "ownServers": o.Database == "" && o.Redis == "", "textBytes": textBytes, "customers": customers})
+		"api": o.API, "apiHalf": o.APIHalf.String(), "roles": o.Roles, "embedded": o.Embedded, "rehearse": o.Rehearse, "intake": o.Intake, "ownServers": o.Database == "" && o.Redis == "", "textBytes": textBytes, "customers": customers})
 	r.report.Machine = site.machine()
 	for range o.Rounds {
 		r.n++
@@ -220,7 +222,8 @@ func (r *ingest) rehearse(ctx context.Context) error {
 	return err
 }
 
-// full measures the product as it is: saturated, at half load, and the API.
+// full measures the product as it is: saturated, at half load, and the API in the
+// same two ways.
 func (r *ingest) full(ctx context.Context) error {
 	if r.Rehearse {
 		if err := r.rehearse(ctx); err != nil {
@@ -333,26 +336,6 @@ func (r *ingest) half(ctx context.Context, f *fleet, s *sent) error {
 	}
 	r.report.add("half.stored.p50", "half load: stored p50", "ms", ms(quantile(stored, .5)))
 	r.report.add("half.stored.p99", "half load: stored p99", "ms", ms(quantile(stored, .99)))
-	return nil
-}
-
-// api creates tickets over the API, each filed before it is answered.
-func (r *ingest) api(ctx context.Context, f *fleet, s *sent) error {
-	key, err := f.key(ctx)
-	if err != nil {
-		return err
-	}
-	load, err := apiTraffic(key, fmt.Sprintf("api%d", r.n), uint64(200+r.n), r.API)
-	if err != nil {
-		return err
-	}
-	d, err := r.send(ctx, f, s, load, 0, r.begin(r.API, "POST /v1/tickets"))
-	if err != nil {
-		return err
-	}
-	r.report.add("api.rate", "POST /v1/tickets, filed before the answer", "tickets/s", float64(r.API)/d.took.Seconds())
-	r.report.add("api.p50", "POST /v1/tickets, saturated, p50", "ms", ms(quantile(d.latency, .5)))
-	r.report.add("api.p99", "POST /v1/tickets, saturated, p99", "ms", ms(quantile(d.latency, .99)))
 	return nil
 }
 

@@ -14,7 +14,7 @@ import (
 
 // Report is what a run found out.
 type Report struct {
-	Kind    string    `json:"kind"` // ingest, imap or flood
+	Kind    string    `json:"kind"` // ingest, imap, flood or seed
 	Began   time.Time `json:"began"`
 	Seconds float64   `json:"seconds"`
 	Version string    `json:"version"`
@@ -169,7 +169,10 @@ func (r *Report) Print(to io.Writer) error {
 	if r.Machine.PostgreSQL != "" {
 		fmt.Fprintf(w, ", PostgreSQL %s", r.Machine.PostgreSQL)
 	}
-	fmt.Fprintf(w, ", Redis %s; rounds: %d, %.0f s\n\n", r.Machine.Redis, len(r.Rounds), r.Seconds)
+	if r.Machine.Redis != "" {
+		fmt.Fprintf(w, ", Redis %s", r.Machine.Redis)
+	}
+	fmt.Fprintf(w, "; rounds: %d, %.0f s\n\n", len(r.Rounds), r.Seconds)
 	fmt.Fprintln(w, "READING\tMEDIAN\tLEAST\tMOST\tUNIT")
 	for _, l := range r.catalogue {
 		all := r.readings(func(m map[string]float64) (float64, bool) { v, ok := m[l.name]; return v, ok })

@@ -18,9 +18,10 @@ type SeedOptions struct {
 	Days     int // up to now
 	Seed     uint64
 	Limit    time.Duration
+	Database string    // which kind, for the report
+	Version  string    // of the program
 	Screen   io.Writer // progress
 	Bar      bool
-	Out      io.Writer // the sum
 	Now      func() time.Time
 }
 
@@ -43,11 +44,12 @@ const seedSource = "seed"
 
 // Seed makes tickets with messages over the last days: each conversation opens
 // with a message of one of 5 000 customers and goes on some hours later. open
-// makes an intake with the clock given and says how to stop it. Times of
+// makes an intake with the clock given and says how to stop it. The
+// report says how many ended how, and how fast. Times of
 // acceptance, IDs and SLA clocks follow the made-up time. An error leaves what
 // was stored so far, whole; running it again with the same seed goes on from
 // there.
-func Seed(ctx context.Context, o SeedOptions, open func(now func() time.Time) (Intake, func())) (err error) {
+func Seed(ctx context.Context, o SeedOptions, open func(now func() time.Time) (Intake, func())) (report *Report, err error) {
 	ctx, cancel := context.WithTimeout(ctx, o.Limit)
 	defer cancel()
 	defer func() { err = limited(ctx, o.Limit, err) }()
@@ -58,7 +60,11 @@ func Seed(ctx context.Context, o SeedOptions, open func(now func() time.Time) (I
 	clock.Store(&begin)
 	intake, stop := open(func() time.Time { return *clock.Load() })
 	defer stop()
-	p := newProgress(Common{Screen: o.Screen, Bar: o.Bar})
+	c := Common{Version: o.Version, Limit: o.Limit, Screen: o.Screen, Bar: o.Bar}
+	report = newReport("seed", c, map[string]any{"tickets": o.Tickets, "messages": o.Messages, "days": o.Days, "seed": o.Seed, "database": o.Database})
+	report.Machine = (&site{}).machine()
+	report.round()
+	p := newProgress(c)
 	defer p.end()
 	step := p.begin(o.Tickets*o.Messages, "%d tickets with %d messages each", o.Tickets, o.Messages)
 	w := &writer{random: mathrand.New(mathrand.NewPCG(o.Seed, 3))}
@@ -82,7 +88,7 @@ func Seed(ctx context.Context, o SeedOptions, open func(now func() time.Time) (I
 				drafts[i] = talks[i].draft(w, m, now)
 			}
 			if err := seedBlockOf(ctx, intake, drafts, counts); err != nil {
-				return fmt.Errorf("bench: seed: after %d messages: %w", counts[desk.Filed], err)
+				return nil, fmt.Errorf("bench: seed: after %d messages: %w", counts[desk.Filed], err)
 			}
 			for range drafts {
 				step()
@@ -91,14 +97,16 @@ func Seed(ctx context.Context, o SeedOptions, open func(now func() time.Time) (I
 	}
 	p.end()
 	took := time.Since(began).Seconds()
-	fmt.Fprintf(o.Out, "%d messages filed in %.1f s, %.0f a second", counts[desk.Filed], took, float64(o.Tickets*o.Messages)/took)
+	report.add("seconds", "time for all", "s", took)
+	report.add("rate", "accepted and settled, one block after the other", "messages/s", float64(o.Tickets*o.Messages)/took)
+	report.add("filed", "messages filed", "messages", float64(counts[desk.Filed]))
 	for _, state := range sortedKeys(counts) {
 		if state != desk.Filed {
-			fmt.Fprintf(o.Out, "; %d %s", counts[state], state)
+			report.add(string(state), "messages "+string(state), "messages", float64(counts[state]))
 		}
 	}
-	fmt.Fprintln(o.Out)
-	return nil
+	report.finish(nil, nil)
+	return report, nil
 }
 
 func seedBlockOf(ctx context.Context, intake Intake, drafts []*desk.Draft, counts map[desk.State]int) error {

@@ -133,6 +133,7 @@ type auditor struct {
 	since   string            // rows with IDs behind this one are looked at
 	retired map[string]string // by kind of row: the highest ID that retention took away
 	refs    *spill            // references to blobs; nil: not asked for
+	short   bool              // of each reference the digest alone is kept
 	numbers numbers           // of the tickets
 }
 
@@ -142,7 +143,7 @@ type auditor struct {
 func (s *Store) Audit(ctx context.Context, o AuditOptions) ([]*Check, error) {
 	a := newAuditor(s, ctx, o)
 	if o.Blobs != nil {
-		a.refs = newSpill(o.Temp)
+		a.refs = newSpill(o.Temp, spilledSize)
 		defer a.refs.close()
 	}
 	err := a.snapshot(func(tx *gorm.DB) error {

@@ -49,7 +49,7 @@ func (a *auditor) acknowledged() error {
 	if a.o.Acknowledged == nil {
 		return nil
 	}
-	threads := newSpill(a.o.Temp)
+	threads := newSpill(a.o.Temp, spilledSize)
 	defer threads.close()
 	in := bufio.NewScanner(a.o.Acknowledged)
 	in.Buffer(nil, maxAcknowledged)
@@ -113,7 +113,7 @@ func (a *auditor) acknowledgedPage(page []Acknowledged, threads *spill) error {
 			continue
 		}
 		for _, s := range spilledThread(&page[i], on) {
-			if err := threads.add(s); err != nil {
+			if err := threads.add(s.record()); err != nil {
 				return err
 			}
 		}

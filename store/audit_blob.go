@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"switchboard/pipeline/desk"
@@ -54,7 +55,8 @@ func (a *auditor) receiptBlobs(rows []receiptRow) error {
 // refsOfDraft are the references in a draft as it is kept.
 func refsOfDraft(draft string) []desk.BlobRef {
 	var d blobRefs
-	if draft == "" || json.Unmarshal([]byte(draft), &d) != nil {
+	// Most drafts have none but in their row.
+	if !strings.Contains(draft, `"sha256"`) || json.Unmarshal([]byte(draft), &d) != nil {
 		return nil
 	}
 	out := []desk.BlobRef{d.Raw, d.HTML}
@@ -100,7 +102,12 @@ func (a *auditor) refer(kind byte, id string, refs []desk.BlobRef) error {
 			c.bad(id, "refers to %q, which is no digest", ref.Digest)
 			continue
 		}
-		if err := a.refs.add(spilledRef(kind, id, ref)); err != nil {
+		r := spilledRef(kind, id, ref)
+		record := r.record()
+		if a.short {
+			record = r.key[:]
+		}
+		if err := a.refs.add(record); err != nil {
 			return err
 		}
 	}
@@ -116,7 +123,7 @@ func spilledRef(kind byte, id string, ref desk.BlobRef) spilled {
 // blobs goes through the references and the blobs side by side, both ordered by
 // digest.
 func (a *auditor) blobs() error {
-	next, err := a.refs.sorted()
+	next, err := sortedSpilled(a.refs)
 	if err != nil {
 		return err
 	}

@@ -178,7 +178,7 @@ func TestAuditFindsWhatIsBroken(t *testing.T) {
 					}
 				}
 				a := newAuditor(h.s, t.Context(), h.options())
-				a.tx, a.refs, checks = tx, newSpill(h.dir), a.checks
+				a.tx, a.refs, checks = tx, newSpill(h.dir, spilledSize), a.checks
 				defer a.refs.close()
 				h.must(a.walks())
 				h.must(a.blobs())

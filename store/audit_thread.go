@@ -33,7 +33,7 @@ func spilledThread(k *Acknowledged, on []receiptRow) (out []spilled) {
 // together here, ordered by ticket, are on one ticket.
 func (a *auditor) acknowledgedThreads(threads *spill) error {
 	a.check("acknowledged.thread", 0)
-	next, err := threads.sorted()
+	next, err := sortedSpilled(threads)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
+	"crypto/sha256"
 	"time"
 
 	"gorm.io/gorm"
@@ -17,50 +17,57 @@ type OrphanOptions struct {
 	Began time.Time     // when the walk began
 	Grace time.Duration // bytes put later than this before it are left alone
 	Batch int           // rows read at once
-	Pause time.Duration // between two batches
 	Temp  string        // folder for sorting; empty: the system's
+	// Read rests after a page was read, Delete after a batch of small requests was
+	// taken away, each after what took so long; nil: nobody rests.
+	Read, Delete func(ctx context.Context, took time.Duration) error
+	// Held is asked before anything is taken away: an error ends the walk. nil: it
+	// always may.
+	Held func() error
 }
 
 // Orphans finds bytes that no row refers to: left by a process that died between
 // its upload and its ledger row, or by retention. It reads the references of all
-// rows, in pages by key and with pauses, sorts them outside memory, and compares
-// them with what is there. Small bytes kept in the books are taken away here;
-// for each blob remove is called, which must look once more that it was not put
-// again since. It returns how many there were.
+// rows, in pages by key and with rests, sorts them outside memory, 32 bytes each,
+// and compares them with what is there. Small bytes kept in the books are taken
+// away here; for each blob remove is called, which must look once more that it was
+// not put again since. It returns how many there were.
 //
-// Nothing needed is taken: a row that is written after its page was read got its
-// bytes by a Put that is younger than the grace, and a Put of bytes that are there
-// already makes them young again.
+// Nothing needed is taken, however long the walk is and whoever else walks: a row
+// that is written after its page was read got its bytes by a Put that is younger
+// than the grace, and a Put of bytes that are there already makes them young again.
 func (s *Store) Orphans(ctx context.Context, o OrphanOptions, remove func(ref desk.BlobRef, before time.Time) (bool, error)) (blobs, kept int64, err error) {
+	rest := func(context.Context, time.Duration) error { return ctx.Err() }
+	if o.Read == nil {
+		o.Read = rest
+	}
+	if o.Delete == nil {
+		o.Delete = rest
+	}
+	if o.Held == nil {
+		o.Held = ctx.Err
+	}
 	a := newAuditor(s, ctx, AuditOptions{Now: o.Began, Grace: o.Grace, Batch: o.Batch, Blobs: o.Blobs})
-	a.refs, a.tx = newSpill(o.Temp), s.read(ctx)
+	a.refs, a.short, a.tx = newSpill(o.Temp, sha256.Size), true, s.read(ctx)
 	defer a.refs.close()
-	pause := func() error {
-		if o.Pause <= 0 {
-			return ctx.Err()
+	if err := a.refs.probe(); err != nil {
+		return 0, 0, failed("orphans", err)
+	}
+	begun := time.Now()
+	rested := func(err error) error {
+		if err == nil {
+			err = o.Read(ctx, time.Since(begun))
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(o.Pause):
-			return nil
-		}
+		begun = time.Now()
+		return err
 	}
 	// Receipts before messages: what a receipt brings is on its message next.
 	err = pages(a, a.tx.Select("id", "raw_digest", "raw_size"), "id", "", receiptID, func(rows []receiptRow) error {
-		if err := a.receiptBlobs(rows); err != nil {
-			return err
-		}
-		return pause()
+		return rested(a.receiptBlobs(rows))
 	})
 	if err == nil {
 		q := a.tx.Select("id", "raw_digest", "raw_size", "html_digest", "html_size", "attachments")
-		err = pages(a, q, "id", "", messageID, func(rows []messageRow) error {
-			if err := a.messageBlobs(rows); err != nil {
-				return err
-			}
-			return pause()
-		})
+		err = pages(a, q, "id", "", messageID, func(rows []messageRow) error { return rested(a.messageBlobs(rows)) })
 	}
 	if err != nil {
 		return 0, 0, failed("orphans", err)
@@ -75,12 +82,12 @@ func (a *auditor) orphans(o OrphanOptions, remove func(desk.BlobRef, time.Time) 
 	if err != nil {
 		return 0, 0, err
 	}
-	sweep := &keptSweep{a: a, began: o.Began, before: o.Began.Add(-max(o.Grace, keptMargin))}
-	ref, more, err := next()
+	sweep := &keptSweep{a: a, o: o, before: o.Began.Add(-max(o.Grace, keptMargin))}
+	ref, err := next()
 	advance := func(key []byte) error { // nil: to the end
-		for more && err == nil && (key == nil || bytes.Compare(ref.key[:], key) < 0) {
-			if err = sweep.used(ref.key[:]); err == nil {
-				ref, more, err = next()
+		for ref != nil && err == nil && (key == nil || bytes.Compare(ref, key) < 0) {
+			if err = sweep.used(ref); err == nil {
+				ref, err = next()
 			}
 		}
 		return err
@@ -91,8 +98,11 @@ func (a *auditor) orphans(o OrphanOptions, remove func(desk.BlobRef, time.Time) 
 		if err := advance(key[:]); err != nil {
 			return err
 		}
-		if more && ref.key == key || !put.Before(before) {
+		if bytes.Equal(ref, key[:]) || !put.Before(before) {
 			return nil
+		}
+		if err := o.Held(); err != nil {
+			return err
 		}
 		gone, err := remove(b, before)
 		if gone {
@@ -118,7 +128,7 @@ const keptMargin = 10 * time.Minute
 // in order.
 type keptSweep struct {
 	a      *auditor
-	began  time.Time
+	o      OrphanOptions
 	before time.Time // what was brought later is left alone
 	page   []keptRow
 	after  []byte
@@ -167,54 +177,39 @@ func (k *keptSweep) used(digest []byte) error {
 }
 
 // take deletes kept bytes unless a receipt has brought them since, which makes
-// them young, or, accepted by the version before this one, which does not, a
-// receipt that came in since the walk began names them as its raw request. They
-// are locked first: who accepts such bytes at this moment locks them too
-// ([Store.keep]), and so either is seen here or writes them anew.
+// them young. They are locked first: who accepts such bytes at this moment locks
+// them too ([Store.keep]), and so either is seen here or writes them anew.
 func (k *keptSweep) take(rows []keptRow) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	s := k.a.s
-	since := string(desk.FirstID[desk.ReceiptID](k.began.Add(-keptMargin)))
-	return s.write(k.a.ctx, func(tx *gorm.DB) error {
-		digests := make([][]byte, len(rows))
-		for i, r := range rows {
-			digests[i] = r.Digest
-		}
+	if err := k.o.Held(); err != nil {
+		return err
+	}
+	s, begun := k.a.s, time.Now()
+	digests := make([][]byte, len(rows))
+	for i, r := range rows {
+		digests[i] = r.Digest
+	}
+	var gone int64
+	err := s.write(k.a.ctx, func(tx *gorm.DB) error {
+		gone = 0
 		var locked []keptRow
-		if err := s.forUpdate(tx).Select("digest").Where("digest IN ? AND at < ?", digests, k.before.UnixMicro()).Order("digest").Find(&locked).Error; err != nil {
+		err := s.forUpdate(tx).Select("digest").Where("digest IN ? AND at < ?", digests, k.before.UnixMicro()).Order("digest").Find(&locked).Error
+		if err != nil || len(locked) == 0 {
 			return err
 		}
-		texts := make([]string, len(locked))
+		old := make([][]byte, len(locked))
 		for i, r := range locked {
-			texts[i] = hex.EncodeToString(r.Digest)
+			old[i] = r.Digest
 		}
-		if len(texts) == 0 {
-			return nil
-		}
-		var again []string
-		err := tx.Model(&receiptRow{}).Where("id >= ?", since).Where(s.in("raw_digest", texts)).Pluck("raw_digest", &again).Error
-		if err != nil {
-			return err
-		}
-		wanted := make(map[string]bool, len(again))
-		for _, d := range again {
-			wanted[d] = true
-		}
-		digests = digests[:0]
-		for i, r := range locked {
-			if !wanted[texts[i]] {
-				digests = append(digests, r.Digest)
-			}
-		}
-		if len(digests) == 0 {
-			return nil
-		}
-		res := tx.Where("digest IN ?", digests).Delete(&keptRow{})
-		if res.Error == nil {
-			k.gone += res.RowsAffected
-		}
+		res := tx.Where("digest IN ?", old).Delete(&keptRow{})
+		gone = res.RowsAffected
 		return res.Error
 	})
+	if err != nil {
+		return err
+	}
+	k.gone += gone
+	return k.o.Delete(k.a.ctx, time.Since(begun))
 }

@@ -52,7 +52,7 @@ func eachAuditHouse(t *testing.T, test func(t *testing.T, h *auditHouse)) {
 }
 
 // emptyURL is where new books of a dialect are.
-func emptyURL(t *testing.T, dialect string) string {
+func emptyURL(t testing.TB, dialect string) string {
 	if dialect == SQLite {
 		return filepath.Join(t.TempDir(), "books.db")
 	}

@@ -228,7 +228,7 @@ func TestRetentionTakesNothingThatIsNeeded(t *testing.T) {
 }
 
 // emptyBooks are new books of a dialect.
-func emptyBooks(t *testing.T, dialect string) *Store {
+func emptyBooks(t testing.TB, dialect string) *Store {
 	t.Helper()
 	s, err := Open(t.Context(), Options{URL: emptyURL(t, dialect)})
 	if err != nil {

@@ -14,25 +14,35 @@ import (
 // resolved; a ticket that is open again is not among them, and one that is
 // resolved again comes later once more.
 
-// resolvedPage is the next tickets that were resolved before an instant.
-func (s *Store) resolvedPage(tx *gorm.DB, at retiredRow, before time.Time, limit int) (rows []ticketRow, err error) {
-	q := tx.Select("id", "resolved_at", "event_count").Where("resolved_at IS NOT NULL AND resolved_at < ?", micro(before))
+// resolvedPage is the next tickets that were resolved before an instant: as many
+// as have about limit rows by their count, and one at least. more says that others
+// may follow.
+func (s *Store) resolvedPage(tx *gorm.DB, at retiredRow, before time.Time, limit int, count func(*ticketRow) int) (rows []ticketRow, more bool, err error) {
+	q := tx.Select("id", "resolved_at", "event_count", "message_count").Where("resolved_at IS NOT NULL AND resolved_at < ?", micro(before))
 	if when, id, ok := strings.Cut(at.Place, " "); ok {
 		after, err := time.Parse(time.RFC3339Nano, when)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		q = q.Where("(resolved_at, id) > (?, ?)", micro(after), id)
 	}
-	err = q.Order("resolved_at, id").Limit(limit).Find(&rows).Error
-	return rows, err
+	if err = q.Order("resolved_at, id").Limit(limit).Find(&rows).Error; err != nil {
+		return nil, false, err
+	}
+	all := 0
+	for i := range rows {
+		if all += max(count(&rows[i]), 1); i > 0 && all > limit {
+			return rows[:i], true, nil
+		}
+	}
+	return rows, len(rows) == limit, nil
 }
 
 // placeOf is how far retention came when it did a ticket.
 func placeOf(t *ticketRow) string { return t.ResolvedAt.UTC().Format(time.RFC3339Nano) + " " + t.ID }
 
-// ticketsAtOnce is how many tickets a batch looks at, for a limit on rows.
-func ticketsAtOnce(limit int) int { return max(limit/10, 1) }
+func messagesOf(t *ticketRow) int { return t.MessageCount }
+func eventsOf(t *ticketRow) int   { return t.EventCount }
 
 // RetireRaw takes away the references to the raw messages of tickets that were
 // resolved before an instant, and the drafts of their receipts. Text, HTML and
@@ -45,7 +55,7 @@ func (s *Store) RetireRaw(ctx context.Context, before time.Time, limit int) (row
 		if err != nil {
 			return err
 		}
-		page, err := s.resolvedPage(tx, at, before, ticketsAtOnce(limit))
+		page, others, err := s.resolvedPage(tx, at, before, limit, messagesOf)
 		if err != nil || len(page) == 0 {
 			return err
 		}
@@ -70,7 +80,7 @@ func (s *Store) RetireRaw(ctx context.Context, before time.Time, limit int) (row
 			out.more = true
 			return nil
 		}
-		out.more = len(page) == ticketsAtOnce(limit)
+		out.more = others
 		return at.move(tx, placeOf(&page[len(page)-1]), "")
 	})
 	return out.rows, out.more, failed("retire raw", err)
@@ -88,7 +98,7 @@ func (s *Store) RetireEvents(ctx context.Context, before time.Time, limit int) (
 		if err != nil {
 			return err
 		}
-		page, err := s.resolvedPage(tx, at, before, ticketsAtOnce(limit))
+		page, others, err := s.resolvedPage(tx, at, before, limit, eventsOf)
 		if err != nil || len(page) == 0 {
 			return err
 		}
@@ -99,7 +109,7 @@ func (s *Store) RetireEvents(ctx context.Context, before time.Time, limit int) (
 		if done == 0 {
 			return nil
 		}
-		out.more = out.more || done == len(page) && len(page) == ticketsAtOnce(limit)
+		out.more = out.more || done == len(page) && others
 		return at.move(tx, placeOf(&page[done-1]), "")
 	})
 	return out.rows, out.more, failed("retire events", err)
@@ -130,12 +140,13 @@ func (s *Store) shorten(tx *gorm.DB, page []ticketRow, before time.Time, limit i
 	for _, f := range firsts {
 		first[f.TicketID] = f.Seq
 	}
-	for i := range page {
-		t := of[page[i].ID]
+	var whole []string // to their ends
+	for done < len(page) && int(out.rows) < limit {
+		t := of[page[done].ID]
 		if t == nil {
-			return i, nil
+			break
 		}
-		if t.ResolvedAt == nil || !t.ResolvedAt.Before(before) { // open again
+		if done++; t.ResolvedAt == nil || !t.ResolvedAt.Before(before) { // open again
 			continue
 		}
 		from := first[t.ID]
@@ -143,32 +154,37 @@ func (s *Store) shorten(tx *gorm.DB, page []ticketRow, before time.Time, limit i
 			continue
 		}
 		to := min(t.EventCount, from+limit-int(out.rows))
-		if err := retireHistory(tx, t.ID, to); err != nil {
+		out.rows += int64(to - from)
+		if to == t.EventCount {
+			whole = append(whole, t.ID)
+			continue
+		}
+		// One that is too long for a batch is shortened by and by.
+		out.more, done = true, done-1
+		if err := retireHistory(tx, "ticket_id = ? AND seq = ?", "ticket_id = ? AND seq < ?", t.ID, to); err != nil {
 			return 0, err
 		}
-		out.rows += int64(to - from)
-		if to < t.EventCount || int(out.rows) >= limit {
-			out.more = true
-			if to < t.EventCount {
-				return i, nil
-			}
-			return i + 1, nil
-		}
+		break
 	}
-	return len(page), nil
+	out.more = out.more || int(out.rows) >= limit
+	if len(whole) == 0 {
+		return done, nil
+	}
+	const last = "(SELECT t.event_count FROM tickets t WHERE t.id = events.ticket_id)"
+	return done, retireHistory(tx, "? AND seq = "+last, "? AND seq < "+last, s.in("ticket_id", whole))
 }
 
-// retireHistory puts one event in the place of a ticket's events up to number
-// seq.
-func retireHistory(tx *gorm.DB, ticket string, seq int) error {
+// retireHistory makes events those that stand for all before them, and takes
+// those away.
+func retireHistory(tx *gorm.DB, last, earlier string, args ...any) error {
 	var p packer
-	actor, data := p.actor(desk.Actor{Kind: desk.BySystem, ID: "retention"}), p.fields(map[string]any{"events": seq})
+	actor := p.actor(desk.Actor{Kind: desk.BySystem, ID: "retention"})
 	if p.err != nil {
 		return p.err
 	}
-	err := tx.Exec(`UPDATE events SET kind = ?, actor = ?, data = ? WHERE ticket_id = ? AND seq = ?`, desk.EventRetired, actor, data, ticket, seq).Error
+	err := tx.Exec(`UPDATE events SET kind = ?, actor = ?, data = '{"events":' || seq || '}' WHERE `+last, append([]any{desk.EventRetired, actor}, args...)...).Error
 	if err != nil {
 		return err
 	}
-	return tx.Exec(`DELETE FROM events WHERE ticket_id = ? AND seq < ?`, ticket, seq).Error
+	return tx.Exec("DELETE FROM events WHERE "+earlier, args...).Error
 }

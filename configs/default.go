@@ -55,7 +55,7 @@ func defaults() *Config {
 		Canary: Canary{Timeout: 30 * time.Second, Keep: 10 * time.Minute},
 		Traces: Traces{Headers: map[string]Secret{}, Ratio: 0.1, Service: "switchboard", Timeout: 10 * time.Second, Every: 5 * time.Second, Queue: 8192},
 		Retention: Retention{Drafts: 90 * day, Ledger: 400 * day, Orphans: day, Every: 10 * time.Minute, OrphansEvery: day,
-			Batch: 500, Pause: 50 * time.Millisecond},
+			Batch: 500, Pause: 5 * time.Millisecond, Share: 0.25, ReadShare: 0.5},
 		Threading:     desk.DefaultThreading(),
 		Statuses:      desk.DefaultStatuses(),
 		Types:         desk.DefaultTypes(),

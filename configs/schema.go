@@ -197,6 +197,9 @@ type Retention struct {
 	OrphansEvery time.Duration `yaml:"orphansEvery" min:"1m"`
 	Batch        int           `yaml:"batch" min:"10" max:"10000"`
 	Pause        time.Duration `yaml:"pause" max:"1m"`
+	Share        float64       `yaml:"share" min:"0.01" max:"1"`
+	ReadShare    float64       `yaml:"readShare" min:"0.01" max:"1"`
+	Temp         string        `yaml:"temp"` // empty: the system's
 }
 
 // Traces is where spans go.

@@ -3,6 +3,7 @@ package configs
 import (
 	"net"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -32,6 +33,9 @@ func (k *compiler) settings() {
 	k.redis()
 	if o := c.Retention.Orphans; o != 0 && o < time.Hour {
 		k.path(place{"retention", "orphans"}, "orphans must be 0 or at least 1h: bytes are put before the row that needs them")
+	}
+	if t := c.Retention.Temp; t != "" && !filepath.IsAbs(t) {
+		k.path(place{"retention", "temp"}, "temp must be an absolute path of a folder, or empty for the system's")
 	}
 	at := place{"threading"}
 	if c.Threading.MaxAge <= 0 {

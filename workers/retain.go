@@ -2,20 +2,27 @@ package workers
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
-// Retain takes away what was kept long enough, in batches with a pause between,
+// Retain takes away what was kept long enough, in batches with a rest after each,
 // each a short transaction of its own: messages come in meanwhile as ever. Every
-// process has the job, and one at a time does it: who holds the lease.
+// process has the job, and one at a time does it: who holds the lease. The kinds
+// take turns, so that none waits for the end of another, and one that fails stops
+// no other.
 type Retain struct {
-	Books RetainBooks
-	// Orphans takes away bytes that no row refers to; nil: nobody does.
-	Orphans func(ctx context.Context, began time.Time) (blobs, kept int64, err error)
-	Holder  string // names this process
-	Log     *slog.Logger
-	Set     RetainSettings
+	Books  RetainBooks
+	Holder string // names this process
+	Now    func() time.Time
+	Log    *slog.Logger
+	Set    RetainSettings
+
+	rest  func(ctx context.Context, took time.Duration) error // nil: Set.Pace
+	ticks func(time.Duration) (<-chan time.Time, func())      // of the lease
 }
 
 // RetainSettings say how long what is finished is kept (0: forever) and how fast
@@ -30,8 +37,8 @@ type RetainSettings struct {
 
 	Every        time.Duration
 	OrphansEvery time.Duration
-	Batch        int           // rows in one transaction
-	Pause        time.Duration // between two of them
+	Batch        int  // rows in one transaction
+	Pace         Pace // of the transactions
 }
 
 // RetainBooks is what retention needs from the store. Each of the first five takes
@@ -42,19 +49,11 @@ type RetainBooks interface {
 	RetireRaw(ctx context.Context, before time.Time, limit int) (rows int64, more bool, err error)
 	RetireEvents(ctx context.Context, before time.Time, limit int) (rows int64, more bool, err error)
 	RetireRevisions(ctx context.Context, before time.Time, limit int) (rows int64, more bool, err error)
-	RetiredAt(ctx context.Context, kind string) (time.Time, error)
-	MarkRetired(ctx context.Context, kind string, at time.Time) error
-	Acquire(ctx context.Context, name, holder string, now time.Time, ttl time.Duration) (token int64, ok bool, err error)
+	LeaseBooks
 }
 
-// The lease of retention: its name, and how long it outlives a batch.
-const (
-	retainLease = "retention"
-	retainHold  = 10 * time.Minute
-)
-
-// orphansKind is under which name it is noted when orphans were last looked for.
-const orphansKind = "orphans"
+// retainLease is the name of the lease.
+const retainLease = "retention"
 
 // Name names the job.
 func (r *Retain) Name() string { return "retention" }
@@ -65,77 +64,66 @@ func (r *Retain) Every() time.Duration { return r.Set.Every }
 // Once takes away what is old as of now, until nothing of it is left. It keeps the
 // lease, so that no other process does the same in this period.
 func (r *Retain) Once(ctx context.Context, now time.Time) error {
-	for _, kind := range []struct {
-		name string
-		age  time.Duration
-		take func(ctx context.Context, before time.Time, limit int) (int64, bool, error)
-	}{
-		{"drafts", r.Set.Drafts, r.Books.RetireDrafts},
-		{"raw", r.Set.Raw, r.Books.RetireRaw},
-		{"events", r.Set.Events, r.Books.RetireEvents},
-		{"revisions", r.Set.Revisions, r.Books.RetireRevisions},
-		{"ledger", r.Set.Ledger, r.Books.RetireLedger},
-	} {
-		if kind.age <= 0 {
-			continue
-		}
-		var all int64
-		begun := time.Now()
-		for more := true; more; {
-			ok, err := r.hold(ctx, now.Add(time.Since(begun)))
-			if err != nil || !ok {
-				return err
-			}
-			var n int64
-			if n, more, err = kind.take(ctx, now.Add(-kind.age), r.Set.Batch); err != nil {
-				return err
-			}
-			all += n
-			if more && !r.pause(ctx) {
-				return nil
-			}
-		}
-		if all > 0 {
-			r.Log.Info("kept long enough", "what", kind.name, "count", all)
-		}
-	}
-	return r.orphans(ctx, now)
+	l := &lease{books: r.Books, name: retainLease, holder: r.Holder, now: r.Now, ticks: r.ticks}
+	_, err := l.do(ctx, func(ctx context.Context, held held) error { return r.rounds(ctx, now, held) },
+		func() time.Duration { return r.Set.Every })
+	return err
 }
 
-// orphans looks for bytes without a row, when that was not done for a while.
-func (r *Retain) orphans(ctx context.Context, now time.Time) error {
-	if r.Orphans == nil || r.Set.Orphans <= 0 {
-		return nil
-	}
-	if ok, err := r.hold(ctx, now); err != nil || !ok {
-		return err
-	}
-	last, err := r.Books.RetiredAt(ctx, orphansKind)
-	if err != nil || now.Before(last.Add(r.Set.OrphansEvery)) {
-		return err
-	}
-	blobs, kept, err := r.Orphans(ctx, now)
-	if err != nil {
-		return err
-	}
-	r.Log.Info("looked for bytes that nobody refers to", "removed", blobs+kept)
-	return r.Books.MarkRetired(ctx, orphansKind, now)
+// retained is a kind of what is kept, and how much of it went.
+type retained struct {
+	name string
+	age  time.Duration
+	take func(ctx context.Context, before time.Time, limit int) (int64, bool, error)
+	gone int64
 }
 
-// hold takes or renews the lease.
-func (r *Retain) hold(ctx context.Context, now time.Time) (bool, error) {
-	_, ok, err := r.Books.Acquire(ctx, retainLease, r.Holder, now, retainHold+r.Set.Every)
-	return ok, err
-}
-
-// pause waits between two batches, and reports false when it is time to stop.
-func (r *Retain) pause(ctx context.Context) bool {
-	t := time.NewTimer(r.Set.Pause)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return ctx.Err() == nil
+// rounds takes a batch of each kind in turn, until there is no more of any.
+func (r *Retain) rounds(ctx context.Context, now time.Time, held held) (err error) {
+	all := []*retained{
+		{name: "drafts", age: r.Set.Drafts, take: r.Books.RetireDrafts},
+		{name: "raw", age: r.Set.Raw, take: r.Books.RetireRaw},
+		{name: "events", age: r.Set.Events, take: r.Books.RetireEvents},
+		{name: "revisions", age: r.Set.Revisions, take: r.Books.RetireRevisions},
+		{name: "ledger", age: r.Set.Ledger, take: r.Books.RetireLedger},
 	}
+	defer func() {
+		for _, k := range all {
+			if k.gone > 0 {
+				r.Log.Info("kept long enough", "what", k.name, "count", k.gone)
+			}
+		}
+	}()
+	left := slices.DeleteFunc(slices.Clone(all), func(k *retained) bool { return k.age <= 0 })
+	rest := r.rest
+	if rest == nil {
+		rest = r.Set.Pace.Rest
+	}
+	var failed []error
+	for len(left) > 0 {
+		var again []*retained
+		for _, k := range left {
+			if err := held(); err != nil {
+				return errors.Join(append(failed, err)...)
+			}
+			begun := r.Now()
+			n, more, err := k.take(ctx, now.Add(-k.age), r.Set.Batch)
+			k.gone += n
+			if err != nil {
+				failed = append(failed, fmt.Errorf("%s: %w", k.name, err))
+				continue
+			}
+			if more {
+				again = append(again, k)
+			}
+			if n == 0 {
+				continue // it looked, which costs next to nothing
+			}
+			if err := rest(ctx, r.Now().Sub(begun)); err != nil {
+				return errors.Join(append(failed, err)...)
+			}
+		}
+		left = again
+	}
+	return errors.Join(failed...)
 }

@@ -2,6 +2,7 @@ package workers
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -27,6 +28,13 @@ func (b *retainBooks) RetireDrafts(ctx context.Context, before time.Time, limit 
 func (b *retainBooks) RetireLedger(ctx context.Context, before time.Time, limit int) (int64, bool, error) {
 	b.before["ledger"] = before
 	return b.Store.RetireLedger(ctx, before, limit)
+}
+
+// jobs are both, one after the other.
+type jobs []Job
+
+func (j jobs) Once(ctx context.Context, now time.Time) error {
+	return errors.Join(j[0].Once(ctx, now), j[1].Once(ctx, now))
 }
 
 // One process at a time takes away what is old, batch by batch, and leaves alone
@@ -56,11 +64,12 @@ func TestRetain(t *testing.T) {
 		}
 	}
 	books := &retainBooks{Store: s, before: map[string]time.Time{}}
-	looked := 0
-	job := func(holder string) *Retain {
-		return &Retain{Books: books, Holder: holder, Log: slog.New(slog.DiscardHandler),
-			Orphans: func(context.Context, time.Time) (int64, int64, error) { looked++; return 0, 0, nil },
-			Set:     RetainSettings{Drafts: 50 * time.Hour, Orphans: time.Hour, OrphansEvery: 24 * time.Hour, Every: time.Minute, Batch: 2}}
+	looked, clock := 0, now
+	set := RetainSettings{Drafts: 50 * time.Hour, Orphans: time.Hour, OrphansEvery: 24 * time.Hour, Every: time.Minute, Batch: 2}
+	job := func(holder string) jobs {
+		log, at := slog.New(slog.DiscardHandler), func() time.Time { return clock }
+		return jobs{&Retain{Books: books, Holder: holder, Now: at, Log: log, Set: set}, &Orphans{Books: books, Holder: holder, Now: at, Log: log, Set: set,
+			Walk: func(context.Context, time.Time, func() error) (int64, int64, error) { looked++; return 0, 0, nil }}}
 	}
 	one, two := job("one"), job("two")
 	for range 2 {
@@ -84,6 +93,7 @@ func TestRetain(t *testing.T) {
 	}
 	// When the first is gone for longer than its lease, the second does it.
 	later := now.Add(25 * time.Hour)
+	clock = later
 	if err := two.Once(t.Context(), later); err != nil || books.batches != 5 || looked != 2 {
 		t.Errorf("after the lease: %d batches, orphans looked for %d times, %v", books.batches, looked, err)
 	}

@@ -35,6 +35,7 @@ var (
 	_ workers.CanaryBooks   = (*store.Store)(nil)
 	_ workers.Heard         = (*store.Store)(nil)
 	_ workers.RetainBooks   = (*store.Store)(nil)
+	_ workers.OrphansBooks  = (*store.Store)(nil)
 	_ api.Books             = (*store.Store)(nil)
 	_ channels.Mailboxes    = (*store.Store)(nil)
 	_ channels.Contacts     = (*store.Store)(nil)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"time"
 
 	"switchboard/pipeline/desk"
@@ -10,17 +11,25 @@ import (
 	"switchboard/workers"
 )
 
-// retention is the job that takes away what was kept long enough.
-func (h *house) retention() *workers.Retain {
-	c := h.config.Config().Retention
-	return &workers.Retain{Books: h.store, Orphans: h.orphans, Holder: rand.Text(), Log: h.log,
-		Set: workers.RetainSettings{Drafts: c.Drafts, Ledger: c.Ledger, Raw: c.Raw, Events: c.Events, Revisions: c.Revisions,
-			Orphans: c.Orphans, Every: c.Every, OrphansEvery: c.OrphansEvery, Batch: c.Batch, Pause: c.Pause}}
+// retention are the jobs that take away what was kept long enough.
+func (h *house) retention() []workers.Job {
+	c, holder := h.config.Config().Retention, rand.Text()
+	set := workers.RetainSettings{Drafts: c.Drafts, Ledger: c.Ledger, Raw: c.Raw, Events: c.Events, Revisions: c.Revisions,
+		Orphans: c.Orphans, Every: c.Every, OrphansEvery: c.OrphansEvery, Batch: c.Batch, Pace: workers.Pace{Share: c.Share, Least: c.Pause}}
+	return []workers.Job{
+		&workers.Retain{Books: h.store, Holder: holder, Now: h.now, Log: h.log, Set: set},
+		&workers.Orphans{Books: h.store, Walk: h.orphans, Holder: holder, Now: h.now, Log: h.log, Set: set},
+	}
 }
 
 // orphans removes bytes that no row refers to.
-func (h *house) orphans(ctx context.Context, began time.Time) (blobs, kept int64, err error) {
+func (h *house) orphans(ctx context.Context, began time.Time, held func() error) (blobs, kept int64, err error) {
 	c := h.config.Config().Retention
-	return h.store.Orphans(ctx, store.OrphanOptions{Blobs: h.blobs, Began: began, Grace: c.Orphans, Batch: c.Batch, Pause: c.Pause},
-		func(ref desk.BlobRef, before time.Time) (bool, error) { return h.blobs.RemoveOld(ctx, ref, before) })
+	o := store.OrphanOptions{Blobs: h.blobs, Began: began, Grace: c.Orphans, Batch: c.Batch, Temp: c.Temp, Held: held,
+		Read: workers.Pace{Share: c.ReadShare}.Rest, Delete: workers.Pace{Share: c.Share, Least: c.Pause}.Rest}
+	blobs, kept, err = h.store.Orphans(ctx, o, func(ref desk.BlobRef, before time.Time) (bool, error) { return h.blobs.RemoveOld(ctx, ref, before) })
+	if err != nil {
+		err = fmt.Errorf("bytes without a row (retention.orphans, sorted in retention.temp): %w", err)
+	}
+	return blobs, kept, err
 }

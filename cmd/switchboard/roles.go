@@ -244,7 +244,9 @@ func (h *house) runWorkers(ctx context.Context) error {
 		Books: h.store, Senders: func(source string) workers.Sender { return h.carrier(opened, source) },
 		Dispatch: h.dispatch, Metrics: h.metrics, Tracer: h.traces.api(), Traced: h.store.TraceOf, Now: h.now, Log: h.log, Settings: h.delivery,
 	}))
-	srv.Also(h.retention())
+	for _, j := range h.retention() {
+		srv.Also(j)
+	}
 	if h.broker.Own() {
 		if err := srv.Resume(ctx); err != nil {
 			return err

@@ -349,3 +349,86 @@ func TestOrphansGo(t *testing.T) {
 		h.clean("without orphans")
 	})
 }
+
+// Who lost the lease takes nothing away; who has it rests after each page that was
+// read and each batch that went; a folder that takes no files ends the walk before
+// it reads.
+func TestOrphansAreTakenByWhoMay(t *testing.T) {
+	eachAuditHouse(t, func(t *testing.T, h *auditHouse) {
+		ctx := t.Context()
+		h.put("nobody's")
+		k := desk.Keep([]byte("nobody's, and small"))
+		h.must(h.s.keep(h.s.w.WithContext(ctx), []desk.Receipt{{Draft: &desk.Draft{Kept: []desk.Kept{k}}}}))
+		lost, removed, read, deleted := error(desk.ErrLeaseLost), 0, 0, 0
+		o := OrphanOptions{Blobs: h.blobs, Began: time.Now().Add(24 * time.Hour), Grace: time.Hour, Batch: 2, Temp: h.dir, Held: func() error { return lost },
+			Read:   func(context.Context, time.Duration) error { read++; return nil },
+			Delete: func(context.Context, time.Duration) error { deleted++; return nil }}
+		remove := func(desk.BlobRef, time.Time) (bool, error) { removed++; return true, nil }
+		if b, kept, err := h.s.Orphans(ctx, o, remove); !errors.Is(err, desk.ErrLeaseLost) || b != 0 || kept != 0 || removed != 0 || deleted != 0 {
+			t.Errorf("without the lease: %d blobs, %d kept, %d removed, %v", b, kept, removed, err)
+		}
+		o.Blobs = noBlobs{} // the small ones alone
+		if _, kept, err := h.s.Orphans(ctx, o, remove); !errors.Is(err, desk.ErrLeaseLost) || kept != 0 || deleted != 0 {
+			t.Errorf("without the lease: %d kept, %v", kept, err)
+		}
+		var receipts, messages int64
+		h.must(h.s.read(ctx).Model(&receiptRow{}).Count(&receipts).Error)
+		h.must(h.s.read(ctx).Model(&messageRow{}).Count(&messages).Error)
+		lost, read, o.Blobs = nil, 0, h.blobs
+		b, kept, err := h.s.Orphans(ctx, o, remove)
+		if err != nil || b == 0 || int64(removed) != b || kept != 1 || deleted != 1 {
+			t.Errorf("with it: %d blobs, %d kept, %d removed, %d rests, %v", b, kept, removed, deleted, err)
+		}
+		if want := (receipts+1)/2 + (messages+1)/2; int64(read) != want {
+			t.Errorf("%d pages were rested after, want %d", read, want)
+		}
+		read, o.Temp = 0, filepath.Join(h.dir, "missing")
+		if _, _, err := h.s.Orphans(ctx, o, remove); !errors.Is(err, os.ErrNotExist) || read != 0 {
+			t.Errorf("no folder to sort in: %v after %d pages", err, read)
+		}
+	})
+}
+
+// A history that is longer than a batch goes by and by, between others that go
+// together; each ends in one event that knows how many it stands for.
+func TestLongAndShortHistories(t *testing.T) {
+	eachAuditHouse(t, func(t *testing.T, h *auditHouse) {
+		ctx := t.Context()
+		h.now = micro(time.Now())
+		var ids []desk.TicketID
+		for i := range 6 {
+			f := h.opens(h.accepts("mail", fmt.Sprint("history", i), nil))
+			h.filed(f)
+			for range i % 3 * 4 {
+				h.says(f.Ticket.ID, false)
+			}
+			h.status(string(f.Ticket.ID), desk.StatusResolved, h.now)
+			ids = append(ids, f.Ticket.ID)
+		}
+		numbers := map[desk.TicketID]int{}
+		for _, id := range ids {
+			list, err := h.s.Events(ctx, id, 0, 100)
+			h.must(err)
+			numbers[id] = len(list)
+		}
+		batches, largest := 0, int64(0)
+		for more := true; more; batches++ {
+			var n int64
+			var err error
+			n, more, err = h.s.RetireEvents(ctx, time.Now().Add(time.Hour), 7)
+			h.must(err)
+			largest = max(largest, n)
+		}
+		if batches < 3 || largest > 7 {
+			t.Errorf("%d batches, the largest of %d rows", batches, largest)
+		}
+		for _, id := range ids {
+			list, err := h.s.Events(ctx, id, 0, 100)
+			h.must(err)
+			if len(list) != 1 || list[0].Kind != desk.EventRetired || list[0].Seq != numbers[id] || fmt.Sprint(list[0].Data["events"]) != fmt.Sprint(numbers[id]) {
+				t.Errorf("of %d events are left %+v", numbers[id], list)
+			}
+		}
+		h.clean("long and short")
+	})
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -42,5 +43,33 @@ func TestKnownAfterTheLedger(t *testing.T) {
 	code, out, err := command(t, nil, "audit", "--config", l.place.Config, "--data", l.place.Data, "--digest", "--grace", "0s")
 	if code != 0 {
 		t.Errorf("exit code %d\n%s%s", code, out, err)
+	}
+}
+
+// A folder for sorting that is not there stops the walk for bytes without a row, in
+// words that name the folder and the key, and no other retention.
+func TestRetentionWithoutRoomToSort(t *testing.T) {
+	l := live(t, dropRule)
+	c := &l.config.Config().Retention
+	c.Temp = filepath.Join(t.TempDir(), "missing")
+	jobs := l.retention()
+	if len(jobs) != 2 {
+		t.Fatalf("%d jobs", len(jobs))
+	}
+	var failed []string
+	for _, j := range jobs {
+		if err := j.Once(t.Context(), time.Now()); err != nil {
+			failed = append(failed, j.Name()+": "+err.Error())
+		}
+	}
+	if len(failed) != 1 || !strings.HasPrefix(failed[0], "orphans: ") || !strings.Contains(failed[0], c.Temp) || !strings.Contains(failed[0], "retention.temp") {
+		t.Errorf("%v", failed)
+	}
+	c.Temp = t.TempDir()
+	if err := jobs[1].Once(t.Context(), time.Now().Add(time.Hour)); err != nil {
+		t.Error(err)
+	}
+	if at, err := l.store.RetiredAt(t.Context(), "orphans"); err != nil || at.IsZero() {
+		t.Errorf("no walk was noted: %v", err)
 	}
 }

@@ -64,7 +64,6 @@ type Pressure struct {
 
 	mu      sync.Mutex
 	strains map[string]*strain
-	calm    strain // of all sources that are not in bulk
 	looked  time.Time
 	ask     chan struct{} // to look at once
 }
@@ -153,7 +152,7 @@ func (p *Pressure) Look(ctx context.Context) error {
 	defer p.mu.Unlock()
 	now := p.now()
 	took := now.Sub(p.looked).Seconds()
-	p.looked, p.calm = now, strain{}
+	p.looked = now
 	found := map[string]desk.Backlog{}
 	for _, b := range list {
 		found[b.Source] = b
@@ -178,12 +177,6 @@ func (p *Pressure) Look(ctx context.Context) error {
 			age = p.looked.Sub(s.oldest)
 		}
 		p.metrics.backlog(name, s.waiting, age, s.bulk)
-		if !s.bulk && s.waiting > 0 {
-			if p.calm.waiting == 0 || s.oldest.Before(p.calm.oldest) {
-				p.calm.oldest = s.oldest
-			}
-			p.calm.waiting += s.waiting
-		}
 	}
 	return nil
 }
@@ -253,10 +246,8 @@ func (p *Pressure) Shed(source string) (wait time.Duration, shed bool) {
 	if now.Sub(p.looked) > lookValid {
 		return 0, false
 	}
-	late := func(s *strain) bool {
-		return s.waiting >= max(p.set.BulkAfter, 1) && now.Sub(s.oldest) > p.set.ShedAfter
-	}
-	if s := p.strains[source]; s != nil && late(s) || late(&p.calm) {
+	// Of this source alone: what others have waiting keeps nobody out.
+	if s := p.strains[source]; s != nil && s.waiting >= max(p.set.BulkAfter, 1) && now.Sub(s.oldest) > p.set.ShedAfter {
 		return lookValid / 2, true
 	}
 	return 0, false

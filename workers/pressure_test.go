@@ -100,8 +100,17 @@ func TestPressure(t *testing.T) {
 	check("other", Normal, false)
 	now = now.Add(time.Minute)
 	check("mail", Bulk, false) // what was seen long ago refuses nobody
-	look(desk.Backlog{Source: "a", Count: 60, Oldest: now.Add(-time.Hour)}, desk.Backlog{Source: "b", Count: 60, Oldest: now})
-	check("c", Normal, true) // many sources together are behind
+	var many []desk.Backlog
+	for n := range 20 {
+		many = append(many, desk.Backlog{Source: fmt.Sprint("few", n), Count: 60, Oldest: now.Add(-time.Hour)})
+	}
+	look(append(many, desk.Backlog{Source: "mail", Count: 100, Oldest: now.Add(-time.Hour)})...)
+	check("mail", Bulk, true)
+	check("few0", Normal, false) // the others' backlog is not its own
+	check("c", Normal, false)
+	if got := p.Shedding(); !slices.Equal(got, []string{"mail"}) {
+		t.Errorf("shedding %v", got)
+	}
 	look()
 	check("mail", Normal, false)
 	books.err = errors.New("away")

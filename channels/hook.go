@@ -8,7 +8,9 @@ import "net/http"
 //
 // A handler checks the signature on the raw bytes before it parses anything,
 // fails closed, and answers 2xx only after Sink.Submit returned. It answers 503
-// with Retry-After when Submit says desk.ErrBusy or desk.ErrUnavailable.
+// with Retry-After when Submit says desk.ErrBusy or desk.ErrUnavailable, and when
+// reading the body does: there is no room for more of it, and nothing was taken.
+// What can be refused without the body is refused before it is read.
 type Hook interface {
 	Adapter
 	Routes() []Route

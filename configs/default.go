@@ -30,7 +30,7 @@ func defaults() *Config {
 		Limits: Limits{
 			BodyBytes: MB, MessageBytes: 50 * MB, TextBytes: MB, Attachments: 500,
 			PartsPerMail: 500, PartDepth: 20, HeaderBytes: 256 * KB, Pending: 20000,
-			PendingPerSource: 10000, PendingBytes: 256 * MB,
+			PendingPerSource: 10000, PendingBytes: 256 * MB, PendingBytesPerSource: 64 * MB,
 			RequestsPerKey: Rate{Rate: 50, Burst: 100},
 		},
 		Intake: Intake{

@@ -112,6 +112,8 @@ type Limits struct {
 	PendingPerSource int  `yaml:"pendingPerSource" min:"1"`
 	PendingBytes     Size `yaml:"pendingBytes" min:"1MB"`
 
+	PendingBytesPerSource Size `yaml:"pendingBytesPerSource" min:"64KB"`
+
 	RequestsPerKey Rate `yaml:"requestsPerKey"`
 }
 

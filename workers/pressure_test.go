@@ -137,30 +137,6 @@ func TestPressure(t *testing.T) {
 	check("busy", Bulk, false)
 }
 
-func TestOneSourceNeverGetsAll(t *testing.T) {
-	h := &hold{set: Settings{Pending: 10, PendingPerSource: 6, PendingBytes: 1000}}
-	must := func(limit, source string, n int, bytes int64) {
-		t.Helper()
-		var r refusal
-		err := h.take(source, n, bytes)
-		if errors.As(err, &r); r.limit != limit || err != nil && !errors.Is(err, desk.ErrBusy) {
-			t.Errorf("take %d of %s: %v, want %q", n, source, err, limit)
-		}
-	}
-	must("", "a", 6, 10)
-	must(fullSource, "a", 1, 10)
-	must("", "b", 4, 10)
-	must(fullMessages, "c", 1, 10)
-	h.give("b", 4, 10)
-	must(fullBytes, "c", 1, 991)
-	h.give("a", 6, 10)
-	must("", "a", 50, 5000) // larger than all limits, and alone
-	h.give("a", 50, 5000)
-	if n, b := h.now(); n != 0 || b != 0 || len(h.by) != 0 {
-		t.Errorf("%d messages and %d bytes are left in hand", n, b)
-	}
-}
-
 // order notes who was settled when.
 type order struct {
 	*watched

@@ -35,7 +35,7 @@ func newStrainMetrics(reg prometheus.Registerer) strainMetrics {
 
 // know shows a source at ease until something else is known of it.
 func (m strainMetrics) know(source string) {
-	for _, limit := range []string{fullMessages, fullSource, fullBytes, lagging} {
+	for _, limit := range []string{fullMessages, fullSource, fullBytes, fullShare, lagging} {
 		m.Refused.WithLabelValues(source, limit)
 	}
 	for _, g := range []*prometheus.GaugeVec{m.Backlog, m.Waited, m.Bulk} {

@@ -71,12 +71,16 @@ type Settings struct {
 	DrainFor     time.Duration // how long SIGTERM waits for running tasks
 
 	PendingPerSource int           // of Pending, most of one source; 0: no such limit
-	PendingBytes     int64         // most bytes of messages in this process's hands; 0: no such limit
+	PendingBytes     int64         // most bytes of requests and messages in this process's hands; 0: no such limit
 	BulkAfter        int           // a source with so many messages waiting goes to the bulk queue; 0: never
 	BulkConcurrency  int           // tasks of the bulk queue handled at the same time
 	BulkWait         time.Duration // how long one of them, and a reading of them, waits to fill: there is more than enough
 	UrgentWeight     int           // urgent tasks taken up for each normal one, when both wait
 	ShedAfter        time.Duration // a source that is behind for longer is refused at its door; 0: never
+
+	// PendingBytesPerSource is how many bytes of one source's requests may be among
+	// PendingBytes, and how many of its messages; at most half of them. 0: that half.
+	PendingBytesPerSource int64
 
 	// ShelfBytes is how much of what this process accepted is kept for its own
 	// workers, so that they need not read it back; 0: nothing.
@@ -93,7 +97,7 @@ func DefaultSettings() Settings {
 		Pending: 20000, Concurrency: 32, CheckEvery: 10 * time.Millisecond, Attempts: 5,
 		SweepEvery: time.Second, SweepAfter: 3 * time.Second, SweepAgain: time.Minute,
 		DrainFor:         20 * time.Second,
-		PendingPerSource: 10000, PendingBytes: 256 << 20, BulkAfter: 1000, BulkConcurrency: 8, BulkWait: 30 * time.Millisecond, UrgentWeight: 4,
+		PendingPerSource: 10000, PendingBytes: 256 << 20, PendingBytesPerSource: 64 << 20, BulkAfter: 1000, BulkConcurrency: 8, BulkWait: 30 * time.Millisecond, UrgentWeight: 4,
 		ShelfBytes: 16 << 20,
 	}
 }

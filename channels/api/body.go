@@ -13,6 +13,8 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"switchboard/pipeline/desk"
 )
 
 // bodyTimeout is how long a client may take to send a body.
@@ -67,6 +69,8 @@ func (s *server) body(r *http.Request, w http.ResponseWriter) ([]byte, *Problem)
 	switch {
 	case errors.As(err, &big):
 		return nil, tooLarge()
+	case errors.Is(err, desk.ErrBusy):
+		return nil, problemOf(err)
 	case errors.As(err, &slow) && slow.Timeout():
 		return nil, newProblem(http.StatusRequestTimeout, "the body did not arrive in time")
 	case err != nil:

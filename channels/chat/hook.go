@@ -53,9 +53,14 @@ func (a *adapter) take(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(bodyWithin)) // not every writer can
 	body, err := readAll(http.MaxBytesReader(w, r.Body, s.BodyBytes), r.ContentLength)
-	_ = control.SetReadDeadline(time.Time{})
+	if err == nil { // else the rest may never come, and the server must not wait for it
+		_ = control.SetReadDeadline(time.Time{})
+	}
 	var big *http.MaxBytesError
 	switch {
+	case errors.Is(err, desk.ErrBusy):
+		a.later(w, err)
+		return
 	case errors.As(err, &big):
 		a.refuse(w, refusedTooLarge, http.StatusRequestEntityTooLarge, answer{Error: "the body is larger than bodyBytes"})
 		return

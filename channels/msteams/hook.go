@@ -81,6 +81,8 @@ func (a *adapter) body(w http.ResponseWriter, r *http.Request) ([]byte, int, err
 	switch {
 	case errors.As(err, &large):
 		return nil, http.StatusRequestEntityTooLarge, errors.New("the body is larger than bodyBytes")
+	case errors.Is(err, desk.ErrBusy):
+		return nil, http.StatusServiceUnavailable, err
 	case err != nil:
 		return nil, http.StatusBadRequest, fmt.Errorf("read the body: %w", err)
 	}

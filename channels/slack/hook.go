@@ -38,9 +38,14 @@ func (a *adapter) signed(next func(http.ResponseWriter, *http.Request, []byte)) 
 		control := http.NewResponseController(w)
 		_ = control.SetReadDeadline(time.Now().Add(bodyWithin)) // not every writer can
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, a.settings.BodyBytes))
-		_ = control.SetReadDeadline(time.Time{})
+		if err == nil { // else the rest may never come, and the server must not wait for it
+			_ = control.SetReadDeadline(time.Time{})
+		}
 		var big *http.MaxBytesError
 		switch {
+		case errors.Is(err, desk.ErrBusy):
+			a.answer(w, err)
+			return
 		case errors.As(err, &big):
 			a.refuse(w, http.StatusRequestEntityTooLarge, "the body is larger than bodyBytes")
 			return

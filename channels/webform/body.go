@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 
+	"switchboard/channels"
 	"switchboard/pipeline/desk"
 )
 
@@ -50,7 +51,17 @@ type reader struct {
 	sub  *submission
 	gate gate
 	open bool
-	text int64 // bytes of text left
+	text int64     // bytes of text left
+	body io.Reader // the request's, which counts what is in memory
+}
+
+// passing is what goes through without staying in memory.
+type passing struct{ part, body io.Reader }
+
+func (p passing) Read(b []byte) (int, error) {
+	n, err := p.part.Read(b)
+	channels.Passed(p.body, n)
+	return n, err
 }
 
 // Bounds of a body beside its text and files.
@@ -70,19 +81,20 @@ func (f *form) bodyLimit(text int64) int64 {
 
 // read reads a body as its Content-Type says. The gate is asked once: before the
 // first file, or at the end. What was read is returned with an error too.
-func (f *form) read(ctx context.Context, r *http.Request, sub *submission, text int64, g gate) error {
-	rd := &reader{form: f, sub: sub, gate: g, text: text}
+func (f *form) read(ctx context.Context, w http.ResponseWriter, r *http.Request, sub *submission, text int64, g gate) error {
+	rd := &reader{form: f, sub: sub, gate: g, text: text, body: r.Body}
+	limited := http.MaxBytesReader(w, r.Body, f.bodyLimit(text))
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
 		return errMedia
 	}
 	switch media {
 	case "multipart/form-data":
-		err = rd.multipart(ctx, multipart.NewReader(r.Body, params["boundary"]))
+		err = rd.multipart(ctx, multipart.NewReader(limited, params["boundary"]))
 	case "application/x-www-form-urlencoded":
-		err = rd.urlencoded(r.Body)
+		err = rd.urlencoded(limited)
 	case "application/json":
-		err = rd.json(r.Body)
+		err = rd.json(limited)
 	default:
 		return errMedia
 	}
@@ -120,7 +132,7 @@ func (rd *reader) multipart(ctx context.Context, mr *multipart.Reader) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("%w: %w", errClient, err)
+			return cutOff(err)
 		}
 		if n >= rd.parts() {
 			return errTooLarge
@@ -137,24 +149,35 @@ func (rd *reader) part(ctx context.Context, p *multipart.Part) error {
 	if x != nil && x.kind == kindFile {
 		_, params, err := mime.ParseMediaType(p.Header.Get("Content-Disposition"))
 		if err != nil || params["filename"] == "" { // an input nobody put a file in
-			return nil
+			return rd.skip(p)
 		}
 		if err := rd.pass(); err != nil {
 			return err
 		}
-		return rd.sub.basket.add(ctx, name, params["filename"], p)
+		if err := rd.sub.basket.add(ctx, name, params["filename"], passing{p, rd.body}); err != nil {
+			return err
+		}
+		return rd.skip(p) // what the basket did not take
 	}
 	if x == nil && !rd.known(name) {
-		return nil
+		return rd.skip(p)
 	}
 	data, err := io.ReadAll(io.LimitReader(p, rd.text+1))
 	if err != nil {
-		return fmt.Errorf("%w: %w", errClient, err)
+		return cutOff(err)
 	}
 	if rd.text -= int64(len(data)); rd.text < 0 {
 		return errTooLarge
 	}
 	rd.put(name, string(data))
+	return nil
+}
+
+// skip reads a part to its end and keeps nothing of it.
+func (rd *reader) skip(p io.Reader) error {
+	if _, err := io.Copy(io.Discard, passing{p, rd.body}); err != nil {
+		return cutOff(err)
+	}
 	return nil
 }
 
@@ -186,7 +209,7 @@ func (rd *reader) put(name, value string) {
 func (rd *reader) all(r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, rd.text+1))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errClient, err)
+		return nil, cutOff(err)
 	}
 	if int64(len(data)) > rd.text {
 		return nil, errTooLarge

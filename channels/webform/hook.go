@@ -39,6 +39,7 @@ func (a *adapter) Routes() []channels.Route {
 type refusal struct {
 	status int
 	key    string // of words: what is said above the form; empty: only wrong counts
+	page   string // instead of key, where nothing but the page has what was sent
 	wrong  wrongs // by field
 	retry  int    // seconds; 0: not said
 	stale  bool   // the token is of no use any more
@@ -72,8 +73,7 @@ func (a *adapter) take(w http.ResponseWriter, r *http.Request, f *form, lang str
 		control := http.NewResponseController(w)
 		_ = control.SetReadDeadline(time.Now().Add(uploadTime)) // not every writer can
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, f.bodyLimit(a.Limits.TextBytes))
-	err := f.read(r.Context(), r, sub, a.Limits.TextBytes, func(s *submission) error { return a.gate(f, s) })
+	err := f.read(r.Context(), w, r, sub, a.Limits.TextBytes, func(s *submission) error { return a.gate(f, s) })
 	if err != nil {
 		return sub, "", a.refused(r.Context(), err)
 	}
@@ -140,6 +140,8 @@ func (a *adapter) refused(ctx context.Context, err error) *refusal {
 		return &refusal{status: http.StatusRequestEntityTooLarge, key: "too large", why: why}
 	case errors.Is(err, errMedia):
 		return &refusal{status: http.StatusUnsupportedMediaType, key: "generic", why: why}
+	case errors.Is(err, errUnread):
+		return &refusal{status: http.StatusServiceUnavailable, key: "unavailable", page: "unread", retry: 5, why: why}
 	case errors.Is(err, errClient):
 		return &refusal{status: http.StatusBadRequest, key: "generic", why: why}
 	case errors.Is(err, desk.ErrBusy):

@@ -2,6 +2,7 @@ package webform
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -202,7 +203,7 @@ func (a *adapter) formPage(r *http.Request, f *form, lang string, sub *submissio
 		p.Title = w.say("error") + ": " + p.Title
 		wrong = no.wrong
 		if no.key != "" {
-			p.Alert = w.say(no.key)
+			p.Alert = w.say(cmp.Or(no.page, no.key))
 		} else {
 			p.Alert = counted(w, len(wrong))
 		}

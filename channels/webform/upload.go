@@ -40,6 +40,17 @@ func (b *basket) refuse(field string, p *problem) {
 // that broke, a body that ends early.
 var errClient = errors.New("the body cannot be read")
 
+// errUnread wraps what went wrong on ours: there is no room for the body.
+var errUnread = errors.New("the body is not read")
+
+// cutOff says whose fault it is that reading a body failed.
+func cutOff(err error) error {
+	if errors.Is(err, desk.ErrBusy) {
+		return fmt.Errorf("%w: %w", errUnread, err)
+	}
+	return fmt.Errorf("%w: %w", errClient, err)
+}
+
 // add streams a file into a blob, byte for byte, if the form takes it. What is
 // refused becomes a problem of the field and leaves no blob; an error is one that
 // ends the request.
@@ -59,7 +70,7 @@ func (b *basket) add(ctx context.Context, field, name string, r io.Reader) error
 		b.tooLarge(field, name)
 		return nil
 	case err != nil && err != io.EOF && err != io.ErrUnexpectedEOF || m.failed != nil:
-		return fmt.Errorf("%w: %w", errClient, errors.Join(err, m.failed))
+		return cutOff(errors.Join(err, m.failed))
 	case n == 0:
 		b.refuse(field, bad("file empty", name))
 		return nil
@@ -73,7 +84,7 @@ func (b *basket) add(ctx context.Context, field, name string, r io.Reader) error
 		b.tooLarge(field, name)
 		return nil
 	case m.failed != nil:
-		return fmt.Errorf("%w: %w", errClient, m.failed)
+		return cutOff(m.failed)
 	case errors.Is(err, desk.ErrInvalid): // larger than any blob may be
 		b.tooLarge(field, name)
 		return nil

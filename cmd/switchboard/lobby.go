@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -185,4 +187,17 @@ func (l *lobby) close() {
 	}
 	l.Close()
 	<-l.gone
+}
+
+// retrySeconds is after how many seconds a caller should come again.
+const retrySeconds = 5
+
+// comeAgain answers 503 and says when to try again.
+func comeAgain(w http.ResponseWriter, detail string) {
+	h := w.Header()
+	h.Set("Content-Type", "application/problem+json")
+	h.Set("Retry-After", strconv.Itoa(retrySeconds))
+	w.WriteHeader(http.StatusServiceUnavailable)
+	json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": http.StatusText(http.StatusServiceUnavailable),
+		"status": http.StatusServiceUnavailable, "detail": detail})
 }

@@ -142,7 +142,7 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 	if err == nil {
 		if monitor, err = h.openMonitor(public); err == nil {
 			defer monitor.close()
-			g := turnstile{intake: h.intake, most: int64(c.Limits.MessageBytes)}
+			g := turnstile{h.intake}
 			opened.gate = &g
 			handler, err = opened.mount(g.api(handler), monitor.mount)
 		}

@@ -1,27 +1,22 @@
 package main
 
 import (
-	"encoding/json"
+	"io"
 	"net/http"
-	"strconv"
 
 	"switchboard/channels"
 	"switchboard/workers"
 )
 
-// turnstile asks, before a door reads anything, whether there is room for the request:
-// its bytes count against limits.pendingBytes until it is answered, and a source
-// that is too far behind (intake.shedAfter) is told to come again later. Every
-// door it stands before is one whose senders do: Slack, Teams and the webhooks of
-// chat send again after a 503, and so does a client of the API. The answer is a
-// problem (RFC 9457) with Retry-After (RFC 9110 section 10.2.3).
-type turnstile struct {
-	intake *workers.Intake
-	most   int64 // what a body without a length counts as
-}
-
-// retrySeconds is what Retry-After says.
-const retrySeconds = 5
+// turnstile asks, before a door reads anything, whether there is room for it: what
+// a request has in memory counts against limits.pendingBytes as it arrives, until
+// it is answered, and a source that is too far behind (intake.shedAfter) may read
+// nothing. A door hears so as an error of the body, desk.ErrBusy, and says "try
+// again later" in its own words, 503 with Retry-After (RFC 9110 section 10.2.3): to
+// Slack, Teams and the webhooks of chat, which send again, to clients of the API,
+// and to people at a form. So a stranger who is refused for less than his body, by
+// rate or by address, takes no room, and one who is slow takes what he sent.
+type turnstile struct{ intake *workers.Intake }
 
 // before puts the turnstile before a source's door. What only reads passes.
 func (g turnstile) before(source string, next http.Handler) http.Handler {
@@ -30,29 +25,68 @@ func (g turnstile) before(source string, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		bytes := r.ContentLength
-		if bytes < 0 {
-			bytes = g.most
-		}
-		leave, err := g.intake.Admit(source, min(bytes, g.most))
-		if err != nil {
-			comeAgain(w, "busy: nothing was taken, try again")
-			return
-		}
-		defer leave()
+		b := &body{ReadCloser: r.Body, to: w, visit: g.intake.Visit(source), left: r.ContentLength}
+		defer b.visit.End()
+		r.Body = b
 		next.ServeHTTP(w, r)
 	})
 }
 
-// comeAgain answers 503 and says when to try again.
-func comeAgain(w http.ResponseWriter, detail string) {
-	h := w.Header()
-	h.Set("Content-Type", "application/problem+json")
-	h.Set("Retry-After", strconv.Itoa(retrySeconds))
-	w.WriteHeader(http.StatusServiceUnavailable)
-	json.NewEncoder(w).Encode(map[string]any{"type": "about:blank", "title": http.StatusText(http.StatusServiceUnavailable),
-		"status": http.StatusServiceUnavailable, "detail": detail})
+// bodyStep is how many bytes room is asked for at a time; a body that says it is
+// smaller asks once.
+const bodyStep = 64 << 10
+
+// body is a request's body that asks for room before it is read.
+type body struct {
+	io.ReadCloser
+	to    http.ResponseWriter
+	visit workers.Visit
+	left  int64 // not read yet; below 0: it did not say
+	held  int64 // read, and in memory
+	room  int64 // for what is held
+	asked bool
+	full  error
 }
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.full != nil {
+		return 0, b.full
+	}
+	if !b.asked || b.left != 0 && b.held >= b.room {
+		if b.full = b.ask(); b.full != nil {
+			return 0, b.full
+		}
+	}
+	if free := b.room - b.held; b.left != 0 && int64(len(p)) > free {
+		p = p[:free]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.held += int64(n)
+	if b.left > 0 {
+		b.left = max(b.left-int64(n), 0)
+	}
+	return n, err
+}
+
+// ask asks for a step more, or for as much as still comes.
+func (b *body) ask() error {
+	step := int64(bodyStep)
+	if b.left >= 0 {
+		step = min(step, b.left)
+	}
+	room := max(b.room, b.held+step)
+	if err := b.visit.Hold(room); err != nil {
+		if b.left < 0 || b.left > bodyStep { // nobody waits for the rest of it
+			b.to.Header().Set("Connection", "close")
+		}
+		return err
+	}
+	b.asked, b.room = true, room
+	return nil
+}
+
+// Passed is for [channels.Passed].
+func (b *body) Passed(n int) { b.held -= int64(n) }
 
 // api puts the turnstile before the route that takes messages; agents' work and what
 // reads is never held up.

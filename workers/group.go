@@ -3,6 +3,7 @@ package workers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,8 +11,12 @@ import (
 	"switchboard/pipeline/desk"
 )
 
-// errStopped is what a group says when it no longer takes anything.
-var errStopped = errors.New("workers: shutting down")
+// errStopped is what a group says when it no longer takes anything, and errLeft
+// to who leaves before what he brought was handled.
+var (
+	errStopped = errors.New("workers: shutting down")
+	errLeft    = errors.New("left before it was done")
+)
 
 // group gathers values that many goroutines bring one by one and handles them
 // together: up to size of them, or those that came within wait of the first.
@@ -42,6 +47,8 @@ type entry[T, R any] struct {
 	value  T
 	weight int
 	done   chan outcome[R]
+	left   func()      // called in the stead of whoever brought it and has left; may be nil
+	ended  atomic.Bool // it was handled, or nobody waits for it: whichever was first
 }
 
 type outcome[R any] struct {
@@ -84,8 +91,15 @@ func (g *group[T, R]) start(lanes int) {
 // do hands a value over and waits for its result. When ctx ends first, the
 // value may still be handled: the caller knows nothing of it and says so.
 func (g *group[T, R]) do(ctx context.Context, value T, weight int) (R, error) {
+	return g.lend(ctx, value, weight, nil)
+}
+
+// lend is do for a value that somebody keeps count of. When the caller leaves
+// first, with errLeft, the value is still here: left is called when it is not.
+// Otherwise, with a result or an error, left is not called.
+func (g *group[T, R]) lend(ctx context.Context, value T, weight int, left func()) (R, error) {
 	var zero R
-	e := &entry[T, R]{value: value, weight: weight, done: make(chan outcome[R], 1)}
+	e := &entry[T, R]{value: value, weight: weight, done: make(chan outcome[R], 1), left: left}
 	if err := g.send(e); err != nil {
 		return zero, err
 	}
@@ -93,7 +107,11 @@ func (g *group[T, R]) do(ctx context.Context, value T, weight int) (R, error) {
 	case o := <-e.done:
 		return o.result, o.err
 	case <-ctx.Done():
-		return zero, ctx.Err()
+		if e.ended.Swap(true) { // just now
+			o := <-e.done
+			return o.result, o.err
+		}
+		return zero, fmt.Errorf("%w: %w", errLeft, ctx.Err())
 	}
 }
 
@@ -266,6 +284,12 @@ func (g *group[T, R]) flush(entries []*entry[T, R]) {
 		o := outcome[R]{err: err}
 		if err == nil {
 			o.result = results[i]
+		}
+		if e.ended.Swap(true) { // nobody waits for it
+			if e.left != nil {
+				e.left()
+			}
+			continue
 		}
 		e.done <- o
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -113,23 +114,36 @@ func (i *Intake) Submit(ctx context.Context, cursor *desk.Cursor, drafts ...*des
 	return ids, nil
 }
 
-// accept writes the ledger rows: alone in a transaction with the cursor when
-// there is one, else in a group with what others bring.
+// accept writes the ledger rows and lets go of the drafts.
 func (i *Intake) accept(ctx context.Context, cursor *desk.Cursor, drafts []*desk.Draft) ([]desk.ReceiptID, error) {
-	leave, err := i.enter(drafts)
-	if err != nil {
-		return nil, err
+	ids, leave, err := i.take(ctx, cursor, drafts)
+	if err == nil {
+		leave()
 	}
-	defer leave()
+	return ids, err
+}
+
+// take writes the ledger rows: alone in a transaction with the cursor when
+// there is one, else in a group with what others bring. Without an error the
+// drafts stay in hand until leave is called; with one, as long as they are in
+// memory: who leaves early does not take them along.
+func (i *Intake) take(ctx context.Context, cursor *desk.Cursor, drafts []*desk.Draft) (ids []desk.ReceiptID, leave func(), err error) {
+	if leave, err = i.enter(drafts); err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil && !errors.Is(err, errLeft) {
+			leave()
+		}
+	}()
 	now := i.now()
 	receipts := make([]desk.Receipt, len(drafts))
 	for n, d := range drafts {
 		if err := ready(d); err != nil {
-			return nil, err
+			return nil, leave, err
 		}
 		receipts[n] = desk.NewReceipt(d, now)
 	}
-	var ids []desk.ReceiptID
 	if i.tracing != nil {
 		end := i.tracing.accepting(ctx, drafts)
 		defer func() { end(ids, err) }()
@@ -137,15 +151,17 @@ func (i *Intake) accept(ctx context.Context, cursor *desk.Cursor, drafts []*desk
 	if cursor != nil || len(drafts) == 0 {
 		i.metrics.group(borderLedger, len(receipts))
 		start := time.Now()
-		ids, err = i.books.Accept(ctx, cursor, receipts)
+		if ids, err = i.write(ctx, cursor, receipts); err != nil {
+			err = i.blame(receipts, err)
+		}
 		i.metrics.commit(borderLedger, start)
 	} else {
 		var w written
-		w, err = i.accepting.do(ctx, receipts, len(receipts))
+		w, err = i.accepting.lend(ctx, receipts, len(receipts), leave)
 		ids, err = w.ids, cmp.Or(err, w.err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("workers: accept: %w", err)
+		return nil, leave, fmt.Errorf("workers: accept: %w", err)
 	}
 	i.shelf.put(receipts, ids)
 	for n, r := range receipts {
@@ -154,7 +170,7 @@ func (i *Intake) accept(ctx context.Context, cursor *desk.Cursor, drafts []*desk
 			i.pressure.accepted(r.Source, 1)
 		}
 	}
-	return ids, nil
+	return ids, leave, nil
 }
 
 // ready refuses a draft no ledger row could be made of: a bug of its channel.
@@ -182,7 +198,7 @@ func (i *Intake) acceptGroup(ctx context.Context, groups [][]desk.Receipt) ([]wr
 	if i.tracing != nil {
 		span = i.tracing.group(ctx, spanAcceptCommit, tracesOf(all, func(r desk.Receipt) string { return r.Draft.Trace }))
 	}
-	ids, err := i.books.Accept(ctx, nil, all)
+	ids, err := i.write(ctx, nil, all)
 	ended(span, err)
 	i.metrics.commit(borderLedger, start)
 	out := make([]written, 0, len(groups))
@@ -193,9 +209,12 @@ func (i *Intake) acceptGroup(ctx context.Context, groups [][]desk.Receipt) ([]wr
 			ids = ids[len(g):]
 		}
 		return out, nil
-	case len(groups) == 1 || errors.Is(err, desk.ErrUnavailable):
+	case errors.Is(err, desk.ErrUnavailable):
 		return nil, err
+	case len(groups) == 1:
+		return nil, i.blame(all, err)
 	}
+	i.metrics.halved()
 	half := len(groups) / 2
 	for _, part := range [][][]desk.Receipt{groups[:half], groups[half:]} {
 		w, err := i.acceptGroup(ctx, part)
@@ -207,16 +226,54 @@ func (i *Intake) acceptGroup(ctx context.Context, groups [][]desk.Receipt) ([]wr
 	return out, nil
 }
 
+// write is one ledger transaction. A panic is the trouble of what it was about,
+// found in halves like any other.
+func (i *Intake) write(ctx context.Context, cursor *desk.Cursor, receipts []desk.Receipt) (ids []desk.ReceiptID, err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = &crash{x, debug.Stack()}
+		}
+	}()
+	return i.books.Accept(ctx, cursor, receipts)
+}
+
+// crash is a panic as an error. Its words may go to whoever sent the message;
+// the stack is for the log.
+type crash struct {
+	what  any
+	stack []byte
+}
+
+func (c *crash) Error() string { return fmt.Sprintf("panic: %v", c.what) }
+
+// blame makes a crash the trouble of these receipts, which came together: it
+// would crash again, so it is for good. Any other error stays what it is.
+func (i *Intake) blame(receipts []desk.Receipt, err error) error {
+	var c *crash
+	if !errors.As(err, &c) {
+		return err
+	}
+	for _, r := range receipts {
+		i.metrics.trouble(r.Source)
+		i.log.Error("a message cannot be written to the ledger", "receipt", r.ID, "source", r.Source, "error", c, "stack", string(c.stack))
+	}
+	return desk.Permanent(err)
+}
+
 // FileNow accepts the draft and runs it through the line at once, in this
 // process, together with whatever else it reads at the moment. When ctx ends first, the receipt comes back as far as it is known:
-// the work goes on, and the sweep sees to it if this process dies.
+// the work goes on, with the draft in hand, and the sweep sees to it if this process dies.
 func (i *Intake) FileNow(ctx context.Context, d *desk.Draft) (desk.Receipt, error) {
-	ids, err := i.accept(ctx, nil, []*desk.Draft{d})
+	ids, leave, err := i.take(ctx, nil, []*desk.Draft{d})
 	if err != nil {
 		return desk.Receipt{}, err
 	}
 	done := make(chan error, 1)
-	go func() { done <- i.gather(context.WithoutCancel(ctx), Normal, task{Receipts: ids, Fresh: true}) }()
+	go func() {
+		err := i.gatherSafely(context.WithoutCancel(ctx), task{Receipts: ids, Fresh: true})
+		leave()
+		done <- err
+	}()
 	select {
 	case err = <-done:
 	case <-ctx.Done():

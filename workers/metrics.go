@@ -87,7 +87,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Forgotten: plain("switchboard_unqueued_total", "Receipts and answers the queue did not take; the sweep queues them later."),
 		Swept:     plain("switchboard_swept_total", "Receipts queued again by the sweep."),
 		Shelved:   plain("switchboard_shelved_total", "Receipts that this process's workers took over from its doors without reading them back."),
-		Halved:    plain("switchboard_halved_groups_total", "Filing groups that failed whole and were split."),
+		Halved:    plain("switchboard_halved_groups_total", "Groups of the ledger or of filings that failed whole and were split."),
 		Troubles:  counter("switchboard_troubles_total", "Tries to file a message that failed by the message's own fault.", "source"),
 		Sent:      counter("switchboard_deliveries_total", "Tries to bring an answer to its customer, by what came of them.", "source", "result"),
 		SendTook:  histogram("switchboard_delivery_seconds", "Time of one try to bring an answer to its customer.", prometheus.ExponentialBuckets(0.005, 2.5, 12), "source"),

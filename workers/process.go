@@ -89,7 +89,7 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt, first func(desk
 	lost = map[desk.ReceiptID]bool{}
 	var wait sync.WaitGroup
 	var mu sync.Mutex
-	var down error // the books did not answer: no message's fault
+	var down error // the books did not answer, or the lane is full: no message's fault
 	file := func(piece []decided, lane *group[[]*desk.Filing, []desk.FilingResult]) {
 		wait.Go(func() {
 			results, err := i.filePiece(ctx, piece, lane)
@@ -102,7 +102,7 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt, first func(desk
 				case err == nil:
 					i.settled(ctx, d, result)
 				case errors.Is(err, desk.ErrSettled):
-				case errors.Is(err, desk.ErrUnavailable):
+				case errors.Is(err, desk.ErrUnavailable), errors.Is(err, desk.ErrBusy):
 					mu.Lock()
 					down = err
 					mu.Unlock()

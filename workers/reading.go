@@ -49,12 +49,23 @@ func (i *Intake) gather(ctx context.Context, class Class, t task) error {
 	}
 	return i.process(ctx, t, func(p *part) (turn, error) {
 		done, err := from.do(ctx, p, max(len(p.ids), len(p.open)))
-		if err == nil || ctx.Err() != nil || errors.Is(err, desk.ErrUnavailable) || errors.Is(err, errStopped) {
+		if err == nil || ctx.Err() != nil || errors.Is(err, desk.ErrUnavailable) || errors.Is(err, desk.ErrBusy) || errors.Is(err, errStopped) {
 			return done, err
 		}
 		i.log.Warn("a reading failed; its tasks are run one by one", "count", len(t.Receipts), "error", err)
 		return i.alone(p)
 	})
+}
+
+// gatherSafely is gather where no server stands behind it that would survive a
+// panic of the task alone.
+func (i *Intake) gatherSafely(ctx context.Context, t task) (err error) {
+	defer func() {
+		if x := recover(); x != nil {
+			err = fmt.Errorf("workers: read: panic: %v\n%s", x, debug.Stack())
+		}
+	}()
+	return i.gather(ctx, Normal, t)
 }
 
 func (i *Intake) alone(p *part) (turn, error) {

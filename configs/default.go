@@ -41,6 +41,7 @@ func defaults() *Config {
 			CheckInterval: 10 * time.Millisecond, Concurrency: 32, Attempts: 5,
 			BulkAfter: 1000, BulkConcurrency: 8, BulkWait: 30 * time.Millisecond, UrgentWeight: 4,
 			SweepEvery: time.Second, SweepAfter: 3 * time.Second, SweepAgain: 60 * time.Second,
+			ParentWait: 30 * time.Second, TurnWait: 10 * time.Minute,
 			FileTimeout: 10 * time.Second, GCPercent: 400, GCFloor: 128 * MB, ListenMemory: 26 * MB, DrainTimeout: 20 * time.Second,
 		},
 		Delivery: Delivery{

@@ -151,6 +151,11 @@ type Intake struct {
 	SweepEvery  time.Duration `yaml:"sweepEvery" min:"100ms"`
 	SweepAfter  time.Duration `yaml:"sweepAfter" min:"100ms"`
 	SweepAgain  time.Duration `yaml:"sweepAgain" min:"100ms"`
+	// ParentWait and TurnWait are how long a message waits for others, since a worker
+	// first looked at it: a reply for the message it answers, and one without
+	// references for those before it in its conversation.
+	ParentWait  time.Duration `yaml:"parentWait" min:"0s" max:"1h"`
+	TurnWait    time.Duration `yaml:"turnWait" min:"0s" max:"24h"`
 	FileTimeout time.Duration `yaml:"fileTimeout" min:"100ms"`
 	// GCPercent is how much the memory of web and work may grow, in percent of what
 	// is in use, before garbage is collected; 0 leaves it to GOGC.

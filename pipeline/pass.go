@@ -17,6 +17,11 @@ type Pass struct {
 	Now        time.Time
 	Policy     *desk.Policy
 	Books      Books
+	// Since is when the line first looked at the receipt, or else when it was
+	// accepted: what a message waits for others is counted from there, because an
+	// outage before it is nobody's turn.
+	Since    time.Time
+	Patience Patience
 	// First says that the line did not run for this receipt before, as far as is
 	// known: what a unique key of the books would refuse need not be looked up.
 	First bool
@@ -59,6 +64,18 @@ type Pass struct {
 	local   localTime
 }
 
+// Patience is how long a message waits for others.
+type Patience struct {
+	Parent time.Duration // until the message it answers is filed
+	Turn   time.Duration // until those of its conversation before it are, and an edit for what it changes
+}
+
+// DefaultPatience returns how long messages usually wait.
+func DefaultPatience() Patience { return Patience{Parent: 30 * time.Second, Turn: 10 * time.Minute} }
+
+// waited is how long the message has waited for others.
+func (p *Pass) waited() time.Duration { return p.Now.Sub(p.Since) }
+
 // Related is a refused candidate.
 type Related struct {
 	Ticket desk.TicketID
@@ -68,7 +85,7 @@ type Related struct {
 // NewPass prepares a receipt for the line.
 func NewPass(r desk.Receipt, policy *desk.Policy, books Books, now time.Time) *Pass {
 	return &Pass{Draft: r.Draft, Receipt: r.ID, AcceptedAt: r.AcceptedAt, Now: now, Policy: policy, Books: books,
-		verdict: desk.Accepted}
+		Since: r.AcceptedAt, Patience: DefaultPatience(), verdict: desk.Accepted}
 }
 
 // usualNotes is how many decisions a message usually takes.

@@ -8,13 +8,10 @@ import (
 	"switchboard/pipeline/desk"
 )
 
-// How long an edit waits for the message it names: when nothing is known of it
-// (events of a channel overtake each other), and when it is in the ledger and
-// not filed yet.
-const (
-	overtaken  = 2 * time.Second
-	reviseTurn = 10 * time.Minute
-)
+// overtaken is how long an edit waits for a message of which nothing is known:
+// events of a channel overtake each other. One that is in the ledger and not filed
+// yet has its [Patience].
+const overtaken = 2 * time.Second
 
 // Revise ends a message that is none but does something to an earlier one: it
 // edits, deletes or restores it, and no later stage sees it. Only the author of
@@ -48,7 +45,7 @@ func Revise() Stage {
 // missing decides about an act whose message is on no ticket: it waits for one
 // that is in the ledger, and ends with what became of it else.
 func missing(ctx context.Context, p *Pass) error {
-	act, waited := p.Draft.Act, p.Now.Sub(p.AcceptedAt)
+	act, waited := p.Draft.Act, p.waited()
 	if p.Draft.Target == "" {
 		p.Drop(string(act) + " that names no message")
 		return nil
@@ -60,14 +57,14 @@ func missing(ctx context.Context, p *Pass) error {
 	for _, s := range seen {
 		switch {
 		case s.Receipt == p.Receipt:
-		case s.State == desk.Accepted && waited <= reviseTurn:
+		case s.State == desk.Accepted && waited <= p.Patience.Turn:
 			p.Wait(fmt.Sprintf("the message it means to %s is receipt %s, not yet filed", act, s.Receipt))
 			return nil
 		case s.State == desk.Filed && waited < overtaken: // filed since the books were opened
 			p.Wait(fmt.Sprintf("the message it means to %s was just filed as receipt %s", act, s.Receipt))
 			return nil
 		case s.State == desk.Accepted:
-			p.Hold(fmt.Sprintf("%s of the message of receipt %s, which is not filed for %s", act, s.Receipt, reviseTurn))
+			p.Hold(fmt.Sprintf("%s of the message of receipt %s, which is not filed for %s", act, s.Receipt, p.Patience.Turn))
 			return nil
 		case s.State == desk.Dropped || s.State == desk.Duplicate || s.State == desk.Filed:
 		default: // a person has to see to that one first

@@ -5,16 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"switchboard/pipeline/desk"
-)
-
-// How long after its acceptance a message still waits: for its parent to be
-// filed, and for its turn in the conversation.
-const (
-	waitFor = 30 * time.Second
-	turnFor = 10 * time.Minute
 )
 
 // Thread finds the ticket a message belongs to. Signals, strongest first: a
@@ -205,7 +197,7 @@ func candidates(ctx context.Context, p *Pass, keys []string, owners map[string]d
 func turnInThread(ctx context.Context, p *Pass) error {
 	d := p.Draft
 	key := d.Conversation()
-	if key == "" || key == d.ExternalID || len(d.References) > 0 || p.reused || p.Now.Sub(p.AcceptedAt) > turnFor {
+	if key == "" || key == d.ExternalID || len(d.References) > 0 || p.reused || p.waited() > p.Patience.Turn {
 		return nil
 	}
 	ahead, ok, err := p.Books.Ahead(ctx, d.Scope, key, p.Receipt)
@@ -217,9 +209,11 @@ func turnInThread(ctx context.Context, p *Pass) error {
 
 // parentPending lets a reply wait for a parent that is accepted and not yet
 // filed, so that the conversation opens with its first message and keeps its
-// order, even when an older message of it is known already.
+// order, even when an older message of it is known already. One that ended in any
+// other way, failed or held, is waited for no more; and none is for longer than
+// [Patience], for two messages may name each other.
 func parentPending(ctx context.Context, p *Pass, owners map[string]desk.TicketID) error {
-	if p.Now.Sub(p.AcceptedAt) > waitFor {
+	if p.waited() > p.Patience.Parent {
 		return nil
 	}
 	parents := p.Draft.References

@@ -155,11 +155,26 @@ func TestReplyWaitsForItsParentInTheLedger(t *testing.T) {
 	if pass, _ := run(t, s, p, reply, noon); pass.Waiting() == "" {
 		t.Error("did not wait")
 	}
-	// Not for ever: the parent may be in trouble.
-	r := desk.NewReceipt(reply, noon)
-	pass := NewPass(r, p, s, noon.Add(time.Minute))
-	if err := (&Line{Standard()}).Run(t.Context(), pass); err != nil || pass.Waiting() != "" {
-		t.Errorf("waits after a minute: %v %q", err, pass.Waiting())
+	for _, c := range []struct {
+		name   string
+		age    time.Duration // of the reply
+		waited time.Duration // since the line first looked at it
+		parent desk.State
+		waits  bool
+	}{
+		{"after an outage", time.Hour, 0, desk.Accepted, true},
+		{"after an outage, still", time.Hour, 29 * time.Second, desk.Accepted, true},
+		{"not for ever: the parent may be in trouble", time.Minute, 31 * time.Second, desk.Accepted, false},
+		{"a parent that failed", time.Hour, 0, desk.Failed, false},
+		{"a parent that is held", time.Hour, 0, desk.Held, false},
+	} {
+		s.seen["EMAIL root@acme"][0].State = c.parent
+		now := noon.Add(c.age)
+		pass := NewPass(desk.NewReceipt(reply, noon), p, s, now)
+		pass.Since = now.Add(-c.waited)
+		if err := (&Line{Standard()}).Run(t.Context(), pass); err != nil || (pass.Waiting() != "") != c.waits {
+			t.Errorf("%s: %v, waits %q", c.name, err, pass.Waiting())
+		}
 	}
 }
 
@@ -170,6 +185,13 @@ func TestConversationKeepsItsOrder(t *testing.T) {
 	s.ahead["CHAT conv"] = "01A"
 	if pass, _ := run(t, s, p, d, noon); pass.Waiting() == "" {
 		t.Error("overtook an earlier message of its conversation")
+	}
+	for waited, waits := range map[time.Duration]bool{0: true, 9 * time.Minute: true, 11 * time.Minute: false} {
+		pass := NewPass(desk.NewReceipt(d, noon), p, s, noon.Add(time.Hour)) // after an outage
+		pass.Since = pass.Now.Add(-waited)
+		if err := (&Line{Standard()}).Run(t.Context(), pass); err != nil || (pass.Waiting() != "") != waits {
+			t.Errorf("looked at for %s: %v, waits %q", waited, err, pass.Waiting())
+		}
 	}
 	s.ahead["CHAT conv"] = "7ZZZZZZZZZZZZZZZZZZZZZZZZZ" // accepted later: not ahead
 	if pass, _ := run(t, s, p, d, noon); pass.Waiting() != "" {

@@ -182,6 +182,8 @@ func everythingHot(t *testing.T, s *Store) {
 		must(err)
 		_, err = s.Receipts(ctx, ids)
 		must(err)
+		_, err = s.Unsettled(ctx, ids)
+		must(err)
 		v, err := s.View(ctx, drafts)
 		must(err)
 		if len(tickets) > 0 {

@@ -42,6 +42,7 @@ type Intake struct {
 	pressure    *Pressure
 	journal     *Journal
 	shelf       *shelf
+	waits       waits
 }
 
 // Parts are what an Intake is made of.

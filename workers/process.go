@@ -126,6 +126,8 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt, first func(desk
 		}
 		pass := pipeline.NewPass(r, policy, books, i.now())
 		pass.First = first(r.ID)
+		pass.Patience = pipeline.Patience{Parent: i.set.ParentWait, Turn: i.set.TurnWait}
+		pass.Since = i.waits.since(r.ID, pass.Now)
 		start := time.Now()
 		switch err := i.runLine(ctx, n, &r, pass); {
 		case errors.Is(err, desk.ErrUnavailable):
@@ -137,11 +139,13 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt, first func(desk
 		}
 		i.metrics.line(time.Since(start))
 		if why := pass.Waiting(); why != "" {
+			i.waits.goesOn(r.ID, pass.Since, pass.Now)
 			mu.Lock()
 			again = append(again, r)
 			mu.Unlock()
 			continue
 		}
+		i.waits.ended(r.ID)
 		filing, to, of := pass.Filing(), i.filing, normal
 		if i.pressure.Class(r.Source) == Bulk {
 			to, of = i.bulk, bulk

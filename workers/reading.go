@@ -175,7 +175,7 @@ func (i *Intake) receipts(ctx context.Context, parts []*part) ([]desk.Receipt, m
 	rs, rest := i.shelf.take(fresh)
 	i.metrics.shelved(len(rs))
 	if ids = append(ids, rest...); len(ids) > 0 {
-		read, err := i.books.Receipts(ctx, ids)
+		read, err := i.books.Unsettled(ctx, ids)
 		if err != nil {
 			return nil, nil, fmt.Errorf("workers: read receipts: %w", err)
 		}

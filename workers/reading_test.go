@@ -20,14 +20,14 @@ type counted struct {
 	hook  func(ids []desk.ReceiptID) error
 }
 
-func (c *counted) Receipts(ctx context.Context, ids []desk.ReceiptID) ([]desk.Receipt, error) {
+func (c *counted) Unsettled(ctx context.Context, ids []desk.ReceiptID) ([]desk.Receipt, error) {
 	c.mu.Lock()
 	c.asked = append(c.asked, len(ids))
 	c.mu.Unlock()
 	if err := c.hook(ids); err != nil {
 		return nil, err
 	}
-	return c.Store.Receipts(ctx, ids)
+	return c.Store.Unsettled(ctx, ids)
 }
 
 // readTogether runs one task, which is held while four others come, lets it go,

@@ -133,9 +133,9 @@ type asked struct {
 	ids []desk.ReceiptID
 }
 
-func (a *asked) Receipts(ctx context.Context, ids []desk.ReceiptID) ([]desk.Receipt, error) {
+func (a *asked) Unsettled(ctx context.Context, ids []desk.ReceiptID) ([]desk.Receipt, error) {
 	a.ids = append(a.ids, ids...)
-	return a.Store.Receipts(ctx, ids)
+	return a.Store.Unsettled(ctx, ids)
 }
 
 func TestOnlyTheFirstTaskOfAReceiptTakesFromTheShelf(t *testing.T) {

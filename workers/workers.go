@@ -32,14 +32,21 @@ import (
 // Books is what the workers need from the store, apart from what the line looks
 // up.
 type Books interface {
-	Accept(ctx context.Context, cursor *desk.Cursor, receipts []desk.Receipt) ([]desk.ReceiptID, error)
-	Receipts(ctx context.Context, ids []desk.ReceiptID) ([]desk.Receipt, error)
-	// Recorded is what Receipts gives back for a receipt that Accept just wrote,
-	// without a look into the books; false: only they know.
-	Recorded(r *desk.Receipt) (desk.Receipt, bool)
+	LedgerBooks
 	File(ctx context.Context, filings []*desk.Filing) ([]desk.FilingResult, error)
 	Trouble(ctx context.Context, id desk.ReceiptID, most int, reason string, now time.Time) (desk.State, error)
 	Fail(ctx context.Context, id desk.ReceiptID, reason string, now time.Time) error
+}
+
+// LedgerBooks is what the workers write into the ledger and read from it.
+type LedgerBooks interface {
+	Accept(ctx context.Context, cursor *desk.Cursor, receipts []desk.Receipt) ([]desk.ReceiptID, error)
+	Receipts(ctx context.Context, ids []desk.ReceiptID) ([]desk.Receipt, error)
+	// Unsettled is Receipts of those that are accepted and not settled.
+	Unsettled(ctx context.Context, ids []desk.ReceiptID) ([]desk.Receipt, error)
+	// Recorded is what Receipts gives back for a receipt that Accept just wrote,
+	// without a look into the books; false: only they know.
+	Recorded(r *desk.Receipt) (desk.Receipt, bool)
 }
 
 // Viewer opens the line's books for a group of drafts.
@@ -66,8 +73,8 @@ type Settings struct {
 	CheckEvery   time.Duration // how often an idle worker looks for tasks
 	Attempts     int           // tries before a message is marked failed
 	SweepEvery   time.Duration
-	SweepAfter   time.Duration // accepted rows older than this are queued again
-	SweepAgain   time.Duration // and not again before this while the queue is behind
+	SweepAfter   time.Duration // what was accepted so long before all that the queue remembers is queued again
+	SweepAgain   time.Duration // what is in hand, or waits for another try, is believed to be worked on for so long
 	DrainFor     time.Duration // how long SIGTERM waits for running tasks
 
 	PendingPerSource int           // of Pending, most of one source; 0: no such limit
@@ -85,6 +92,11 @@ type Settings struct {
 	// ShelfBytes is how much of what this process accepted is kept for its own
 	// workers, so that they need not read it back; 0: nothing.
 	ShelfBytes int64
+
+	// ParentWait is how long a reply waits for the message it answers, TurnWait how
+	// long a message for those before it in its conversation, since this process
+	// first looked at it.
+	ParentWait, TurnWait time.Duration
 }
 
 // DefaultSettings returns the sizes that won on the reference machine.
@@ -99,5 +111,6 @@ func DefaultSettings() Settings {
 		DrainFor:         20 * time.Second,
 		PendingPerSource: 10000, PendingBytes: 256 << 20, PendingBytesPerSource: 64 << 20, BulkAfter: 1000, BulkConcurrency: 8, BulkWait: 30 * time.Millisecond, UrgentWeight: 4,
 		ShelfBytes: 16 << 20,
+		ParentWait: pipeline.DefaultPatience().Parent, TurnWait: pipeline.DefaultPatience().Turn,
 	}
 }

@@ -319,6 +319,7 @@ func settings(c *configs.Config) workers.Settings {
 		FileGroup: i.FileGroup, FileWait: i.FileWait, FileLanes: i.FileLanes, Pending: c.Limits.Pending,
 		Concurrency: i.Concurrency, CheckEvery: i.CheckInterval, Attempts: i.Attempts,
 		SweepEvery: i.SweepEvery, SweepAfter: i.SweepAfter, SweepAgain: i.SweepAgain, DrainFor: i.DrainTimeout,
+		ParentWait: i.ParentWait, TurnWait: i.TurnWait,
 		PendingPerSource: c.Limits.PendingPerSource, PendingBytes: int64(c.Limits.PendingBytes), PendingBytesPerSource: int64(c.Limits.PendingBytesPerSource),
 		BulkAfter: i.BulkAfter, BulkConcurrency: i.BulkConcurrency, BulkWait: i.BulkWait, UrgentWeight: i.UrgentWeight, ShedAfter: i.ShedAfter,
 	}

@@ -75,6 +75,12 @@ func endedReceipts(h *house) {
 	}
 	h.equal("tickets", h.tickets(), 1)
 	h.refused(h.file(fs[1])[0].Err, desk.ErrSettled)
+	open := h.accept(h.draft("e"))[0].ID
+	left, err := h.s.Unsettled(h.ctx, []desk.ReceiptID{rs[0].ID, rs[1].ID, rs[2].ID, rs[3].ID, open})
+	h.must(err)
+	if len(left) != 1 || left[0].ID != open || left[0].Draft == nil {
+		h.Errorf("not settled: %v", left)
+	}
 }
 
 // A caller tries a group again in halves, so what it holds must stay as it was.

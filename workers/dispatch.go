@@ -142,7 +142,8 @@ func (d *Dispatch) enqueue(ctx context.Context, class Class, wait time.Duration,
 	if err != nil {
 		return err
 	}
-	opts := []asynq.Option{asynq.Queue(class.queue()), asynq.MaxRetry(10), asynq.Timeout(2 * time.Minute)}
+	// The sweep reads from the ID when the task was queued, see [recall].
+	opts := []asynq.Option{asynq.TaskID(taskID(t.Due)), asynq.Queue(class.queue()), asynq.MaxRetry(10), asynq.Timeout(2 * time.Minute)}
 	if wait > 0 {
 		opts = append(opts, asynq.ProcessIn(wait))
 	}

@@ -234,6 +234,16 @@ func (p *Pressure) Class(source string) Class {
 	return p.class(source)
 }
 
+// Classes are those in whose queues a source's messages may wait now: that of
+// Class, and of one in bulk also the one in which it was before.
+func (p *Pressure) Classes(source string) []Class {
+	class := p.Class(source)
+	if class == Bulk && p.class(source) != Bulk {
+		return []Class{Bulk, p.class(source)}
+	}
+	return []Class{class}
+}
+
 // Shed reports whether a source is so far behind that its door should say "try
 // again later", and for how long. Nothing that was accepted is ever shed.
 func (p *Pressure) Shed(source string) (wait time.Duration, shed bool) {

@@ -31,10 +31,11 @@ type Server struct {
 	now    func() time.Time
 	log    *slog.Logger
 	set    Settings
-	lags   map[Class]*lag
 	// suspects are what a dead worker had in its hands, hands what this one has.
 	suspects *suspects
 	hands    *hands
+	// recall knows how far back the queues remember.
+	recall *recall
 	// delivery carries answers out; nil: this server only takes in.
 	delivery *Delivery
 }
@@ -48,20 +49,22 @@ type ServerBooks interface {
 
 // NewServer makes a server. Its jobs are listed here, in plain sight.
 func NewServer(intake *Intake, redis asynq.RedisConnOpt, books ServerBooks, now func() time.Time, log *slog.Logger, set Settings) *Server {
-	s := &Server{intake: intake, redis: redis, now: now, log: log, set: set, lags: map[Class]*lag{}}
-	for _, class := range classes() {
-		s.lags[class] = newLag(set.SweepAfter, now())
-	}
+	s := &Server{intake: intake, redis: redis, now: now, log: log, set: set}
 	s.suspects = newSuspects(intake, books)
 	s.jobs = []Job{
-		&Sweep{Books: books, Intake: intake, Log: log, Set: set, Behind: s.behind},
+		&Sweep{Books: books, Intake: intake, Log: log, Set: set, Recall: s.recalls},
 		&Breach{Books: books, Log: log, Metrics: intake.metrics},
 	}
 	return s
 }
 
-// behind reports whether a class's queue is long.
-func (s *Server) behind(class Class, now time.Time) bool { return s.lags[class].behind(now) }
+// recalls is since when a class's queue remembers what was queued.
+func (s *Server) recalls(ctx context.Context, class Class, now time.Time) (time.Time, error) {
+	if s.recall == nil { // not running yet
+		return now, nil
+	}
+	return s.recall.since(ctx, class, now)
+}
 
 // Carry makes the server bring answers out too. Call it before Run.
 func (s *Server) Carry(d *Delivery) {
@@ -83,6 +86,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("workers: start: %w", err)
 	}
 	defer s.hands.close()
+	s.recall = newRecall(s.hands.client, s.set.SweepAgain)
 	var running []*asynq.Server
 	stop := func() {
 		var all sync.WaitGroup
@@ -174,7 +178,6 @@ func (s *Server) process(ctx context.Context, t *asynq.Task) error {
 		return fmt.Errorf("workers: unreadable task: %w: %w", err, asynq.SkipRetry)
 	}
 	queue, _ := asynq.GetQueueName(ctx)
-	s.lags[classOf(queue)].took(p.Due, s.now())
 	id, _ := asynq.GetTaskID(ctx)
 	again, _ := asynq.GetRetryCount(ctx)
 	if again > 0 && s.hands.handedOn(ctx, id) {

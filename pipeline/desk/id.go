@@ -49,6 +49,16 @@ func IsID(s string) bool {
 	return err == nil
 }
 
+// IDTime is the instant an ID was made for, to the millisecond, and false when s
+// has not the form of one.
+func IDTime(s string) (time.Time, bool) {
+	id, err := ulid.ParseStrict(s)
+	if err != nil {
+		return time.Time{}, false
+	}
+	return ulid.Time(id.Time()).UTC(), true
+}
+
 // FirstID is what every ID made at an instant, or later, comes after or equals:
 // its first ten characters, which are the time.
 func FirstID[T ~string](at time.Time) T {

@@ -148,9 +148,9 @@ type Intake struct {
 	UrgentWeight    int           `yaml:"urgentWeight" min:"1" max:"100"`
 	ShedAfter       time.Duration `yaml:"shedAfter" min:"0s"`
 
-	SweepEvery  time.Duration `yaml:"sweepEvery" min:"100ms"`
-	SweepAfter  time.Duration `yaml:"sweepAfter" min:"100ms"`
-	SweepAgain  time.Duration `yaml:"sweepAgain" min:"100ms"`
+	SweepEvery time.Duration `yaml:"sweepEvery" min:"100ms"`
+	SweepAfter time.Duration `yaml:"sweepAfter" min:"100ms"`
+	SweepAgain time.Duration `yaml:"sweepAgain" min:"100ms"`
 	// ParentWait and TurnWait are how long a message waits for others, since a worker
 	// first looked at it: a reply for the message it answers, and one without
 	// references for those before it in its conversation.

@@ -45,7 +45,7 @@ func defaults() *Config {
 			FileTimeout: 10 * time.Second, GCPercent: 400, GCFloor: 128 * MB, ListenMemory: 26 * MB, DrainTimeout: 20 * time.Second,
 		},
 		Delivery: Delivery{
-			SendTimeout: time.Minute, FirstRetry: 5 * time.Second, MostRetry: time.Hour, GiveUpAfter: 24 * time.Hour, LeastTries: 5,
+			SendTimeout: time.Minute, FirstRetry: 5 * time.Second, MostRetry: time.Hour, GiveUpAfter: 24 * time.Hour, LeastTries: 5, Attempts: 5,
 			SweepEvery: 2 * time.Second, SweepAfter: 5 * time.Second, SweepAgain: 60 * time.Second, AutoPerDay: 5, Concurrency: 16,
 		},
 		Operators: Operators{

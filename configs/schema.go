@@ -178,6 +178,7 @@ type Delivery struct {
 	MostRetry   time.Duration `yaml:"mostRetry" min:"1s"`
 	GiveUpAfter time.Duration `yaml:"giveUpAfter" min:"1m"`
 	LeastTries  int           `yaml:"leastTries" min:"1" max:"1000"`
+	Attempts    int           `yaml:"attempts" min:"3" max:"1000"` // the second is made together, see workers/perils.go
 	SweepEvery  time.Duration `yaml:"sweepEvery" min:"100ms"`
 	SweepAfter  time.Duration `yaml:"sweepAfter" min:"100ms"`
 	SweepAgain  time.Duration `yaml:"sweepAgain" min:"100ms"`

@@ -188,15 +188,15 @@ func (h *auditHouse) furnish() {
 
 	h.now = h.now.Add(time.Minute)
 	sent := h.says(tickets[0], true)
-	_, err := h.s.TakeToSend(ctx, sent, h.now, time.Minute)
+	_, err := h.s.TakeToSend(ctx, sent, h.now, time.Minute, "")
 	h.must(err)
 	h.must(h.s.Delivered(ctx, sent, desk.Proof{ExternalID: "ours", At: h.now}))
 	failed := h.says(tickets[0], true)
-	h.must(h.s.Undelivered(ctx, failed, desk.SendFailed, "no such address", nil))
+	h.must(h.s.Undelivered(ctx, failed, 0, desk.SendFailed, "no such address", nil))
 	h.names["sent"], h.names["failed"], h.names["note"] = string(sent), string(failed), string(h.says(tickets[0], false))
 	h.now = micro(time.Now())
 	h.names["queued"], h.names["sending"] = string(h.says(tickets[1], true)), string(h.says(tickets[2], true))
-	_, err = h.s.TakeToSend(ctx, desk.MessageID(h.names["sending"]), h.now, time.Minute)
+	_, err = h.s.TakeToSend(ctx, desk.MessageID(h.names["sending"]), h.now, time.Minute, "")
 	h.must(err)
 	status := desk.StatusResolved
 	_, err = h.s.Change(ctx, tickets[0], 0, func(t *desk.Ticket) ([]desk.Event, error) {

@@ -56,13 +56,13 @@ func (s *Store) Unsent(ctx context.Context, before, sweptBefore, now time.Time, 
 }
 
 // TakeToSend marks a queued or cut off message as being sent and returns all
-// its sender needs. For patience it is the caller's alone: others get
-// desk.ErrBusy, and so does who comes before its next try is due or before its
-// turn: answers of one ticket go out in the order they were given. A sent one
-// whose other side must hear of a revision is taken as it is (Was is sent). One
+// its sender needs. For patience it is the caller's alone, or until its holder is
+// said to be dead (see [Store.Abandoned]; "" never is): others get desk.ErrBusy,
+// and so does who comes before its next try is due or before its turn: answers of
+// one ticket go out in the order they were given. A sent one whose other side must hear of a revision is taken as it is (Was is sent). One
 // that was sent, failed, was deleted before it went or is not to be sent at all,
 // as every internal note, is desk.ErrSettled.
-func (s *Store) TakeToSend(ctx context.Context, id desk.MessageID, now time.Time, patience time.Duration) (*desk.Outgoing, error) {
+func (s *Store) TakeToSend(ctx context.Context, id desk.MessageID, now time.Time, patience time.Duration, holder string) (*desk.Outgoing, error) {
 	var out *desk.Outgoing
 	var settled error
 	err := s.write(ctx, func(tx *gorm.DB) error {
@@ -89,13 +89,17 @@ func (s *Store) TakeToSend(ctx context.Context, id desk.MessageID, now time.Time
 				set["follow"] = false
 			}
 		}
-		if err := tx.Model(&messageRow{}).Where("id = ?", row.ID).Updates(set).Error; err != nil || settled != nil {
+		if err := tx.Model(&messageRow{}).Where("id = ?", row.ID).Updates(set).Error; err != nil {
 			return err
 		}
-		out, err = s.outgoing(tx, &row, now)
-		if err == nil {
-			out.Was = was
+		if settled != nil {
+			return s.end(tx, row.ID)
 		}
+		if out, err = s.outgoing(tx, &row, now); err != nil {
+			return err
+		}
+		out.Was = was
+		out.Begun, err = s.begin(tx, row.ID, holder)
 		return err
 	})
 	if err = cmp.Or(err, settled); err != nil {
@@ -218,20 +222,27 @@ func (s *Store) restraint(tx *gorm.DB, out *desk.Outgoing, t *ticketRow, now tim
 // Delivered keeps the proof of a message that was sent: its external ID joins
 // the ticket's thread keys, so that the customer's answer finds its way. When it
 // began a conversation, that becomes the ticket's, whoever had it before: a chat
-// is about what was said in it last. It may be told twice.
+// is about what was said in it last. It may be told twice. Of a message that went
+// out twice, because one sender was taken for dead, the first proof stays and the
+// other's external ID threads too.
 func (s *Store) Delivered(ctx context.Context, id desk.MessageID, proof desk.Proof) error {
 	err := s.write(ctx, func(tx *gorm.DB) error {
 		var row messageRow
 		if err := tx.Where("id = ?", string(id)).Take(&row).Error; err != nil {
 			return notFound("message", err)
 		}
-		via, err := s.begun(tx, &row, proof)
-		if err != nil {
-			return err
+		external := key(proof.ExternalID)
+		again := row.SendState == string(desk.SendSent) && external != row.ExternalID
+		via := ""
+		if !again {
+			var err error
+			if via, err = s.begun(tx, &row, proof); err != nil {
+				return err
+			}
 		}
 		set := map[string]any{"send_state": string(desk.SendSent), "send_error": "", "sent_at": micro(proof.At),
 			"send_tries": 0, "send_after": nil, "taken_at": nil, "swept_at": nil}
-		if external := key(proof.ExternalID); external != "" {
+		if external != "" {
 			claim := threadRow{Scope: row.Scope, Key: external, TicketID: row.TicketID, CreatedAt: micro(proof.At)}
 			if _, err := insert(tx, []threadRow{claim}, doNothing); err != nil {
 				return err
@@ -242,31 +253,38 @@ func (s *Store) Delivered(ctx context.Context, id desk.MessageID, proof desk.Pro
 		if via != "" {
 			set["via"] = via
 		}
-		return tx.Model(&messageRow{}).Where("id = ?", row.ID).Updates(set).Error
+		if again {
+			return nil
+		}
+		if err := tx.Model(&messageRow{}).Where("id = ?", row.ID).Updates(set).Error; err != nil {
+			return err
+		}
+		return s.end(tx, row.ID)
 	})
 	return failed("delivered", err)
 }
 
 // Undelivered says that a message did not go out: queued to try again at once,
 // unknown when it may have, failed to give up, none when it is not to go out
-// after all. fn, unless nil, changes the ticket in the same transaction, so that
-// giving up is seen. A message that was sent or failed before is
-// desk.ErrSettled.
-func (s *Store) Undelivered(ctx context.Context, id desk.MessageID, state desk.SendState, reason string, fn func(*desk.Ticket) ([]desk.Event, error)) error {
+// after all. try is the number of the try that it became of, as [Store.TakeToSend]
+// gave it: once another has begun, it says nothing. fn, unless nil, changes the
+// ticket in the same transaction, so that giving up is seen. A message that was
+// sent, failed or taken by another before is desk.ErrSettled.
+func (s *Store) Undelivered(ctx context.Context, id desk.MessageID, try int, state desk.SendState, reason string, fn func(*desk.Ticket) ([]desk.Event, error)) error {
 	return s.undelivered(ctx, id, fn, func(tx *gorm.DB) *gorm.DB {
 		return tx.Exec(`UPDATE messages SET send_state = ?, send_error = ?, taken_at = NULL, send_after = NULL
-			WHERE id = ? AND send_state IN ('queued', 'sending', 'unknown')`, string(state), desk.Clean(reason), string(id))
+			WHERE id = ? AND send_tries = ? AND send_state IN ('queued', 'sending', 'unknown')`, string(state), desk.Clean(reason), string(id), try)
 	})
 }
 
 // Postpone says that a message, or the news of its revision, did not go out and
 // is to be tried again at an instant: as queued, or as unknown when it may have
-// gone out.
-func (s *Store) Postpone(ctx context.Context, id desk.MessageID, state desk.SendState, reason string, until time.Time) error {
+// gone out. try is as for [Store.Undelivered].
+func (s *Store) Postpone(ctx context.Context, id desk.MessageID, try int, state desk.SendState, reason string, until time.Time) error {
 	return s.undelivered(ctx, id, nil, func(tx *gorm.DB) *gorm.DB {
 		return tx.Exec(`UPDATE messages SET send_state = CASE WHEN send_state = 'sent' THEN send_state ELSE ? END, send_error = ?,
-			taken_at = NULL, send_after = ? WHERE id = ? AND (send_state IN ('queued', 'sending', 'unknown') OR send_state = 'sent' AND follow)`,
-			string(state), desk.Clean(reason), micro(until), string(id))
+			taken_at = NULL, send_after = ? WHERE id = ? AND send_tries = ? AND (send_state IN ('queued', 'sending', 'unknown') OR send_state = 'sent' AND follow)`,
+			string(state), desk.Clean(reason), micro(until), string(id), try)
 	})
 }
 
@@ -300,7 +318,10 @@ func (s *Store) undelivered(ctx context.Context, id desk.MessageID, fn func(*des
 		if res.Error == nil && res.RowsAffected == 0 {
 			res.Error = desk.ErrSettled
 		}
-		return res.Error
+		if res.Error != nil {
+			return res.Error
+		}
+		return s.end(tx, row.ID)
 	})
 	return failed("undelivered", err)
 }

@@ -224,9 +224,9 @@ func everythingHot(t *testing.T, s *Store) {
 			ExternalID: fmt.Sprint(round), Auto: desk.Auto{Kind: desk.AutoReply}, Send: desk.SendQueued, CreatedAt: now}
 		_, _, err = s.AddMessage(ctx, answer, nil)
 		must(err)
-		_, err = s.TakeToSend(ctx, answer.ID, now, time.Minute)
+		_, err = s.TakeToSend(ctx, answer.ID, now, time.Minute, "")
 		must(err)
-		must(s.Postpone(ctx, answer.ID, desk.SendQueued, "later", now))
+		must(s.Postpone(ctx, answer.ID, 1, desk.SendQueued, "later", now))
 		_, _, err = s.NextToSend(ctx, tickets[0], now)
 		must(err)
 		must(s.Delivered(ctx, answer.ID, desk.Proof{ExternalID: "out", At: now}))

@@ -189,6 +189,9 @@ func (r *revised) tellOthers(tx *gorm.DB) error {
 		set := map[string]any{"follow": true}
 		if r.row.SendState == string(desk.SendSent) { // a new errand, with tries of its own
 			set["send_tries"], set["send_after"], set["taken_at"], set["swept_at"] = 0, nil, nil, nil
+			if err := tx.Exec(`DELETE FROM sendings WHERE message_id = ?`, r.row.ID).Error; err != nil {
+				return err
+			}
 		}
 		return q.Updates(set).Error
 	}

@@ -13,7 +13,7 @@ import (
 
 // tables lists every row type.
 var tables = []any{receiptRow{}, threadRow{}, ticketRow{}, eventRow{}, messageRow{}, customerRow{}, identityRow{}, accountRow{},
-	teamRow{}, linkRow{}, keyRow{}, settingRow{}, leaseRow{}, cursorRow{}, turnRow{}, revisionRow{}, groupRow{}, keptRow{}, retiredRow{}, contactRow{}, canaryRow{}, canaryReceiptRow{}}
+	teamRow{}, linkRow{}, keyRow{}, settingRow{}, leaseRow{}, cursorRow{}, turnRow{}, revisionRow{}, groupRow{}, keptRow{}, retiredRow{}, contactRow{}, canaryRow{}, canaryReceiptRow{}, sendingRow{}}
 
 // The migrations are written by hand; this is what keeps them and the rows the
 // same, column by column, on both databases.

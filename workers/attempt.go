@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"switchboard/pipeline/desk"
@@ -15,19 +14,31 @@ type attempt struct {
 	d   *Delivery
 	out *desk.Outgoing
 	m   *desk.Message
+
+	taken time.Time
 }
 
 // try takes a message and tries to send it. It returns the ticket when the
 // message ended, so that the next answer may go.
 func (d *Delivery) try(ctx context.Context, id desk.MessageID) (desk.TicketID, error) {
-	out, err := d.books.TakeToSend(ctx, id, d.now(), d.set.Patience)
+	leave, err := d.turn(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	holder := ""
+	if d.holder != nil {
+		holder = d.holder()
+	}
+	taken := d.now()
+	out, err := d.books.TakeToSend(ctx, id, taken, d.set.Patience, holder)
 	switch {
 	case errors.Is(err, desk.ErrSettled), errors.Is(err, desk.ErrBusy), errors.Is(err, desk.ErrNotFound):
 		return "", nil
 	case err != nil:
 		return "", err
 	}
-	a := &attempt{d: d, out: out, m: &out.Reply.Message}
+	a := &attempt{d: d, out: out, m: &out.Reply.Message, taken: taken}
 	// A process that is told to stop finishes what has left the house.
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.set.SendTimeout)
 	defer cancel()
@@ -46,6 +57,9 @@ func (a *attempt) run(ctx context.Context) (ended bool, err error) {
 	if !a.m.Public || a.m.Direction != desk.Outbound {
 		a.d.log.Error("an internal note was about to leave; it stays", "ticket", a.m.TicketID, "message", a.m.ID)
 		return true, a.drop("an internal note never leaves")
+	}
+	if a.out.Begun > a.d.set.Attempts {
+		return true, a.isolate()
 	}
 	if a.out.Was == desk.SendSent {
 		return true, a.follow(ctx)
@@ -67,6 +81,9 @@ func (a *attempt) run(ctx context.Context) (ended bool, err error) {
 		case !a.m.DeletedAt.IsZero():
 			return true, a.drop("deleted before it was sent")
 		}
+	}
+	if mine, err := a.stillMine(ctx); err != nil || !mine {
+		return false, err
 	}
 	proof, err := a.send(ctx, sender)
 	if err == nil {
@@ -95,11 +112,16 @@ func (a *attempt) restrained() string {
 	return ""
 }
 
-// send hands the reply to the sender. A sender that panics may have sent.
-func (a *attempt) send(ctx context.Context, s Sender) (proof desk.Proof, err error) {
-	defer guard(&err)
+// send hands the reply to the sender. A sender that panics, or does not come
+// back, may have sent; the proof that one brings too late is kept all the same.
+func (a *attempt) send(ctx context.Context, s Sender) (desk.Proof, error) {
 	defer a.d.metrics.sendTook(a.out.Source, time.Now())
-	return s.Send(ctx, &a.out.Reply)
+	late := func(proof desk.Proof, err error) {
+		if err == nil {
+			_ = a.delivered(proof) // it says so itself
+		}
+	}
+	return inTime(ctx, a.d.set.SendTimeout, late, func() (desk.Proof, error) { return s.Send(ctx, &a.out.Reply) })
 }
 
 func (a *attempt) probe(ctx context.Context, s Sender) (proof desk.Proof, found bool, err error) {
@@ -107,14 +129,15 @@ func (a *attempt) probe(ctx context.Context, s Sender) (proof desk.Proof, found 
 	if !ok {
 		return desk.Proof{}, false, nil
 	}
-	defer guard(&err)
-	return p.Probe(ctx, &a.out.Reply)
-}
-
-func guard(err *error) {
-	if x := recover(); x != nil {
-		*err = fmt.Errorf("panic: %v: %w\n%s", x, desk.ErrCutOff, debug.Stack())
+	type answer struct {
+		proof desk.Proof
+		found bool
 	}
+	got, err := inTime(ctx, a.d.set.SendTimeout, nil, func() (answer, error) {
+		proof, found, err := p.Probe(ctx, &a.out.Reply)
+		return answer{proof, found}, err
+	})
+	return got.proof, got.found, err
 }
 
 // keepFor is how long the proof of what was sent is tried to be kept: without it
@@ -174,7 +197,9 @@ func (a *attempt) again(cause error, since time.Time) (time.Time, bool) {
 }
 
 func (a *attempt) postpone(state desk.SendState, reason string, until time.Time) error {
-	err := a.books(func(ctx context.Context) error { return a.d.books.Postpone(ctx, a.m.ID, state, reason, until) })
+	err := a.books(func(ctx context.Context) error {
+		return a.d.books.Postpone(ctx, a.m.ID, a.out.Tries, state, reason, until)
+	})
 	if err == nil && a.d.dispatch != nil {
 		a.d.dispatch.messageLater(a.m.ID, until.Sub(a.d.now()))
 	}
@@ -185,7 +210,7 @@ func (a *attempt) postpone(state desk.SendState, reason string, until time.Time)
 func (a *attempt) drop(reason string) error {
 	a.d.metrics.sent(a.out.Source, "dropped")
 	return a.books(func(ctx context.Context) error {
-		return a.d.books.Undelivered(ctx, a.m.ID, desk.SendNone, reason, nil)
+		return a.d.books.Undelivered(ctx, a.m.ID, a.out.Tries, desk.SendNone, reason, nil)
 	})
 }
 
@@ -194,7 +219,7 @@ func (a *attempt) restrain(reason string) error {
 	a.d.metrics.sent(a.out.Source, "restrained")
 	a.d.log.Info("automatic answer held back", "ticket", a.m.TicketID, "message", a.m.ID, "reason", reason)
 	return a.books(func(ctx context.Context) error {
-		return a.d.books.Undelivered(ctx, a.m.ID, desk.SendFailed, reason, a.event("send", reason))
+		return a.d.books.Undelivered(ctx, a.m.ID, a.out.Tries, desk.SendFailed, reason, a.event("send", reason))
 	})
 }
 
@@ -202,7 +227,7 @@ func (a *attempt) restrain(reason string) error {
 func (a *attempt) giveUp(reason string) error {
 	a.loud("not sent", reason)
 	return a.books(func(ctx context.Context) error {
-		return a.d.books.Undelivered(ctx, a.m.ID, desk.SendFailed, reason, a.event("send", reason))
+		return a.d.books.Undelivered(ctx, a.m.ID, a.out.Tries, desk.SendFailed, reason, a.event("send", reason))
 	})
 }
 

@@ -34,20 +34,31 @@ type Delivery struct {
 	now      func() time.Time
 	log      *slog.Logger
 	set      DeliverySettings
+	holder   func() string // what the books know this process by; nil: nobody would notice its death
+	alone    chan struct{} // the turn of answers that were in dying hands more than once
 }
 
 // DeliveryBooks is what the delivery needs from the store.
 type DeliveryBooks interface {
 	// Unsent claims messages that wait to be sent, oldest first.
 	Unsent(ctx context.Context, before, sweptBefore, now time.Time, limit int) ([]desk.MessageID, error)
-	// TakeToSend makes a message the caller's for patience. desk.ErrBusy: it is
-	// somebody else's or not its turn; desk.ErrSettled: it is not to be sent.
-	TakeToSend(ctx context.Context, id desk.MessageID, now time.Time, patience time.Duration) (*desk.Outgoing, error)
+	// TakeToSend makes a message the caller's for patience, or until its holder is
+	// Abandoned. desk.ErrBusy: it is somebody else's or not its turn;
+	// desk.ErrSettled: it is not to be sent.
+	TakeToSend(ctx context.Context, id desk.MessageID, now time.Time, patience time.Duration, holder string) (*desk.Outgoing, error)
+	// Begun is how many took a message and never told the end.
+	Begun(ctx context.Context, id desk.MessageID) (int, error)
+	// Holds reports whether a try still has its message.
+	Holds(ctx context.Context, id desk.MessageID, try int) (bool, error)
+	// Abandoned makes unknown what a dead holder was sending, and returns it.
+	Abandoned(ctx context.Context, holder string) ([]desk.MessageID, error)
+	// Unwatched says that a holder lives though it cannot be seen.
+	Unwatched(ctx context.Context, holder string) error
 	// NextToSend finds the next answer of a ticket.
 	NextToSend(ctx context.Context, ticket desk.TicketID, now time.Time) (desk.MessageID, bool, error)
 	Delivered(ctx context.Context, id desk.MessageID, proof desk.Proof) error
-	Postpone(ctx context.Context, id desk.MessageID, state desk.SendState, reason string, until time.Time) error
-	Undelivered(ctx context.Context, id desk.MessageID, state desk.SendState, reason string, fn func(*desk.Ticket) ([]desk.Event, error)) error
+	Postpone(ctx context.Context, id desk.MessageID, try int, state desk.SendState, reason string, until time.Time) error
+	Undelivered(ctx context.Context, id desk.MessageID, try int, state desk.SendState, reason string, fn func(*desk.Ticket) ([]desk.Event, error)) error
 	Followed(ctx context.Context, id desk.MessageID, revision int, reason string, fn func(*desk.Ticket) ([]desk.Event, error)) error
 }
 
@@ -59,6 +70,7 @@ type DeliverySettings struct {
 	MostRetry   time.Duration // and never more
 	GiveUpAfter time.Duration // since it was written
 	LeastTries  int           // before that counts: an outage of ours is no reason to give up
+	Attempts    int           // tries in a row that ended their worker before the answer is failed
 	SweepEvery  time.Duration
 	SweepAfter  time.Duration // messages older than this are queued again
 	SweepAgain  time.Duration // and not again before this
@@ -70,7 +82,7 @@ type DeliverySettings struct {
 // for a day.
 func DefaultDelivery() DeliverySettings {
 	return DeliverySettings{SendTimeout: time.Minute, Patience: 2 * time.Minute, FirstRetry: 5 * time.Second, MostRetry: time.Hour,
-		GiveUpAfter: 24 * time.Hour, LeastTries: 5, SweepEvery: 2 * time.Second, SweepAfter: 5 * time.Second, SweepAgain: time.Minute,
+		GiveUpAfter: 24 * time.Hour, LeastTries: 5, Attempts: 5, SweepEvery: 2 * time.Second, SweepAfter: 5 * time.Second, SweepAgain: time.Minute,
 		AutoPerDay: 5, Concurrency: 16}
 }
 
@@ -92,7 +104,8 @@ type DeliveryParts struct {
 
 // NewDelivery makes a delivery. It is safe for concurrent use.
 func NewDelivery(p DeliveryParts) *Delivery {
-	return &Delivery{books: p.Books, senders: p.Senders, dispatch: p.Dispatch, metrics: p.Metrics, tracing: newTracing(p.Tracer), traced: p.Traced, now: p.Now, log: p.Log, set: p.Settings}
+	return &Delivery{books: p.Books, senders: p.Senders, dispatch: p.Dispatch, metrics: p.Metrics, tracing: newTracing(p.Tracer), traced: p.Traced, now: p.Now, log: p.Log, set: p.Settings,
+		alone: make(chan struct{}, 1)}
 }
 
 // Deliver tries to send messages now, and after each that ended the next of its

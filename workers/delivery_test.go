@@ -234,7 +234,7 @@ func TestKilledBetweenTakingAndSending(t *testing.T) {
 				return desk.Proof{ExternalID: "x"}, nil
 			}, func(*desk.Reply) (desk.Proof, bool, error) { return desk.Proof{ExternalID: "x"}, arrived, nil }}
 			id := p.answer()
-			_, err := p.w.TakeToSend(t.Context(), id, p.clock(), p.set.Patience)
+			_, err := p.w.TakeToSend(t.Context(), id, p.clock(), p.set.Patience, "")
 			p.must(err)
 			p.pass(time.Minute)
 			p.must(p.Once(t.Context(), p.clock()))
@@ -368,13 +368,14 @@ type leaky struct {
 	ended desk.SendState
 }
 
-func (l *leaky) TakeToSend(context.Context, desk.MessageID, time.Time, time.Duration) (*desk.Outgoing, error) {
+func (l *leaky) TakeToSend(context.Context, desk.MessageID, time.Time, time.Duration, string) (*desk.Outgoing, error) {
 	return l.out, nil
 }
+func (l *leaky) Begun(context.Context, desk.MessageID) (int, error) { return 0, nil }
 func (l *leaky) NextToSend(context.Context, desk.TicketID, time.Time) (desk.MessageID, bool, error) {
 	return "", false, nil
 }
-func (l *leaky) Undelivered(_ context.Context, _ desk.MessageID, state desk.SendState, _ string, _ func(*desk.Ticket) ([]desk.Event, error)) error {
+func (l *leaky) Undelivered(_ context.Context, _ desk.MessageID, _ int, state desk.SendState, _ string, _ func(*desk.Ticket) ([]desk.Event, error)) error {
 	l.ended = state
 	return nil
 }

@@ -37,12 +37,14 @@ func (a *attempt) follow(ctx context.Context) error {
 	return a.followed(reason, what)
 }
 
-func (a *attempt) change(ctx context.Context, e Editor, what string) (err error) {
-	defer guard(&err)
-	if what == "delete" {
-		return e.Remove(ctx, &a.out.Reply, a.out.ExternalID())
-	}
-	return e.Edit(ctx, &a.out.Reply, a.out.ExternalID())
+func (a *attempt) change(ctx context.Context, e Editor, what string) error {
+	_, err := inTime(ctx, a.d.set.SendTimeout, nil, func() (struct{}, error) {
+		if what == "delete" {
+			return struct{}{}, e.Remove(ctx, &a.out.Reply, a.out.ExternalID())
+		}
+		return struct{}{}, e.Edit(ctx, &a.out.Reply, a.out.ExternalID())
+	})
+	return err
 }
 
 // followed ends the errand; failed, unless "", is what an event says could not

@@ -21,7 +21,10 @@ import (
 // more. Nothing is written for a task that runs as it should.
 //
 // It may be wrong: a worker that is paused, or cut off from Redis, counts as dead.
-// Its tasks are then run twice, which changes nothing.
+// Its tasks are then run twice, which changes nothing. What it was sending, which
+// the books know, must not go out twice: that is taken from it only after one that
+// looks saw it gone for a while, and a worker that cannot show itself has its
+// answers in the books as nobody's that could be seen dead.
 //
 // One worker of the fleet looks at a time. All of it lives in Redis: when Redis is
 // flushed or dead, the sweep finds the receipts, only later.
@@ -33,11 +36,20 @@ type hands struct {
 	recover   func(ctx context.Context, t task, begun bool) error
 	log       *slog.Logger
 
+	// Of the way back; nil: this worker carries none.
+	carry  func(ctx context.Context, o outgoing) error    // again what a dead worker's task was to send
+	bury   func(ctx context.Context, worker string) error // take from it what it was sending
+	unseen func(ctx context.Context, worker string) error // this one lives, though nobody sees it
+
 	mu    sync.Mutex
 	tasks map[string]bool
+	shown time.Time // when it was last shown
+	known bool      // something may be in the books under its name
 
 	// Of the one goroutine that looks.
-	lost map[string]time.Time // since when a task was seen in nobody's hands
+	lost   map[string]time.Time // since when a task was seen in nobody's hands
+	gone   map[string]time.Time // since when a worker was seen dead
+	buried map[string]bool      // what they were sending was taken from them
 }
 
 const (
@@ -46,7 +58,11 @@ const (
 	// handsGrace is how long a task may be in nobody's hands: between being
 	// taken up and being shown.
 	handsGrace = 900 * time.Millisecond
-	handsKeep  = 15 * time.Minute // how long it is known that a task was handed on
+	// handsSure is how long one and the same worker must see another dead before
+	// it takes from it what it was sending. With handsGone it is more than a worker
+	// needs to find out that it cannot be seen.
+	handsSure = 1500 * time.Millisecond
+	handsKeep = 15 * time.Minute // how long it is known that a task was handed on
 
 	handsPrefix = "switchboard:{hands}:" // in a cluster all on one node
 )
@@ -67,7 +83,7 @@ func newHands(opt asynq.RedisConnOpt, recover func(context.Context, task, bool) 
 		queues = append(queues, class.queue())
 	}
 	return &hands{id: rand.Text(), queues: queues, client: client, inspector: asynq.NewInspectorFromRedisClient(client), recover: recover, log: log,
-		tasks: map[string]bool{}, lost: map[string]time.Time{}}, nil
+		tasks: map[string]bool{}, lost: map[string]time.Time{}, gone: map[string]time.Time{}, buried: map[string]bool{}}, nil
 }
 
 func (h *hands) close() { h.client.Close() }
@@ -103,12 +119,7 @@ func (h *hands) run(ctx context.Context) {
 	defer ticker.Stop()
 	failing := false
 	for {
-		call, cancel := context.WithTimeout(ctx, 5*time.Second)
-		err := h.show(call)
-		if err == nil {
-			err = h.look(call, time.Now())
-		}
-		cancel()
+		err := h.round(ctx)
 		if err != nil && ctx.Err() == nil && !failing {
 			h.log.Warn("cannot see what workers have in hand", "error", err)
 		}
@@ -124,6 +135,20 @@ func (h *hands) run(ctx context.Context) {
 	}
 }
 
+// round shows and looks once.
+func (h *hands) round(ctx context.Context) error {
+	call, cancel := context.WithTimeout(ctx, handsGone)
+	err := h.show(call)
+	cancel()
+	call, cancel = context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err != nil {
+		h.hidden(call)
+		return err
+	}
+	return h.look(call, time.Now())
+}
+
 func (h *hands) show(ctx context.Context) error {
 	h.mu.Lock()
 	list := make([]string, 0, len(h.tasks))
@@ -135,6 +160,7 @@ func (h *hands) show(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	now := time.Now()
 	_, err = h.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 		p.Set(ctx, handsPrefix+"of:"+h.id, b, handsKeep)
 		p.Set(ctx, handsPrefix+"alive:"+h.id, 1, handsGone)
@@ -142,6 +168,11 @@ func (h *hands) show(ctx context.Context) error {
 		p.SAdd(ctx, allQueues, h.queues...)
 		return nil
 	})
+	if err == nil {
+		h.mu.Lock()
+		h.shown = now
+		h.mu.Unlock()
+	}
 	return err
 }
 
@@ -166,14 +197,20 @@ func (h *hands) elected(ctx context.Context) (bool, error) {
 func (h *hands) look(ctx context.Context, now time.Time) error {
 	if mine, err := h.elected(ctx); err != nil || !mine {
 		clear(h.lost)
+		clear(h.gone)
 		return err
 	}
 	active, err := h.active()
 	if err != nil {
+		clear(h.gone)
 		return err
 	}
-	held, left, err := h.everybody(ctx)
+	held, left, dead, err := h.everybody(ctx)
 	if err != nil {
+		clear(h.gone)
+		return err
+	}
+	if err := h.mourn(ctx, dead, now); err != nil {
 		return err
 	}
 	lost := map[string]time.Time{}
@@ -200,9 +237,9 @@ func (h *hands) look(ctx context.Context, now time.Time) error {
 func (h *hands) active() (map[string]*asynq.TaskInfo, error) {
 	const page = 500
 	out := map[string]*asynq.TaskInfo{}
-	for _, class := range classes() {
+	for _, queue := range h.queues {
 		for n := 1; ; n++ {
-			list, err := h.inspector.ListActiveTasks(class.queue(), asynq.PageSize(page), asynq.Page(n))
+			list, err := h.inspector.ListActiveTasks(queue.(string), asynq.PageSize(page), asynq.Page(n))
 			if errors.Is(err, asynq.ErrQueueNotFound) {
 				break
 			}
@@ -221,11 +258,11 @@ func (h *hands) active() (map[string]*asynq.TaskInfo, error) {
 }
 
 // everybody tells which tasks the living have in hand, and which the dead had when
-// they last showed them.
-func (h *hands) everybody(ctx context.Context) (held, left map[string]bool, err error) {
+// they last showed them, and who those are.
+func (h *hands) everybody(ctx context.Context) (held, left map[string]bool, dead []string, err error) {
 	workers, err := h.client.SMembers(ctx, handsPrefix+"workers").Result()
 	if err != nil || len(workers) == 0 {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	keys := make([]string, 0, 2*len(workers))
 	for _, w := range workers {
@@ -233,7 +270,7 @@ func (h *hands) everybody(ctx context.Context) (held, left map[string]bool, err 
 	}
 	shown, err := h.client.MGet(ctx, keys...).Result()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	held, left = map[string]bool{}, map[string]bool{}
 	for i, w := range workers {
@@ -244,17 +281,17 @@ func (h *hands) everybody(ctx context.Context) (held, left map[string]bool, err 
 		}
 		var list []string
 		if err := json.Unmarshal([]byte(text), &list); err != nil {
-			return nil, nil, fmt.Errorf("what worker %s shows: %w", w, err)
+			return nil, nil, nil, fmt.Errorf("what worker %s shows: %w", w, err)
 		}
 		into := held
 		if shown[2*i+1] == nil {
-			into = left
+			into, dead = left, append(dead, w)
 		}
 		for _, id := range list {
 			into[id] = true
 		}
 	}
-	return held, left, nil
+	return held, left, dead, nil
 }
 
 // handOn queues a dead worker's task again, once.
@@ -263,16 +300,28 @@ func (h *hands) handOn(ctx context.Context, info *asynq.TaskInfo) error {
 	if err != nil || !first {
 		return err
 	}
+	err = h.again(ctx, info)
+	if err != nil { // so that the next look tries again
+		h.client.Del(ctx, handsPrefix+"orphan:"+info.ID)
+	}
+	return err
+}
+
+func (h *hands) again(ctx context.Context, info *asynq.TaskInfo) error {
+	if info.Queue == queueDeliver {
+		var o outgoing
+		if err := json.Unmarshal(info.Payload, &o); err != nil || h.carry == nil {
+			return nil // the sweep finds what it was about
+		}
+		return h.carry(ctx, o)
+	}
 	var t task
 	if err := json.Unmarshal(info.Payload, &t); err != nil {
 		return nil // asynq will find that nobody can read it
 	}
 	begun, err := h.client.Exists(ctx, handsPrefix+"begun:"+info.ID).Result()
-	if err == nil {
-		err = h.recover(ctx, t, begun > 0)
+	if err != nil {
+		return err
 	}
-	if err != nil { // so that the next look tries again
-		h.client.Del(ctx, handsPrefix+"orphan:"+info.ID)
-	}
-	return err
+	return h.recover(ctx, t, begun > 0)
 }

@@ -24,7 +24,8 @@ import (
 // names at the next start was in hand when the process died, and goes to
 // [suspects]; so does what waited there for its turn.
 //
-// A line is JSON: an entry with its task, or the key of one that ended. Lines are
+// A line is JSON: an entry with its task, the key of one that ended, or what the
+// books know the process by, which find by it what it was sending. Lines are
 // not flushed to the disk: what they must outlive is the process, not the machine.
 // A file that cannot be written is said once and costs nothing else. A nil
 // *Journal knows nothing. It is safe for concurrent use by one process; two must
@@ -41,6 +42,7 @@ type Journal struct {
 	failing bool
 	live    map[string]note
 	left    map[string]note              // of the process before, until Resume
+	holder  string                       // what the books know this process by, and until then the one before
 	waiting map[desk.ReceiptID]time.Time // suspects, and since when they wait
 }
 
@@ -49,6 +51,8 @@ type note struct {
 	Key   string `json:"key"`
 	Task  *task  `json:"task,omitempty"` // nil: the entry ended
 	Begun bool   `json:"begun,omitempty"`
+	// Holder is what the books know a process by that sends answers.
+	Holder string `json:"holder,omitempty"`
 }
 
 const (
@@ -70,6 +74,8 @@ func OpenJournal(path string, now func() time.Time, log *slog.Logger) (*Journal,
 	for lines.Scan() {
 		var n note
 		switch err := json.Unmarshal(lines.Bytes(), &n); {
+		case err == nil && n.Holder != "":
+			j.holder = n.Holder
 		case err != nil || n.Key == "":
 		case n.Task == nil:
 			delete(j.left, n.Key)
@@ -175,6 +181,27 @@ func (j *Journal) before() []note {
 	return slices.SortedFunc(maps.Values(j.left), func(a, b note) int { return bytes.Compare([]byte(a.Key), []byte(b.Key)) })
 }
 
+// holds notes what the books know this process by from now on.
+func (j *Journal) holds(name string) {
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.holder = name
+	j.line(note{Holder: name})
+}
+
+// heldBy is what the books knew the process before by.
+func (j *Journal) heldBy() string {
+	if j == nil {
+		return ""
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.holder
+}
+
 // resumed forgets what before returned: it is noted anew, or settled.
 func (j *Journal) resumed() {
 	if j == nil {
@@ -225,6 +252,14 @@ func (j *Journal) append(b []byte) {
 // the old one.
 func (j *Journal) rewrite() {
 	var text bytes.Buffer
+	if j.holder != "" {
+		b, err := json.Marshal(note{Holder: j.holder})
+		if err != nil {
+			j.trouble(err)
+			return
+		}
+		text.Write(append(b, '\n'))
+	}
 	for _, notes := range []map[string]note{j.left, j.live} {
 		for _, n := range notes {
 			b, err := json.Marshal(n)

@@ -87,6 +87,11 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	defer s.hands.close()
 	s.recall = newRecall(s.hands.client, s.set.SweepAgain)
+	if d := s.delivery; d != nil {
+		s.hands.bury, s.hands.unseen, d.holder = d.abandoned, d.books.Unwatched, s.hands.holder
+		s.hands.carry = func(ctx context.Context, o outgoing) error { return d.queue(ctx, o.Messages) }
+		s.intake.journal.holds(s.hands.id)
+	}
 	var running []*asynq.Server
 	stop := func() {
 		var all sync.WaitGroup
@@ -218,6 +223,8 @@ func (s *Server) deliver(ctx context.Context, t *asynq.Task) error {
 	if err := json.Unmarshal(t.Payload(), &p); err != nil {
 		return fmt.Errorf("workers: unreadable task: %w: %w", err, asynq.SkipRetry)
 	}
+	id, _ := asynq.GetTaskID(ctx)
+	defer s.hands.took(id)()
 	return s.delivery.Deliver(ctx, p.Messages...)
 }
 
@@ -246,6 +253,11 @@ func (s *Server) tick(ctx context.Context, j Job) {
 func (s *Server) Resume(ctx context.Context) error {
 	for _, n := range s.intake.journal.before() {
 		if err := s.recovered(ctx, *n.Task, n.Begun); err != nil {
+			return fmt.Errorf("workers: resume: %w", err)
+		}
+	}
+	if holder := s.intake.journal.heldBy(); holder != "" && s.delivery != nil {
+		if err := s.delivery.abandoned(ctx, holder); err != nil {
 			return fmt.Errorf("workers: resume: %w", err)
 		}
 	}

@@ -329,7 +329,7 @@ func settings(c *configs.Config) workers.Settings {
 func delivery(c *configs.Config) workers.DeliverySettings {
 	d := c.Delivery
 	return workers.DeliverySettings{SendTimeout: d.SendTimeout, Patience: 2 * d.SendTimeout, FirstRetry: d.FirstRetry, MostRetry: d.MostRetry,
-		GiveUpAfter: d.GiveUpAfter, LeastTries: d.LeastTries, SweepEvery: d.SweepEvery, SweepAfter: d.SweepAfter, SweepAgain: d.SweepAgain,
+		GiveUpAfter: d.GiveUpAfter, LeastTries: d.LeastTries, Attempts: d.Attempts, SweepEvery: d.SweepEvery, SweepAfter: d.SweepAfter, SweepAgain: d.SweepAgain,
 		AutoPerDay: d.AutoPerDay, Concurrency: d.Concurrency}
 }
 

@@ -31,6 +31,9 @@ type Outgoing struct {
 	// other side has it and must be told that it was edited or deleted since.
 	Was   SendState
 	Tries int // with this one
+	// Begun is how many took it since the end of a try was told last, with this
+	// one: more than one died with it in hand, or hangs.
+	Begun int
 	// Revision is how often the message was edited or deleted so far.
 	Revision int
 	// Answers says what sort of machine, if any, wrote the customer's latest

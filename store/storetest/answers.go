@@ -33,13 +33,13 @@ func answerSent(h *house) {
 	h.must(err)
 	h.equal("claimed", len(ids), 0)
 
-	out, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience)
+	out, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience, "")
 	h.must(err)
 	if out.Was != desk.SendQueued || out.Source != "mail" || out.Tries != 1 || out.Reply.Message.ID != m.ID {
 		h.Fatalf("got %+v", out)
 	}
 	h.equal("to", out.Reply.To, []desk.Party{{Name: "Ann", Handle: "ann@example.com"}})
-	_, err = h.s.TakeToSend(h.ctx, m.ID, h.now.Add(time.Second), patience)
+	_, err = h.s.TakeToSend(h.ctx, m.ID, h.now.Add(time.Second), patience, "")
 	h.refused(err, desk.ErrBusy)
 	at := h.now.Add(time.Second)
 	for range 2 { // it may be told twice
@@ -51,7 +51,7 @@ func answerSent(h *house) {
 		h.Fatalf("sent %+v", sent)
 	}
 	h.equal("an answer to it threads", h.owner("<out@desk>"), id)
-	_, err = h.s.TakeToSend(h.ctx, m.ID, h.now, patience)
+	_, err = h.s.TakeToSend(h.ctx, m.ID, h.now, patience, "")
 	h.refused(err, desk.ErrSettled)
 	ids, err = h.s.Unsent(h.ctx, later, later.Add(time.Hour), later, 10)
 	h.must(err)
@@ -59,9 +59,9 @@ func answerSent(h *house) {
 	note := h.comment(id, "")
 	_, _, err = h.s.AddMessage(h.ctx, note, nil)
 	h.must(err)
-	_, err = h.s.TakeToSend(h.ctx, note.ID, h.now, patience)
+	_, err = h.s.TakeToSend(h.ctx, note.ID, h.now, patience, "")
 	h.refused(err, desk.ErrSettled)
-	_, err = h.s.TakeToSend(h.ctx, "unknown", h.now, patience)
+	_, err = h.s.TakeToSend(h.ctx, "unknown", h.now, patience, "")
 	h.refused(err, desk.ErrNotFound)
 	h.refused(h.s.Delivered(h.ctx, "unknown", desk.Proof{}), desk.ErrNotFound)
 }
@@ -70,7 +70,7 @@ func answerRace(h *house) {
 	m := h.answer(h.opened("a").ID)
 	var won atomic.Int32
 	h.atOnce(8, func(int) error {
-		_, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience)
+		_, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience, "")
 		if errors.Is(err, desk.ErrBusy) {
 			return nil
 		}
@@ -82,19 +82,19 @@ func answerRace(h *house) {
 
 func answerProbed(h *house) {
 	m := h.answer(h.opened("a").ID)
-	_, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience)
+	_, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience, "")
 	h.must(err)
-	out, err := h.s.TakeToSend(h.ctx, m.ID, h.now.Add(patience), patience) // who took it is gone
+	out, err := h.s.TakeToSend(h.ctx, m.ID, h.now.Add(patience), patience, "") // who took it is gone
 	h.must(err)
 	if out.Was != desk.SendUnknown || out.Tries != 2 {
 		h.Fatalf("got %+v", out)
 	}
-	h.must(h.s.Undelivered(h.ctx, m.ID, desk.SendUnknown, "connection reset", nil))
-	out, err = h.s.TakeToSend(h.ctx, m.ID, h.now.Add(patience), patience)
+	h.must(h.s.Undelivered(h.ctx, m.ID, 2, desk.SendUnknown, "connection reset", nil))
+	out, err = h.s.TakeToSend(h.ctx, m.ID, h.now.Add(patience), patience, "")
 	h.must(err)
 	h.equal("state", out.Was, desk.SendUnknown)
-	h.must(h.s.Undelivered(h.ctx, m.ID, desk.SendQueued, "was not there", nil))
-	out, err = h.s.TakeToSend(h.ctx, m.ID, h.now.Add(patience), patience)
+	h.must(h.s.Undelivered(h.ctx, m.ID, 3, desk.SendQueued, "was not there", nil))
+	out, err = h.s.TakeToSend(h.ctx, m.ID, h.now.Add(patience), patience, "")
 	h.must(err)
 	h.equal("state", out.Was, desk.SendQueued)
 }
@@ -102,21 +102,21 @@ func answerProbed(h *house) {
 func answerFails(h *house) {
 	t := h.opened("a")
 	m := h.answer(t.ID)
-	_, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience)
+	_, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience, "")
 	h.must(err)
 	up := 1
 	loud := func(t *desk.Ticket) ([]desk.Event, error) {
 		return t.Apply(desk.NewPolicy(), desk.Change{At: h.now, Escalation: &up})
 	}
-	h.must(h.s.Undelivered(h.ctx, m.ID, desk.SendFailed, "no such mailbox", loud))
+	h.must(h.s.Undelivered(h.ctx, m.ID, 1, desk.SendFailed, "no such mailbox", loud))
 	h.equal("escalation", h.ticket(t.ID).Escalation, 1)
 	up = 2
-	h.refused(h.s.Undelivered(h.ctx, m.ID, desk.SendFailed, "again", loud), desk.ErrSettled)
+	h.refused(h.s.Undelivered(h.ctx, m.ID, 1, desk.SendFailed, "again", loud), desk.ErrSettled)
 	h.equal("escalation", h.ticket(t.ID).Escalation, 1)
 	got, err := h.s.Message(h.ctx, m.ID)
 	h.must(err)
 	h.equal("state", got.Send, desk.SendFailed)
-	h.refused(h.s.Undelivered(h.ctx, "unknown", desk.SendFailed, "", nil), desk.ErrNotFound)
+	h.refused(h.s.Undelivered(h.ctx, "unknown", 1, desk.SendFailed, "", nil), desk.ErrNotFound)
 }
 
 // noteNeverSent forces an internal note and a note of a customer into the
@@ -134,7 +134,7 @@ func noteNeverSent(h *house) {
 		spoil(m)
 		_, _, err := h.s.AddMessage(h.ctx, m, nil)
 		h.must(err)
-		_, err = h.s.TakeToSend(h.ctx, m.ID, h.now, patience)
+		_, err = h.s.TakeToSend(h.ctx, m.ID, h.now, patience, "")
 		h.refused(err, desk.ErrSettled)
 	}
 	later := h.now.Add(time.Hour)
@@ -151,11 +151,11 @@ func answersInOrder(h *house) {
 	one := h.answer(t.ID)
 	h.now = h.now.Add(time.Second)
 	two := h.answer(t.ID)
-	_, err := h.s.TakeToSend(h.ctx, two.ID, h.now, patience)
+	_, err := h.s.TakeToSend(h.ctx, two.ID, h.now, patience, "")
 	h.refused(err, desk.ErrBusy)
-	_, err = h.s.TakeToSend(h.ctx, one.ID, h.now, patience)
+	_, err = h.s.TakeToSend(h.ctx, one.ID, h.now, patience, "")
 	h.must(err)
-	_, err = h.s.TakeToSend(h.ctx, two.ID, h.now, patience)
+	_, err = h.s.TakeToSend(h.ctx, two.ID, h.now, patience, "")
 	h.refused(err, desk.ErrBusy)
 	h.must(h.s.Delivered(h.ctx, one.ID, desk.Proof{ExternalID: "<1>", At: h.now}))
 	next, ok, err := h.s.NextToSend(h.ctx, t.ID, h.now)
@@ -163,27 +163,27 @@ func answersInOrder(h *house) {
 	if !ok || next != two.ID {
 		h.Fatal(next, ok)
 	}
-	_, err = h.s.TakeToSend(h.ctx, two.ID, h.now, patience)
+	_, err = h.s.TakeToSend(h.ctx, two.ID, h.now, patience, "")
 	h.must(err)
-	h.must(h.s.Undelivered(h.ctx, two.ID, desk.SendFailed, "gone", nil)) // who failed is in nobody's way
+	h.must(h.s.Undelivered(h.ctx, two.ID, 1, desk.SendFailed, "gone", nil)) // who failed is in nobody's way
 	three := h.answer(t.ID)
-	_, err = h.s.TakeToSend(h.ctx, three.ID, h.now, patience)
+	_, err = h.s.TakeToSend(h.ctx, three.ID, h.now, patience, "")
 	h.must(err)
 }
 
 func answerPostponed(h *house) {
 	m := h.answer(h.opened("a").ID)
-	_, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience)
+	_, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience, "")
 	h.must(err)
 	until := h.now.Add(time.Hour)
-	h.must(h.s.Postpone(h.ctx, m.ID, desk.SendUnknown, "cut off", until))
+	h.must(h.s.Postpone(h.ctx, m.ID, 1, desk.SendUnknown, "cut off", until))
 	got, err := h.s.Message(h.ctx, m.ID)
 	h.must(err)
 	if got.Send != desk.SendUnknown || got.SendError != "cut off" {
 		h.Fatalf("got %+v", got)
 	}
 	soon := until.Add(-time.Second)
-	_, err = h.s.TakeToSend(h.ctx, m.ID, soon, patience)
+	_, err = h.s.TakeToSend(h.ctx, m.ID, soon, patience, "")
 	h.refused(err, desk.ErrBusy)
 	ids, err := h.s.Unsent(h.ctx, soon, soon, soon, 10)
 	h.must(err)
@@ -194,13 +194,13 @@ func answerPostponed(h *house) {
 	ids, err = h.s.Unsent(h.ctx, until, until, until, 10)
 	h.must(err)
 	h.equal("due", ids, []desk.MessageID{m.ID})
-	out, err := h.s.TakeToSend(h.ctx, m.ID, until, patience)
+	out, err := h.s.TakeToSend(h.ctx, m.ID, until, patience, "")
 	h.must(err)
 	if out.Was != desk.SendUnknown || out.Tries != 2 {
 		h.Fatalf("got %+v", out)
 	}
 	h.must(h.s.Delivered(h.ctx, m.ID, desk.Proof{ExternalID: "<1>", At: until}))
-	h.refused(h.s.Postpone(h.ctx, m.ID, desk.SendQueued, "late", until), desk.ErrSettled)
+	h.refused(h.s.Postpone(h.ctx, m.ID, 2, desk.SendQueued, "late", until), desk.ErrSettled)
 }
 
 func automaticAnswers(h *house) {
@@ -214,7 +214,7 @@ func automaticAnswers(h *house) {
 		m.Send, m.Auto = desk.SendQueued, desk.Auto{Kind: desk.AutoReply}
 		_, _, err := h.s.AddMessage(h.ctx, m, nil)
 		h.must(err)
-		out, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience)
+		out, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience, "")
 		h.must(err)
 		h.must(h.s.Delivered(h.ctx, m.ID, desk.Proof{ExternalID: string(m.ID), At: h.now}))
 		return out
@@ -227,7 +227,7 @@ func automaticAnswers(h *house) {
 	h.equal("three", auto().Automatic, 2)
 	h.now = h.now.Add(25 * time.Hour)
 	h.equal("a day later", auto().Automatic, 0)
-	out, err := h.s.TakeToSend(h.ctx, h.answer(id).ID, h.now, patience)
+	out, err := h.s.TakeToSend(h.ctx, h.answer(id).ID, h.now, patience, "")
 	h.must(err)
 	h.equal("a person's answer", out.Automatic, 0)
 }

@@ -20,7 +20,7 @@ func (h *house) begins(id desk.TicketID, source, handle string) *desk.Message {
 // take takes a message to send it.
 func (h *house) take(id desk.MessageID) *desk.Outgoing {
 	h.Helper()
-	out, err := h.s.TakeToSend(h.ctx, id, h.now, patience)
+	out, err := h.s.TakeToSend(h.ctx, id, h.now, patience, "")
 	h.must(err)
 	return out
 }

@@ -307,7 +307,7 @@ func latestThread(h *house) {
 	sent := func(want desk.Thread, source string) {
 		h.Helper()
 		m := h.answer(id)
-		out, err := h.s.TakeToSend(h.ctx, m.ID, h.now, time.Minute)
+		out, err := h.s.TakeToSend(h.ctx, m.ID, h.now, time.Minute, "")
 		h.must(err)
 		h.equal("source", out.Source, source)
 		h.equal("thread", out.Reply.Thread, want)

@@ -41,15 +41,15 @@ func pulse(h *house) {
 		ids[i] = m.ID
 		h.now = h.now.Add(time.Second)
 	}
-	out, err := h.s.TakeToSend(h.ctx, ids[0], h.now, time.Minute)
+	out, err := h.s.TakeToSend(h.ctx, ids[0], h.now, time.Minute, "")
 	h.must(err)
 	h.equal("the answer's trace", out.Reply.Message.Trace, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
 	want := maps.Clone(none)
 	want[desk.SendQueued], want[desk.SendSending] = 3, 1
 	receipts := map[desk.State]int{desk.Accepted: 3, desk.Held: 0, desk.Failed: 1}
 	look("one is sent", first.Add(2*time.Minute), receipts, want)
-	h.must(h.s.Undelivered(h.ctx, ids[0], desk.SendFailed, "refused", nil))
-	_, err = h.s.TakeToSend(h.ctx, ids[1], h.now, time.Minute)
+	h.must(h.s.Undelivered(h.ctx, ids[0], out.Tries, desk.SendFailed, "refused", nil))
+	_, err = h.s.TakeToSend(h.ctx, ids[1], h.now, time.Minute, "")
 	h.must(err)
 	h.must(h.s.Delivered(h.ctx, ids[1], desk.Proof{ExternalID: "x", At: h.now}))
 	want[desk.SendQueued], want[desk.SendSending], want[desk.SendFailed] = 2, 0, 1

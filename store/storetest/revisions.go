@@ -155,11 +155,11 @@ func oursRevised(h *house) {
 	}
 	unsent := h.answer(t.ID)
 	h.equal("edited before it went", revise(unsent, desk.ActEdit, "better words").Text, "better words")
-	out, err := h.s.TakeToSend(h.ctx, unsent.ID, h.now, patience)
+	out, err := h.s.TakeToSend(h.ctx, unsent.ID, h.now, patience, "")
 	h.must(err)
 	h.equal("what goes out", out.Reply.Message.Text, "better words")
 	h.must(h.s.Delivered(h.ctx, unsent.ID, desk.Proof{ExternalID: "<1>", At: h.now}))
-	_, err = h.s.TakeToSend(h.ctx, unsent.ID, h.now, patience)
+	_, err = h.s.TakeToSend(h.ctx, unsent.ID, h.now, patience, "")
 	h.refused(err, desk.ErrSettled)
 
 	sent := revise(unsent, desk.ActEdit, "best words")
@@ -167,46 +167,46 @@ func oursRevised(h *house) {
 	ids, err := h.s.Unsent(h.ctx, h.now.Add(time.Hour), h.now.Add(time.Hour), h.now, 10)
 	h.must(err)
 	h.equal("to be told", ids, []desk.MessageID{sent.ID})
-	out, err = h.s.TakeToSend(h.ctx, sent.ID, h.now, patience)
+	out, err = h.s.TakeToSend(h.ctx, sent.ID, h.now, patience, "")
 	h.must(err)
 	if out.Was != desk.SendSent || out.Reply.Message.ExternalID != "<1>" || out.Reply.Message.Text != "best words" || out.Tries != 1 {
 		h.Fatalf("got %+v", out)
 	}
-	_, err = h.s.TakeToSend(h.ctx, sent.ID, h.now, patience)
+	_, err = h.s.TakeToSend(h.ctx, sent.ID, h.now, patience, "")
 	h.refused(err, desk.ErrBusy)
 	gone := revise(sent, desk.ActDelete, "") // while the edit is on its way
 	h.must(h.s.Followed(h.ctx, sent.ID, out.Revision, "", nil))
-	out, err = h.s.TakeToSend(h.ctx, sent.ID, h.now, patience)
+	out, err = h.s.TakeToSend(h.ctx, sent.ID, h.now, patience, "")
 	h.must(err)
 	if out.Was != desk.SendSent || out.Reply.Message.DeletedAt != gone.DeletedAt {
 		h.Fatalf("got %+v", out)
 	}
-	h.must(h.s.Postpone(h.ctx, sent.ID, desk.SendQueued, "429", h.now.Add(time.Hour)))
+	h.must(h.s.Postpone(h.ctx, sent.ID, out.Tries, desk.SendQueued, "429", h.now.Add(time.Hour)))
 	got, err := h.s.Message(h.ctx, sent.ID)
 	h.must(err)
 	h.equal("still sent", got.Send, desk.SendSent)
-	_, err = h.s.TakeToSend(h.ctx, sent.ID, h.now, patience)
+	_, err = h.s.TakeToSend(h.ctx, sent.ID, h.now, patience, "")
 	h.refused(err, desk.ErrBusy)
-	out, err = h.s.TakeToSend(h.ctx, sent.ID, h.now.Add(time.Hour), patience)
+	out, err = h.s.TakeToSend(h.ctx, sent.ID, h.now.Add(time.Hour), patience, "")
 	h.must(err)
 	h.must(h.s.Followed(h.ctx, sent.ID, out.Revision, "", nil))
-	_, err = h.s.TakeToSend(h.ctx, sent.ID, h.now.Add(time.Hour), patience)
+	_, err = h.s.TakeToSend(h.ctx, sent.ID, h.now.Add(time.Hour), patience, "")
 	h.refused(err, desk.ErrSettled)
 	h.refused(h.s.Followed(h.ctx, sent.ID, out.Revision, "", nil), desk.ErrSettled)
 
 	never := h.answer(t.ID)
 	h.equal("taken back in time", revise(never, desk.ActDelete, "").Send, desk.SendNone)
-	_, err = h.s.TakeToSend(h.ctx, never.ID, h.now, patience)
+	_, err = h.s.TakeToSend(h.ctx, never.ID, h.now, patience, "")
 	h.refused(err, desk.ErrSettled)
 	_, err = h.s.Revise(h.ctx, t.ID, desk.Revision{Message: never.ID, Act: desk.ActEdit, Text: "x", At: h.now}, ann, nil)
 	h.refused(err, desk.ErrConflict)
 
 	racing := h.answer(t.ID)
-	_, err = h.s.TakeToSend(h.ctx, racing.ID, h.now, patience)
+	_, err = h.s.TakeToSend(h.ctx, racing.ID, h.now, patience, "")
 	h.must(err)
 	revise(racing, desk.ActDelete, "") // it is leaving at this moment, and then it does not
-	h.must(h.s.Undelivered(h.ctx, racing.ID, desk.SendQueued, "refused", nil))
-	_, err = h.s.TakeToSend(h.ctx, racing.ID, h.now, patience)
+	h.must(h.s.Undelivered(h.ctx, racing.ID, 1, desk.SendQueued, "refused", nil))
+	_, err = h.s.TakeToSend(h.ctx, racing.ID, h.now, patience, "")
 	h.refused(err, desk.ErrSettled)
 
 	theirs := h.messages(t.ID)[0]

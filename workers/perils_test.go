@@ -1,0 +1,226 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"switchboard/pipeline/desk"
+)
+
+// killed delivers at the same time, in a process that may die of it.
+func (p *post) killed(ids ...desk.MessageID) {
+	p.Helper()
+	var all sync.WaitGroup
+	for _, id := range ids {
+		all.Go(func() { _ = p.Deliver(context.Background(), id) })
+	}
+	all.Wait()
+}
+
+// dying are books that hear nothing more of a process that died.
+type dying struct {
+	DeliveryBooks
+	dead atomic.Bool
+}
+
+var errDead = errors.New("this process is dead")
+
+func (d *dying) TakeToSend(ctx context.Context, id desk.MessageID, now time.Time, patience time.Duration, holder string) (*desk.Outgoing, error) {
+	if d.dead.Load() {
+		return nil, errDead
+	}
+	return d.DeliveryBooks.TakeToSend(ctx, id, now, patience, holder)
+}
+
+func (d *dying) Delivered(ctx context.Context, id desk.MessageID, proof desk.Proof) error {
+	if d.dead.Load() {
+		return errDead
+	}
+	return d.DeliveryBooks.Delivered(ctx, id, proof)
+}
+
+func (d *dying) Postpone(ctx context.Context, id desk.MessageID, try int, state desk.SendState, reason string, until time.Time) error {
+	if d.dead.Load() {
+		return errDead
+	}
+	return d.DeliveryBooks.Postpone(ctx, id, try, state, reason, until)
+}
+
+// An answer that ends its worker each time fails after the named tries, alone and
+// loudly; those that were in hand beside it are sent.
+func TestAnAnswerThatKillsItsWorkerIsIsolated(t *testing.T) {
+	p := newPost(t)
+	books := &dying{DeliveryBooks: p.w}
+	p.Delivery.books = books
+	var mu sync.Mutex
+	var tries, sent int
+	poisoned := func(r *desk.Reply) bool { return r.Message.Text == "poison" }
+	together := sync.NewCond(&mu)
+	inHand := 0
+	p.sender = sends(func(r *desk.Reply) (desk.Proof, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if tries < apart { // all of them are in hand when it kills the worker
+			inHand++
+			together.Broadcast()
+			for inHand%4 != 0 && !books.dead.Load() {
+				together.Wait()
+			}
+			books.dead.Store(true)
+			if poisoned(r) {
+				tries++
+			}
+			return desk.Proof{}, errors.New("died")
+		}
+		if poisoned(r) {
+			tries++
+			books.dead.Store(true)
+			return desk.Proof{}, errors.New("died")
+		}
+		sent++
+		return desk.Proof{ExternalID: string(r.Message.ID)}, nil
+	})
+	var ids []desk.MessageID
+	for n := range 4 {
+		r, err := intake(t, p.w, nil).FileNow(t.Context(), mail(fmt.Sprint("q", n), fmt.Sprintf("c%d@acme.example", n), "help"))
+		p.must(err)
+		p.ticket = r.TicketID
+		ids = append(ids, p.answer(func(m *desk.Message) {
+			if n == 3 {
+				m.Text = "poison"
+			}
+		}))
+	}
+	poison := ids[3]
+	for life := 0; p.message(poison).Send != desk.SendFailed; life++ {
+		if life > 20 {
+			t.Fatalf("never isolated: %d tries", tries)
+		}
+		mu.Lock()
+		books.dead.Store(false)
+		inHand = 0
+		mu.Unlock()
+		p.killed(ids...)
+		p.pass(p.set.Patience)
+	}
+	if tries != p.set.Attempts || sent != 3 {
+		t.Errorf("%d workers died, %d were sent", tries, sent)
+	}
+	for _, id := range ids[:3] {
+		p.state(id, desk.SendSent)
+	}
+	if m := p.message(poison); !strings.Contains(m.SendError, "isolated: each of 5 tries") || !strings.Contains(m.SendError, "may have gone out") {
+		t.Errorf("it says %q", m.SendError)
+	}
+	if got := p.failures(); len(got) != 1 || !strings.HasPrefix(got[0], "send: isolated") {
+		t.Errorf("the ticket says %q", got)
+	}
+	p.pass(time.Hour)
+	p.must(p.All(t.Context(), p.clock()))
+	if tries != p.set.Attempts {
+		t.Error("tried again")
+	}
+}
+
+// Returned errors have their own rules and count for nothing here.
+func TestAnErrorIsNoDeath(t *testing.T) {
+	p := newPost(t)
+	p.sender = sends(func(*desk.Reply) (desk.Proof, error) { return desk.Proof{}, errors.New("connection refused") })
+	id := p.answer()
+	for range 2 * p.set.Attempts {
+		p.deliver(id)
+		p.pass(2 * p.set.MostRetry)
+		p.state(id, desk.SendQueued)
+		if p.clock().Sub(p.message(id).CreatedAt) > 18*time.Hour {
+			break
+		}
+	}
+	if n, err := p.w.Begun(t.Context(), id); err != nil || n != 0 {
+		t.Error(n, err)
+	}
+}
+
+// What a dead worker was sending is probed at once, and never sent blindly.
+func TestADeadWorkersAnswersAreProbedAtOnce(t *testing.T) {
+	p := newPost(t)
+	sent, probed := 0, 0
+	p.sender = probes{func(*desk.Reply) (desk.Proof, error) {
+		sent++
+		return desk.Proof{}, nil
+	}, func(*desk.Reply) (desk.Proof, bool, error) {
+		probed++
+		return desk.Proof{ExternalID: "it arrived"}, true, nil
+	}}
+	id := p.answer()
+	_, err := p.w.TakeToSend(t.Context(), id, p.clock(), p.set.Patience, "dead")
+	p.must(err)
+	p.deliver(id)
+	p.state(id, desk.SendSending)
+	p.must(p.abandoned(t.Context(), "dead"))
+	p.deliver(id)
+	p.state(id, desk.SendSent)
+	if sent != 0 || probed != 1 {
+		t.Errorf("sent %d times, probed %d times", sent, probed)
+	}
+}
+
+// A process that is paused between taking an answer and sending it, and is taken
+// for dead, leaves it to who has it now.
+func TestWhoWasTakenForDeadDoesNotSend(t *testing.T) {
+	p := newPost(t)
+	p.Delivery.holder = func() string { return "paused" }
+	other := *p.Delivery
+	other.holder = nil
+	sent, probed := 0, 0
+	send := func(*desk.Reply) (desk.Proof, error) {
+		sent++
+		return desk.Proof{ExternalID: fmt.Sprint("x", sent)}, nil
+	}
+	id := p.answer()
+	p.must(p.w.Postpone(t.Context(), id, 0, desk.SendUnknown, "cut off", p.clock()))
+	p.sender = probes{send, func(*desk.Reply) (desk.Proof, bool, error) {
+		if probed++; probed == 1 { // the paused one; meanwhile:
+			p.pass(10 * time.Second)
+			p.must(p.abandoned(t.Context(), "paused"))
+			p.must(other.Deliver(t.Context(), id))
+		}
+		return desk.Proof{}, false, nil
+	}}
+	p.deliver(id)
+	p.state(id, desk.SendSent)
+	if sent != 1 || probed != 2 || p.message(id).ExternalID != "x1" {
+		t.Errorf("sent %d times, probed %d times, proof %q", sent, probed, p.message(id).ExternalID)
+	}
+}
+
+// A sender that heeds nobody does not keep its worker: the answer is unknown, and
+// the proof that it brings late is kept.
+func TestASenderThatHangsMayHaveSent(t *testing.T) {
+	p := newPost(t)
+	p.set.SendTimeout = 20 * time.Millisecond
+	free := make(chan struct{})
+	p.sender = sends(func(*desk.Reply) (desk.Proof, error) {
+		<-free
+		return desk.Proof{ExternalID: "late"}, nil
+	})
+	id := p.answer()
+	p.deliver(id)
+	p.state(id, desk.SendUnknown)
+	if m := p.message(id); !strings.Contains(m.SendError, "did not come back within 20ms") {
+		t.Errorf("it says %q", m.SendError)
+	}
+	close(free)
+	for p.message(id).Send != desk.SendSent {
+		runtime.Gosched()
+	}
+	if m := p.message(id); m.ExternalID != "late" {
+		t.Errorf("proof %q", m.ExternalID)
+	}
+}

@@ -39,6 +39,7 @@ func defaults() *Config {
 			ReadGroup: 256, ReadWait: 0, ReadLanes: 4, ReadPatience: 500 * time.Millisecond, ShelfBytes: 16 * MB,
 			FileGroup: 256, FileWait: 0, FileLanes: 2,
 			CheckInterval: 10 * time.Millisecond, Concurrency: 32, Attempts: 5,
+			TaskTimeout: 2 * time.Minute, TaskRetries: 10,
 			BulkAfter: 1000, BulkConcurrency: 8, BulkWait: 30 * time.Millisecond, UrgentWeight: 4,
 			SweepEvery: time.Second, SweepAfter: 3 * time.Second, SweepAgain: 60 * time.Second,
 			ParentWait: 30 * time.Second, TurnWait: 10 * time.Minute,

@@ -141,6 +141,8 @@ type Intake struct {
 	CheckInterval time.Duration `yaml:"checkInterval" min:"1ms" max:"10s"`
 	Concurrency   int           `yaml:"concurrency" min:"1" max:"10000"`
 	Attempts      int           `yaml:"attempts" min:"1" max:"1000"`
+	TaskTimeout   time.Duration `yaml:"taskTimeout" min:"1s" max:"1h"`
+	TaskRetries   int           `yaml:"taskRetries" min:"0" max:"1000"`
 
 	BulkAfter       int           `yaml:"bulkAfter" min:"0" max:"1000000"`
 	BulkConcurrency int           `yaml:"bulkConcurrency" min:"1" max:"10000"`

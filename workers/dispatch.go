@@ -26,6 +26,8 @@ type task struct {
 	Due      time.Time        `json:"due,omitzero"`
 	Deaths   int              `json:"deaths,omitempty"`
 	Fresh    bool             `json:"fresh,omitempty"`
+	// Late says of suspects that they hung in the line, where others ended it.
+	Late bool `json:"late,omitempty"`
 }
 
 // Dispatch groups receipt IDs into tasks and queues them. It never blocks and
@@ -136,6 +138,16 @@ func (d *Dispatch) Later(ctx context.Context, class Class, wait time.Duration, i
 	}
 }
 
+// timeout is when asynq gives up a task of a class: later than the task itself,
+// which sees to what it leaves behind. Suspects first wait for their turn.
+func (d *Dispatch) timeout(class Class) time.Duration {
+	most := d.set.TaskTimeout + 3*recordFor
+	if class == suspect {
+		most += suspectGroups * d.set.TaskTimeout
+	}
+	return most
+}
+
 func (d *Dispatch) enqueue(ctx context.Context, class Class, wait time.Duration, t task) error {
 	t.Due = d.now().Add(wait)
 	payload, err := json.Marshal(t)
@@ -143,7 +155,7 @@ func (d *Dispatch) enqueue(ctx context.Context, class Class, wait time.Duration,
 		return err
 	}
 	// The sweep reads from the ID when the task was queued, see [recall].
-	opts := []asynq.Option{asynq.TaskID(taskID(t.Due)), asynq.Queue(class.queue()), asynq.MaxRetry(10), asynq.Timeout(2 * time.Minute)}
+	opts := []asynq.Option{asynq.TaskID(taskID(t.Due)), asynq.Queue(class.queue()), asynq.MaxRetry(d.set.TaskRetries), asynq.Timeout(d.timeout(class))}
 	if wait > 0 {
 		opts = append(opts, asynq.ProcessIn(wait))
 	}

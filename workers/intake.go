@@ -43,6 +43,8 @@ type Intake struct {
 	journal     *Journal
 	shelf       *shelf
 	waits       waits
+	readings    readings
+	limit       func(context.Context, time.Duration) (context.Context, context.CancelFunc) // of one task
 }
 
 // Parts are what an Intake is made of.
@@ -71,6 +73,7 @@ func NewIntake(p Parts) *Intake {
 		metrics: p.Metrics, now: p.Now, log: p.Log, set: p.Settings,
 		hold: &hold{set: p.Settings}, pressure: p.Pressure, journal: p.Journal,
 		shelf: &shelf{most: p.Settings.ShelfBytes, recorded: func(r *desk.Receipt) (desk.Receipt, bool) { return p.Books.Recorded(r) }}}
+	i.limit = context.WithTimeout
 	i.tracing = newTracing(p.Tracer)
 	i.clocked = clocked(p.Line, p.Metrics)
 	var turn chan struct{}

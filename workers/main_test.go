@@ -100,6 +100,15 @@ func childWorker() error {
 	defer i.Stop()
 	go p.Run(ctx)
 	srv := NewServer(i, b.AsynqOpt(), s, time.Now, log, set)
+	srv.Carry(NewDelivery(DeliveryParts{Books: s, Dispatch: d, Now: time.Now, Log: log, Settings: DefaultDelivery(), Senders: func(string) Sender {
+		return probes{func(r *desk.Reply) (desk.Proof, error) {
+			if holds != "" && r.Message.Text == holds {
+				fmt.Println("SENDING")
+				select {}
+			}
+			return desk.Proof{ExternalID: "sent"}, nil
+		}, func(*desk.Reply) (desk.Proof, bool, error) { return desk.Proof{ExternalID: "probed"}, true, nil }}
+	}}))
 	if b.Own() {
 		if err := errors.Join(srv.Resume(ctx), srv.Requeue(ctx)); err != nil {
 			return err

@@ -60,4 +60,3 @@ func (h *hands) mourn(ctx context.Context, dead []string, now time.Time) error {
 	}
 	return nil
 }
-

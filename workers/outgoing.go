@@ -65,7 +65,7 @@ func (d *Dispatch) enqueueMessage(ctx context.Context, id desk.MessageID, wait t
 	if err != nil {
 		return err
 	}
-	opts := []asynq.Option{asynq.Queue(queueDeliver), asynq.MaxRetry(10), asynq.Timeout(5 * time.Minute)}
+	opts := []asynq.Option{asynq.Queue(queueDeliver), asynq.MaxRetry(d.set.TaskRetries), asynq.Timeout(d.set.AnswerTimeout)}
 	if wait > 0 {
 		// asynq keeps the second and drops the rest: a task that came early would
 		// find that its message is not due.

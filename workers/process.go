@@ -42,19 +42,24 @@ func (i *Intake) process(ctx context.Context, t task, take func(*part) (turn, er
 		return nil
 	}
 	defer i.journal.took(t)()
-	p := &part{ctx: ctx, ids: t.Receipts, fresh: t.Fresh}
+	work, cancel := i.limit(ctx, i.set.TaskTimeout)
+	defer cancel()
+	p := &part{ctx: work, ids: t.Receipts, fresh: t.Fresh, apart: t.Deaths >= apart}
 	idle := 0
 	for round := 0; round < maxRounds; round++ {
-		t, err := take(p)
+		turn, err := take(p)
 		if err != nil {
+			if work.Err() != nil && ctx.Err() == nil && !errors.Is(err, desk.ErrUnavailable) {
+				return i.overdue(ctx, t, p)
+			}
 			return err
 		}
-		if p = (&part{ctx: ctx, open: t.open}); len(p.open) == 0 {
+		if p = (&part{ctx: work, open: turn.open, apart: p.apart}); len(p.open) == 0 {
 			return nil
 		}
-		if idle++; t.moved {
+		if idle++; turn.moved {
 			idle = 0
-		} else if !t.near || idle == maxIdle {
+		} else if !turn.near || idle == maxIdle {
 			break // all that is left waits for others
 		}
 	}
@@ -73,8 +78,9 @@ func (i *Intake) process(ctx context.Context, t task, take func(*part) (turn, er
 
 // round runs every receipt through the line once and files what was decided. It
 // returns those to be run again, in order, and which of them lost a race. first
-// tells for which of them this is the first time.
-func (i *Intake) round(ctx context.Context, open []desk.Receipt, first func(desk.ReceiptID) bool) (again []desk.Receipt, lost map[desk.ReceiptID]bool, err error) {
+// tells for which of them this is the first time; line is kept telling which one is
+// in it.
+func (i *Intake) round(ctx context.Context, open []desk.Receipt, line *inLine, first func(desk.ReceiptID) bool) (again []desk.Receipt, lost map[desk.ReceiptID]bool, err error) {
 	drafts := make([]*desk.Draft, 0, len(open))
 	for _, r := range open {
 		if r.Draft != nil {
@@ -111,6 +117,10 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt, first func(desk
 					lost[d.r.ID] = true
 					again = append(again, d.r)
 					mu.Unlock()
+				case ctx.Err() != nil: // nothing is wrong with the message
+					mu.Lock()
+					down = ctx.Err()
+					mu.Unlock()
 				default:
 					i.fail(ctx, d.r, err)
 				}
@@ -124,15 +134,20 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt, first func(desk
 			i.fail(ctx, r, desk.Permanent(errors.New("the stored draft cannot be read")))
 			continue
 		}
-		pass := pipeline.NewPass(r, policy, books, i.now())
+		now := i.now()
+		pass := pipeline.NewPass(r, policy, books, now)
 		pass.First = first(r.ID)
 		pass.Patience = pipeline.Patience{Parent: i.set.ParentWait, Turn: i.set.TurnWait}
 		pass.Since = i.waits.since(r.ID, pass.Now)
 		start := time.Now()
+		line.enter(&open[n].ID, now)
 		switch err := i.runLine(ctx, n, &r, pass); {
 		case errors.Is(err, desk.ErrUnavailable):
 			wait.Wait()
 			return nil, nil, err
+		case ctx.Err() != nil: // it stays in the line, for all to see
+			wait.Wait()
+			return nil, nil, ctx.Err()
 		case err != nil:
 			i.fail(ctx, r, err)
 			continue
@@ -157,6 +172,7 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt, first func(desk
 			delete(pieces, lane)
 		}
 	}
+	line.leave()
 	for lane, piece := range pieces {
 		file(piece, lane)
 	}
@@ -181,10 +197,11 @@ func (i *Intake) settled(ctx context.Context, d *decided, result desk.FilingResu
 
 // fail records trouble with one receipt: at once as failed when no retry will
 // cure it, else as an attempt; the sweep runs it again, and after the named
-// number of attempts it is failed, with the reason, for a person to see.
-func (i *Intake) fail(ctx context.Context, r desk.Receipt, cause error) {
+// number of attempts it is failed, with the reason, for a person to see. It returns
+// where the receipt stands, "" when that is not known.
+func (i *Intake) fail(ctx context.Context, r desk.Receipt, cause error) desk.State {
 	if ctx.Err() != nil {
-		return // we are being stopped: nothing is wrong with the message
+		return "" // we are being stopped: nothing is wrong with the message
 	}
 	reason := desk.Cut(desk.Clean(cause.Error()), 4000)
 	state := desk.Failed
@@ -196,15 +213,16 @@ func (i *Intake) fail(ctx context.Context, r desk.Receipt, cause error) {
 	}
 	if err != nil {
 		i.log.Error("could not record trouble", "receipt", r.ID, "error", err, "cause", cause)
-		return
+		return ""
 	}
 	i.metrics.trouble(r.Source)
 	if state == desk.Failed {
 		i.log.Error("a message failed; it waits for a person", "receipt", r.ID, "source", r.Source, "state", state, "error", cause)
 		i.metrics.settled(r, desk.Failed, i.now())
-		return
+		return state
 	}
 	i.log.Warn("trouble with a message", "receipt", r.ID, "source", r.Source, "state", state, "error", cause)
+	return state
 }
 
 // fileGroup saves one filing group in one transaction. When the transaction

@@ -25,6 +25,8 @@ type part struct {
 	ids   []desk.ReceiptID
 	fresh bool // nothing was done about the IDs yet: what is on the shelf holds
 	open  []desk.Receipt
+	apart bool                   // its receipt may hang elsewhere: it is tried all the same
+	line  atomic.Pointer[inLine] // of the reading that it is in
 }
 
 // turn is what a reading did for one part.
@@ -48,8 +50,8 @@ func (i *Intake) gather(ctx context.Context, class Class, t task) error {
 		from = i.bulkReading
 	}
 	return i.process(ctx, t, func(p *part) (turn, error) {
-		done, err := from.do(ctx, p, max(len(p.ids), len(p.open)))
-		if err == nil || ctx.Err() != nil || errors.Is(err, desk.ErrUnavailable) || errors.Is(err, desk.ErrBusy) || errors.Is(err, errStopped) {
+		done, err := from.do(p.ctx, p, max(len(p.ids), len(p.open)))
+		if err == nil || p.ctx.Err() != nil || errors.Is(err, desk.ErrUnavailable) || errors.Is(err, desk.ErrBusy) || errors.Is(err, errStopped) {
 			return done, err
 		}
 		i.log.Warn("a reading failed; its tasks are run one by one", "count", len(t.Receipts), "error", err)
@@ -68,12 +70,22 @@ func (i *Intake) gatherSafely(ctx context.Context, t task) (err error) {
 	return i.gather(ctx, Normal, t)
 }
 
+// alone is a reading for one task, which leaves it behind when its time is up.
 func (i *Intake) alone(p *part) (turn, error) {
-	turns, err := i.read(p.ctx, []*part{p})
-	if err != nil {
-		return turn{}, err
+	done := make(chan outcome[turn], 1)
+	go func() {
+		turns, err := i.readGroup(p.ctx, []*part{p})
+		if err != nil {
+			turns = []turn{{}}
+		}
+		done <- outcome[turn]{turns[0], err}
+	}()
+	select {
+	case o := <-done:
+		return o.result, o.err
+	case <-p.ctx.Done():
+		return turn{}, p.ctx.Err()
 	}
-	return turns[0], nil
 }
 
 // readGroup is one reading for several tasks. A panic is an error like any
@@ -114,6 +126,11 @@ func together(parts []*part) (context.Context, func()) {
 // in which they were said, and files what was decided. A receipt that two parts
 // bring is the first one's.
 func (i *Intake) read(ctx context.Context, parts []*part) ([]turn, error) {
+	line, end := i.readings.begin()
+	defer end()
+	for _, p := range parts {
+		p.line.Store(line)
+	}
 	all, owner, err := i.receipts(ctx, parts)
 	if err != nil {
 		return nil, err
@@ -127,7 +144,7 @@ func (i *Intake) read(ctx context.Context, parts []*part) ([]turn, error) {
 		return turns, nil
 	}
 	i.metrics.group(borderReading, len(all))
-	again, lost, err := i.round(ctx, all, func(id desk.ReceiptID) bool {
+	again, lost, err := i.round(ctx, all, line, func(id desk.ReceiptID) bool {
 		p := parts[owner[id]]
 		return p.fresh && len(p.open) == 0
 	})
@@ -183,6 +200,11 @@ func (i *Intake) receipts(ctx context.Context, parts []*part) ([]desk.Receipt, m
 	}
 	if len(rs) > 0 {
 		rs = slices.DeleteFunc(rs, func(r desk.Receipt) bool { return r.State != desk.Accepted })
+		if !parts[0].apart {
+			if stuck := i.readings.stuck(i.now(), i.set.SweepAfter, 2*i.set.TaskTimeout); stuck != nil {
+				rs = slices.DeleteFunc(rs, func(r desk.Receipt) bool { return stuck(r.ID) })
+			}
+		}
 		if i.tracing != nil {
 			for n := range rs {
 				i.tracing.waited(ctx, &rs[n], i.now())

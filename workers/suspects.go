@@ -2,6 +2,7 @@ package workers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -47,8 +48,15 @@ func newSuspects(intake *Intake, books SuspectBooks) *suspects {
 // process runs a task of suspects. begin is called when its turn has come.
 func (s *suspects) process(ctx context.Context, t task, begin func()) error {
 	err := s.try(ctx, t, begin)
-	if err == nil {
+	overdue := errors.Is(err, errOverdue) && t.Deaths >= apart
+	if err == nil || overdue {
 		s.intake.journal.freed(t)
+	}
+	if overdue { // the attempt stays counted
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)
+		defer cancel()
+		t.Late = true
+		return s.intake.requeue(ctx, t)
 	}
 	return err
 }
@@ -66,17 +74,17 @@ func (s *suspects) try(ctx context.Context, t task, begin func()) error {
 	defer func() { <-s.alone }()
 	begin()
 	for _, id := range t.Receipts {
-		if err := s.one(ctx, id, t.Deaths); err != nil {
+		if err := s.one(ctx, id, t); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// one makes one attempt on one receipt that had so many deaths.
-func (s *suspects) one(ctx context.Context, id desk.ReceiptID, deaths int) error {
+// one makes one attempt on one receipt of a task.
+func (s *suspects) one(ctx context.Context, id desk.ReceiptID, t task) error {
 	most := s.intake.set.Attempts
-	reason := fmt.Sprintf("isolated: each of %d attempts to file it ended the worker", most)
+	reason := s.intake.isolation(t)
 	open, ended, err := s.books.Attempt(ctx, []desk.ReceiptID{id}, most, reason, s.intake.now())
 	if err != nil {
 		return fmt.Errorf("workers: count an attempt: %w", err)
@@ -87,7 +95,7 @@ func (s *suspects) one(ctx context.Context, id desk.ReceiptID, deaths int) error
 	if len(open) == 0 {
 		return nil
 	}
-	if err := s.intake.run(ctx, task{Receipts: open, Deaths: deaths}); err != nil {
+	if err := s.intake.run(ctx, task{Receipts: open, Deaths: t.Deaths}); err != nil {
 		return err
 	}
 	return s.books.Survived(ctx, open)

@@ -72,10 +72,14 @@ type Settings struct {
 	Concurrency  int           // tasks handled at the same time
 	CheckEvery   time.Duration // how often an idle worker looks for tasks
 	Attempts     int           // tries before a message is marked failed
-	SweepEvery   time.Duration
-	SweepAfter   time.Duration // what was accepted so long before all that the queue remembers is queued again
-	SweepAgain   time.Duration // what is in hand, or waits for another try, is believed to be worked on for so long
-	DrainFor     time.Duration // how long SIGTERM waits for running tasks
+	TaskTimeout  time.Duration // how long a task may take; what it hangs on then counts as tried
+	TaskRetries  int           // how often the queue tries a task again; then the sweep does
+	// AnswerTimeout is how long a task that sends answers may take.
+	AnswerTimeout time.Duration
+	SweepEvery    time.Duration
+	SweepAfter    time.Duration // what was accepted so long before all that the queue remembers is queued again
+	SweepAgain    time.Duration // what is in hand, or waits for another try, is believed to be worked on for so long
+	DrainFor      time.Duration // how long SIGTERM waits for running tasks
 
 	PendingPerSource int           // of Pending, most of one source; 0: no such limit
 	PendingBytes     int64         // most bytes of requests and messages in this process's hands; 0: no such limit
@@ -107,6 +111,7 @@ func DefaultSettings() Settings {
 		ReadGroup: 256, ReadWait: 0, ReadLanes: 4, ReadPatience: 500 * time.Millisecond,
 		FileGroup: 256, FileWait: 0, FileLanes: 2,
 		Pending: 20000, Concurrency: 32, CheckEvery: 10 * time.Millisecond, Attempts: 5,
+		TaskTimeout: 2 * time.Minute, TaskRetries: 10, AnswerTimeout: 4 * time.Minute,
 		SweepEvery: time.Second, SweepAfter: 3 * time.Second, SweepAgain: time.Minute,
 		DrainFor:         20 * time.Second,
 		PendingPerSource: 10000, PendingBytes: 256 << 20, PendingBytesPerSource: 64 << 20, BulkAfter: 1000, BulkConcurrency: 8, BulkWait: 30 * time.Millisecond, UrgentWeight: 4,

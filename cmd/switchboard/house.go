@@ -318,6 +318,7 @@ func settings(c *configs.Config) workers.Settings {
 		ReadGroup: i.ReadGroup, ReadWait: i.ReadWait, ReadLanes: i.ReadLanes, ReadPatience: i.ReadPatience, ShelfBytes: int64(i.ShelfBytes),
 		FileGroup: i.FileGroup, FileWait: i.FileWait, FileLanes: i.FileLanes, Pending: c.Limits.Pending,
 		Concurrency: i.Concurrency, CheckEvery: i.CheckInterval, Attempts: i.Attempts,
+		TaskTimeout: i.TaskTimeout, TaskRetries: i.TaskRetries, AnswerTimeout: i.TaskTimeout + 2*c.Delivery.SendTimeout,
 		SweepEvery: i.SweepEvery, SweepAfter: i.SweepAfter, SweepAgain: i.SweepAgain, DrainFor: i.DrainTimeout,
 		ParentWait: i.ParentWait, TurnWait: i.TurnWait,
 		PendingPerSource: c.Limits.PendingPerSource, PendingBytes: int64(c.Limits.PendingBytes), PendingBytesPerSource: int64(c.Limits.PendingBytesPerSource),

@@ -69,7 +69,7 @@ func TestWhoLeavesTakesNothingAlong(t *testing.T) {
 	if now := i.hold.now(); now.messages != 3 || now.writing < 3*2048 {
 		t.Errorf("%+v in hand, want the three that wait", now)
 	}
-	if _, err := i.Submit(t.Context(), nil, mail("m3", "a@b.example", "again")); !errors.Is(err, desk.ErrBusy) {
+	if _, err := i.enter([]*desk.Draft{mail("m3", "a@b.example", "again")}); !errors.Is(err, desk.ErrBusy) {
 		t.Errorf("the next one hears %v", err)
 	}
 	leave <- true

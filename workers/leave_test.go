@@ -30,11 +30,11 @@ func (s *slow) Accept(ctx context.Context, c *desk.Cursor, rs []desk.Receipt) ([
 	return s.Store.Accept(ctx, c, rs)
 }
 
-func (s *slow) Receipts(ctx context.Context, ids []desk.ReceiptID) ([]desk.Receipt, error) {
+func (s *slow) Unsettled(ctx context.Context, ids []desk.ReceiptID) ([]desk.Receipt, error) {
 	if s.read != nil {
 		s.read()
 	}
-	return s.Store.Receipts(ctx, ids)
+	return s.Store.Unsettled(ctx, ids)
 }
 
 // When the ledger does not answer, clients go away and come again: what they

@@ -75,6 +75,7 @@ func (s *Store) TakeToSend(ctx context.Context, id desk.MessageID, now time.Time
 		if err != nil {
 			return err
 		}
+		takenBefore := row.TakenAt
 		set := map[string]any{"send_tries": row.SendTries + 1, "taken_at": micro(now), "swept_at": micro(now)}
 		row.SendTries++
 		switch {
@@ -99,6 +100,9 @@ func (s *Store) TakeToSend(ctx context.Context, id desk.MessageID, now time.Time
 			return err
 		}
 		out.Was = was
+		if was == desk.SendUnknown && takenBefore != nil {
+			out.CutOff = *takenBefore
+		}
 		out.Begun, err = s.begin(tx, row.ID, holder)
 		return err
 	})

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -48,7 +49,7 @@ func (s *Store) Begun(ctx context.Context, id desk.MessageID) (int, error) {
 // of that number: who was taken for dead must not send what another has.
 func (s *Store) Holds(ctx context.Context, id desk.MessageID, try int) (bool, error) {
 	var n int64
-	err := s.read(ctx).Model(&messageRow{}).Where("id = ? AND send_tries = ? AND taken_at IS NOT NULL", string(id), try).Count(&n).Error
+	err := s.read(ctx).Model(&messageRow{}).Where("id = ? AND send_tries = ? AND taken_at IS NOT NULL AND send_state <> 'unknown'", string(id), try).Count(&n).Error
 	return n == 1, failed("holds", err)
 }
 
@@ -76,7 +77,7 @@ func (s *Store) Abandoned(ctx context.Context, holder string) ([]desk.MessageID,
 			return err
 		}
 		return tx.Exec(`UPDATE messages SET send_state = CASE WHEN send_state = 'sending' THEN 'unknown' ELSE send_state END,
-			taken_at = NULL, swept_at = NULL WHERE ? AND (send_state = 'sending' OR send_state = 'sent' AND follow)`, s.in("id", ids)).Error
+			taken_at = CASE WHEN send_state = 'sending' THEN taken_at ELSE NULL END, swept_at = NULL WHERE ? AND (send_state = 'sending' OR send_state = 'sent' AND follow)`, s.in("id", ids)).Error
 	})
 	if err != nil {
 		return nil, failed("abandoned", err)
@@ -94,4 +95,23 @@ func (s *Store) Unwatched(ctx context.Context, holder string) error {
 	return failed("unwatched", s.write(ctx, func(tx *gorm.DB) error {
 		return tx.Exec(`UPDATE sendings SET holder = '' WHERE holder = ?`, holder).Error
 	}))
+}
+
+// PutBack says that a try sent nothing, not because of anything that is wrong: the
+// message is unknown as it was before, may be taken from an instant on, and the try
+// counts as none that died of it. try is as for [Store.Undelivered]. One that was
+// sent or taken by another before is desk.ErrSettled.
+func (s *Store) PutBack(ctx context.Context, id desk.MessageID, try int, until time.Time) error {
+	err := s.write(ctx, func(tx *gorm.DB) error {
+		res := tx.Exec(`UPDATE messages SET send_state = 'unknown', taken_at = NULL, send_after = ? WHERE id = ? AND send_tries = ? AND send_state = 'sending'`,
+			micro(until), string(id), try)
+		if res.Error == nil && res.RowsAffected == 0 {
+			res.Error = desk.ErrSettled
+		}
+		if res.Error != nil {
+			return res.Error
+		}
+		return tx.Exec(`UPDATE sendings SET holder = '', begun = begun - 1 WHERE message_id = ?`, string(id)).Error
+	})
+	return failed("put back", err)
 }

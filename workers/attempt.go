@@ -22,6 +22,9 @@ type attempt struct {
 // message ended, so that the next answer may go.
 func (d *Delivery) try(ctx context.Context, id desk.MessageID) (desk.TicketID, error) {
 	leave, err := d.turn(ctx, id)
+	if errors.Is(err, desk.ErrBusy) {
+		return "", nil
+	}
 	if err != nil {
 		return "", err
 	}
@@ -72,6 +75,9 @@ func (a *attempt) run(ctx context.Context) (ended bool, err error) {
 		return a.failed(fmt.Errorf("nothing here can send for source %q", a.out.Source), a.out.Was)
 	}
 	if a.out.Was == desk.SendUnknown {
+		if until, wait := a.mayStillGo(sender); wait {
+			return false, a.putBack(until)
+		}
 		proof, found, err := a.probe(ctx, sender)
 		switch {
 		case err != nil:

@@ -54,6 +54,8 @@ type DeliveryBooks interface {
 	Abandoned(ctx context.Context, holder string) ([]desk.MessageID, error)
 	// Unwatched says that a holder lives though it cannot be seen.
 	Unwatched(ctx context.Context, holder string) error
+	// PutBack ends a try that sent nothing and is no trouble of the message's.
+	PutBack(ctx context.Context, id desk.MessageID, try int, until time.Time) error
 	// NextToSend finds the next answer of a ticket.
 	NextToSend(ctx context.Context, ticket desk.TicketID, now time.Time) (desk.MessageID, bool, error)
 	Delivered(ctx context.Context, id desk.MessageID, proof desk.Proof) error

@@ -113,40 +113,56 @@ func (h *hands) handedOn(ctx context.Context, id string) bool {
 	return err == nil && n > 0
 }
 
-// run shows this worker's hands, and looks at everybody's, until ctx is done.
+// run shows this worker's hands, and looks at everybody's, until ctx is done. A look
+// may take long when there is much to hand on; nobody must take this worker for
+// dead meanwhile.
 func (h *hands) run(ctx context.Context) {
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		h.often(ctx, "cannot see what workers have in hand", func() error {
+			call, cancel := context.WithTimeout(ctx, 5*time.Second)
+			defer cancel()
+			return h.look(call, time.Now())
+		})
+	})
+	h.often(ctx, "cannot show what this worker has in hand", func() error { return h.round(ctx) })
+	looking.Wait()
+	call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	h.client.Del(call, handsPrefix+"of:"+h.id, handsPrefix+"alive:"+h.id)
+}
+
+// often does something again and again until ctx is done, and says once when it
+// begins to fail.
+func (h *hands) often(ctx context.Context, trouble string, do func() error) {
 	ticker := time.NewTicker(handsEvery)
 	defer ticker.Stop()
 	failing := false
 	for {
-		err := h.round(ctx)
+		err := do()
 		if err != nil && ctx.Err() == nil && !failing {
-			h.log.Warn("cannot see what workers have in hand", "error", err)
+			h.log.Warn(trouble, "error", err)
 		}
 		failing = err != nil
 		select {
 		case <-ctx.Done():
-			call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-			h.client.Del(call, handsPrefix+"of:"+h.id, handsPrefix+"alive:"+h.id)
-			cancel()
 			return
 		case <-ticker.C:
 		}
 	}
 }
 
-// round shows and looks once.
+// round shows once; a worker that cannot says so in the books.
 func (h *hands) round(ctx context.Context) error {
 	call, cancel := context.WithTimeout(ctx, handsGone)
 	err := h.show(call)
 	cancel()
-	call, cancel = context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
 	if err != nil {
+		call, cancel = context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
 		h.hidden(call)
-		return err
 	}
-	return h.look(call, time.Now())
+	return err
 }
 
 func (h *hands) show(ctx context.Context) error {

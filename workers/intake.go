@@ -89,13 +89,30 @@ func NewIntake(p Parts) *Intake {
 	return i
 }
 
-// Stop takes nothing more, and returns when everything taken is written.
+// Stop takes nothing more, and returns when everything taken is written and filed.
+// What does not finish within Settings.DrainFor is left to others: a message that
+// hangs would keep this process for ever.
 func (i *Intake) Stop() {
 	i.accepting.stop()
-	i.reading.stop()
-	i.bulkReading.stop()
-	i.filing.stop()
-	i.bulk.stop()
+	filed := make(chan struct{})
+	go func() {
+		defer close(filed)
+		i.reading.stop()
+		i.bulkReading.stop()
+		i.filing.stop()
+		i.bulk.stop()
+	}()
+	if i.set.DrainFor <= 0 {
+		<-filed
+		return
+	}
+	limit := time.NewTimer(i.set.DrainFor)
+	defer limit.Stop()
+	select {
+	case <-filed:
+	case <-limit.C:
+		i.log.Warn("something in hand does not finish; it is left to others", "after", i.set.DrainFor)
+	}
 }
 
 // Submit writes the drafts to the ledger and queues them; see channels.Sink.

@@ -18,7 +18,9 @@ func (h *hands) holder() string {
 	return h.id
 }
 
-// hidden tells the books that this worker lives when nobody can see it any more.
+// hidden tells the books that this worker lives when nobody can see it any more,
+// each time anew: what was being taken when it said so last has its name in them
+// only now.
 func (h *hands) hidden(ctx context.Context) {
 	h.mu.Lock()
 	due := h.unseen != nil && h.known && time.Since(h.shown) >= handsGone
@@ -28,11 +30,7 @@ func (h *hands) hidden(ctx context.Context) {
 	}
 	if err := h.unseen(ctx, h.id); err != nil {
 		h.log.Warn("cannot say that this worker lives; what it sends may be sent again", "error", err)
-		return
 	}
-	h.mu.Lock()
-	h.known = false
-	h.mu.Unlock()
 }
 
 // mourn takes from workers that are surely dead what they were sending.

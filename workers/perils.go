@@ -19,15 +19,26 @@ import (
 // apart is after how many tries without an end an answer goes alone.
 const apart = 2
 
-// turn waits until a message may be tried in this process.
+// turn waits until a message may be tried in this process, or has it queued for
+// later: desk.ErrBusy.
 func (d *Delivery) turn(ctx context.Context, id desk.MessageID) (leave func(), err error) {
 	begun, err := d.books.Begun(ctx, id)
 	if err != nil || begun < apart {
 		return func() {}, err
 	}
+	leave = func() { <-d.alone }
 	select {
 	case d.alone <- struct{}{}:
-		return func() { <-d.alone }, nil
+		return leave, nil
+	default:
+	}
+	if d.dispatch != nil { // others need not wait behind it
+		d.dispatch.messageLater(id, longAgo)
+		return nil, desk.ErrBusy
+	}
+	select {
+	case d.alone <- struct{}{}:
+		return leave, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -53,7 +64,7 @@ const longAgo = time.Second
 
 // stillMine reports whether nobody else has the message by now.
 func (a *attempt) stillMine(ctx context.Context) (bool, error) {
-	if a.d.now().Sub(a.taken) < longAgo {
+	if a.d.now().Round(0).Sub(a.taken.Round(0)) < longAgo { // by the clock on the wall: a machine may have slept
 		return true, nil
 	}
 	mine, err := a.d.books.Holds(ctx, a.m.ID, a.out.Tries)
@@ -61,6 +72,27 @@ func (a *attempt) stillMine(ctx context.Context) (bool, error) {
 		a.d.log.Warn("this process was taken for dead; it leaves an answer to others", "ticket", a.m.TicketID, "message", a.m.ID, "tries", a.out.Tries)
 	}
 	return mine, err
+}
+
+// mayStillGo reports until when whoever took a message and was not heard of again
+// may still be sending it: a process that only slept is taken for dead like any
+// other. Where the other side can be asked, that is soon found out; where not, its
+// time is waited for.
+func (a *attempt) mayStillGo(s Sender) (until time.Time, wait bool) {
+	if _, ok := s.(Prober); ok || a.out.CutOff.IsZero() {
+		return time.Time{}, false
+	}
+	until = a.out.CutOff.Add(a.d.set.Patience)
+	return until, until.After(a.d.now())
+}
+
+func (a *attempt) putBack(until time.Time) error {
+	a.d.log.Info("an answer may still be on its way, and its channel cannot be asked", "ticket", a.m.TicketID, "message", a.m.ID, "source", a.out.Source, "again", until)
+	err := a.books(func(ctx context.Context) error { return a.d.books.PutBack(ctx, a.m.ID, a.out.Tries, until) })
+	if err == nil && a.d.dispatch != nil {
+		a.d.dispatch.messageLater(a.m.ID, until.Sub(a.d.now()))
+	}
+	return err
 }
 
 // abandoned takes up what a dead holder was sending.

@@ -224,3 +224,43 @@ func TestASenderThatHangsMayHaveSent(t *testing.T) {
 		t.Errorf("proof %q", m.ExternalID)
 	}
 }
+
+// What a process had in hand that only slept may still go out: where nobody can
+// ask whether it did, its time is waited for; where the channel can be asked, not.
+func TestWhatCannotBeAskedForWaitsForTheDead(t *testing.T) {
+	p := newPost(t)
+	var sent atomic.Int32
+	mails := sends(func(*desk.Reply) (desk.Proof, error) {
+		sent.Add(1)
+		return desk.Proof{ExternalID: "<1>"}, nil
+	})
+	left := func() desk.MessageID {
+		t.Helper()
+		id := p.answer()
+		_, err := p.w.TakeToSend(t.Context(), id, p.clock(), p.set.Patience, "asleep")
+		p.must(err)
+		p.must(p.abandoned(t.Context(), "asleep"))
+		return id
+	}
+	p.sender = mails
+	id := left()
+	for range 20 { // however often it is looked at, and none of that is a death
+		p.deliver(id)
+		p.pass(time.Second)
+	}
+	p.state(id, desk.SendUnknown)
+	if sent.Load() != 0 {
+		t.Fatalf("sent %d times while the other may still send", sent.Load())
+	}
+	p.pass(p.set.Patience)
+	p.deliver(id)
+	p.state(id, desk.SendSent)
+
+	p.sender = probes{mails, func(*desk.Reply) (desk.Proof, bool, error) { return desk.Proof{}, false, nil }}
+	id = left()
+	p.deliver(id)
+	p.state(id, desk.SendSent)
+	if sent.Load() != 2 {
+		t.Errorf("sent %d times, want each once", sent.Load())
+	}
+}

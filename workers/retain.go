@@ -116,7 +116,7 @@ func (r *Retain) rounds(ctx context.Context, now time.Time, held held) (err erro
 			if more {
 				again = append(again, k)
 			}
-			if n == 0 {
+			if n == 0 && !more {
 				continue // it looked, which costs next to nothing
 			}
 			if err := rest(ctx, r.Now().Sub(begun)); err != nil {

@@ -86,7 +86,7 @@ func (s *Server) Run(ctx context.Context) error {
 		return fmt.Errorf("workers: start: %w", err)
 	}
 	defer s.hands.close()
-	s.recall = newRecall(s.hands.client, s.set.SweepAgain)
+	s.recall = newRecall(s.hands.client, max(s.set.SweepAgain, s.set.TaskTimeout+3*recordFor))
 	if d := s.delivery; d != nil {
 		s.hands.bury, s.hands.unseen, d.holder = d.abandoned, d.books.Unwatched, s.hands.holder
 		s.hands.carry = func(ctx context.Context, o outgoing) error { return d.queue(ctx, o.Messages) }

@@ -34,6 +34,10 @@ type Outgoing struct {
 	// Begun is how many took it since the end of a try was told last, with this
 	// one: more than one died with it in hand, or hangs.
 	Begun int
+	// CutOff is when a try began whose end nobody told, of a message that is
+	// unknown: until its time is up, whoever has it may still be sending. Zero: the
+	// end was told.
+	CutOff time.Time
 	// Revision is how often the message was edited or deleted so far.
 	Revision int
 	// Answers says what sort of machine, if any, wrote the customer's latest

@@ -48,7 +48,20 @@ func answerAbandoned(h *house) {
 	h.refused(err, desk.ErrBusy)
 	out, err := h.s.TakeToSend(h.ctx, held.ID, h.now, patience, "next")
 	h.must(err)
-	if out.Was != desk.SendUnknown || out.Tries != 2 || out.Begun != 2 {
+	if out.Was != desk.SendUnknown || out.Tries != 2 || out.Begun != 2 || !out.CutOff.Equal(h.now) {
+		h.Fatalf("got %+v", out)
+	}
+
+	// Who sent nothing puts it back as it was, until the dead one's time is up.
+	until := h.now.Add(patience)
+	h.must(h.s.PutBack(h.ctx, held.ID, out.Tries, until))
+	h.refused(h.s.PutBack(h.ctx, held.ID, out.Tries, until), desk.ErrSettled)
+	h.begun(held.ID, 1)
+	_, err = h.s.TakeToSend(h.ctx, held.ID, until.Add(-time.Second), patience, "early")
+	h.refused(err, desk.ErrBusy)
+	out, err = h.s.TakeToSend(h.ctx, held.ID, until, patience, "next")
+	h.must(err)
+	if out.Was != desk.SendUnknown || out.Tries != 3 || out.Begun != 2 || !out.CutOff.IsZero() {
 		h.Fatalf("got %+v", out)
 	}
 
@@ -57,7 +70,7 @@ func answerAbandoned(h *house) {
 	ids, err = h.s.Abandoned(h.ctx, "next")
 	h.must(err)
 	h.equal("unwatched", len(ids), 0)
-	_, err = h.s.TakeToSend(h.ctx, held.ID, h.now.Add(time.Second), patience, "")
+	_, err = h.s.TakeToSend(h.ctx, held.ID, until.Add(time.Second), patience, "")
 	h.refused(err, desk.ErrBusy)
 
 	// So is what was sent and is being changed on the other side.

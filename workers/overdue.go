@@ -38,6 +38,24 @@ func (l *inLine) enter(id *desk.ReceiptID, now time.Time) {
 
 func (l *inLine) leave() { l.at.Store(nil) }
 
+// hangFor is how long the line must stand still for a message to be blamed: most
+// leave it within a millisecond.
+const hangFor = 100 * time.Millisecond
+
+// hangs returns the receipt the line stands still on. Nil: it moves, or books are
+// read or written, and those are slow.
+func (l *inLine) hangs() *desk.ReceiptID {
+	id := l.at.Load()
+	if id == nil {
+		return nil
+	}
+	time.Sleep(hangFor)
+	if l.at.Load() != id {
+		return nil
+	}
+	return id
+}
+
 // readings are those of this process that are under way.
 type readings struct {
 	mu  sync.Mutex
@@ -87,8 +105,8 @@ func (i *Intake) overdue(ctx context.Context, t task, p *part) error {
 	if l == nil {
 		return errOverdue
 	}
-	hung := l.at.Load()
-	if hung == nil { // reading or writing: the books are slow, and no message is to blame
+	hung := l.hangs()
+	if hung == nil { // no message is to blame: much else is slow
 		return errOverdue
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)
@@ -119,7 +137,16 @@ func (i *Intake) late(ctx context.Context, id desk.ReceiptID) error {
 	if state != desk.Accepted || i.dispatch == nil {
 		return nil // without a queue the sweep runs it again
 	}
-	return i.requeue(ctx, task{Receipts: []desk.ReceiptID{id}, Deaths: apart, Late: true})
+	return i.once(ctx, task{Receipts: []desk.ReceiptID{id}, Deaths: apart, Late: true})
+}
+
+// once queues what hangs for its next attempt. Through that attempt no sweep brings it
+// to other processes, which would hang on it as well.
+func (i *Intake) once(ctx context.Context, t task) error {
+	if err := i.books.Claim(ctx, t.Receipts, i.now().Add(i.set.TaskTimeout)); err != nil {
+		return err
+	}
+	return i.requeue(ctx, t)
 }
 
 // isolation is why a receipt of suspects was given up.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -228,4 +230,66 @@ func TestAMessageThatHangsIsIsolatedThroughTheQueue(t *testing.T) {
 		}
 	}
 	h.isolated(t, bad, "isolated: none of 3 attempts to file it finished within 2m0s")
+}
+
+// Between its attempts, and while it hangs, no sweep brings a message to other processes,
+// which would hang on it too; when the attempt must be over, one does.
+func TestWhatHangsStaysWithOneProcess(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	b, err := broker.Open(t.Context(), brokertest.Embedded(t), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	client := asynq.NewClient(b.AsynqOpt())
+	t.Cleanup(func() { client.Close() })
+	d := NewDispatch(client, nil, time.Now, log, DefaultSettings())
+	t.Cleanup(d.Stop)
+	h := newHanging(t, d)
+	h.heeds = true
+	ids, bad := h.submit(t)
+	if err := h.Process(t.Context(), ids); err != nil {
+		t.Fatal(err)
+	}
+	r, err := h.w.Receipt(t.Context(), bad)
+	if err != nil || r.State != desk.Accepted || r.Attempts != 1 {
+		t.Fatalf("%s after %d attempts, %v", r.State, r.Attempts, err)
+	}
+	swept := func(after time.Duration) bool {
+		t.Helper()
+		now := h.at.Add(after)
+		got, err := h.w.Stale(t.Context(), r.Source, now.Add(-h.set.SweepAfter), now.Add(-min(h.set.SweepAgain, 2*h.set.SweepAfter)), now, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Contains(got, bad)
+	}
+	if swept(h.set.TaskTimeout) {
+		t.Error("a sweep takes it while its attempt lasts")
+	}
+	if !swept(h.set.TaskTimeout + 3*h.set.SweepAfter) {
+		t.Error("no sweep takes it when its attempt is over")
+	}
+}
+
+// A line that moves hangs on nothing, whatever is in it when a task's time is up.
+func TestALineThatMovesBlamesNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two := desk.ReceiptID("one"), desk.ReceiptID("two")
+		var l inLine
+		if l.hangs() != nil {
+			t.Error("an empty line hangs")
+		}
+		l.enter(&one, time.Now())
+		go func() {
+			time.Sleep(hangFor / 2)
+			l.enter(&two, time.Now())
+		}()
+		if id := l.hangs(); id != nil {
+			t.Errorf("blamed %s", *id)
+		}
+		if id := l.hangs(); id != &two {
+			t.Error("stands still, and nobody is blamed")
+		}
+	})
 }

@@ -64,6 +64,7 @@ func (i *Intake) process(ctx context.Context, t task, take func(*part) (turn, er
 		}
 	}
 	if i.dispatch != nil {
+		i.keep(ctx, p.open)
 		later := map[Class][]desk.ReceiptID{}
 		for _, r := range p.open {
 			class := i.pressure.Class(r.Source)
@@ -74,6 +75,17 @@ func (i *Intake) process(ctx context.Context, t task, take func(*part) (turn, er
 		}
 	}
 	return nil
+}
+
+// keep claims receipts that wait, now and then: the queue holds them, in ever new
+// tasks, and each sweep that took them for forgotten would add another one.
+func (i *Intake) keep(ctx context.Context, open []desk.Receipt) {
+	now := i.now()
+	if ids := i.waits.unclaimed(open, now, i.set.SweepAfter/2); len(ids) > 0 {
+		if err := i.books.Claim(ctx, ids, now); err != nil {
+			i.log.Warn("could not claim what waits; it may be queued twice", "count", len(ids), "error", err)
+		}
+	}
 }
 
 // round runs every receipt through the line once and files what was decided. It

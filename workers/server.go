@@ -202,7 +202,7 @@ func (s *Server) process(ctx context.Context, t *asynq.Task) error {
 func (s *Server) recovered(ctx context.Context, p task, begun bool) error {
 	s.intake.metrics.recovered(len(p.Receipts))
 	s.log.Warn("a worker died with receipts in its hands; they are queued again", "count", len(p.Receipts), "deaths", p.Deaths+1)
-	if err := s.suspects.books.Claim(ctx, p.Receipts, s.now()); err != nil {
+	if err := s.intake.books.Claim(ctx, p.Receipts, s.now()); err != nil {
 		return err
 	}
 	if p.Deaths > 0 && begun && len(p.Receipts) > 1 {

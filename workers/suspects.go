@@ -27,8 +27,6 @@ type SuspectBooks interface {
 	// Attempt counts an attempt before it is made; receipts that had most already
 	// end as failed.
 	Attempt(ctx context.Context, ids []desk.ReceiptID, most int, reason string, now time.Time) (open, ended []desk.ReceiptID, err error)
-	// Claim keeps the sweep from queueing receipts beside us.
-	Claim(ctx context.Context, ids []desk.ReceiptID, now time.Time) error
 	// Survived takes an attempt back that ended neither the process nor the
 	// receipt.
 	Survived(ctx context.Context, ids []desk.ReceiptID) error
@@ -56,7 +54,7 @@ func (s *suspects) process(ctx context.Context, t task, begin func()) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)
 		defer cancel()
 		t.Late = true
-		return s.intake.requeue(ctx, t)
+		return s.intake.once(ctx, t)
 	}
 	return err
 }
@@ -95,10 +93,30 @@ func (s *suspects) one(ctx context.Context, id desk.ReceiptID, t task) error {
 	if len(open) == 0 {
 		return nil
 	}
-	if err := s.intake.run(ctx, task{Receipts: open, Deaths: t.Deaths}); err != nil {
-		return err
+	err = s.intake.run(ctx, task{Receipts: open, Deaths: t.Deaths})
+	if errors.Is(err, errOverdue) {
+		return err // the attempt stays counted
 	}
-	return s.books.Survived(ctx, open)
+	return errors.Join(err, s.survived(ctx, open))
+}
+
+// survived takes an attempt back: the worker lives, and may have been told to stop. While
+// the books are away, which is no receipt's fault, it waits for them, or each such try
+// would count as a death.
+func (s *suspects) survived(ctx context.Context, ids []desk.ReceiptID) error {
+	for {
+		work, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)
+		err := s.books.Survived(work, ids)
+		cancel()
+		if !errors.Is(err, desk.ErrUnavailable) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(suspectCheck):
+		}
+	}
 }
 
 // isolated says loudly that receipts were given up.

@@ -22,8 +22,9 @@ type waits struct {
 	tidied time.Time
 }
 
-// waiter is when a receipt was seen to wait for the first and the last time.
-type waiter struct{ first, last time.Time }
+// waiter is when a receipt was seen to wait for the first and the last time, and
+// when it was last claimed for the task that brings it again and again.
+type waiter struct{ first, last, claimed time.Time }
 
 // waitGone is how long after it was last seen a wait is forgotten. What still waits
 // is brought again before, however long the queue is.
@@ -49,7 +50,12 @@ func (w *waits) goesOn(id desk.ReceiptID, since, now time.Time) {
 	if w.at == nil {
 		w.at = map[desk.ReceiptID]waiter{}
 	}
-	w.at[id] = waiter{since, now}
+	x, known := w.at[id]
+	if !known {
+		x = waiter{first: since, claimed: now}
+	}
+	x.last = now
+	w.at[id] = x
 	if now.Sub(w.tidied) > waitGone {
 		for id, x := range w.at {
 			if now.Sub(x.last) > waitGone {
@@ -70,4 +76,23 @@ func (w *waits) ended(id desk.ReceiptID) {
 	defer w.mu.Unlock()
 	delete(w.at, id)
 	w.n.Store(int64(len(w.at)))
+}
+
+// unclaimed returns those of some receipts that wait and were not claimed for a
+// while. The caller claims them.
+func (w *waits) unclaimed(rs []desk.Receipt, now time.Time, while time.Duration) []desk.ReceiptID {
+	if w.n.Load() == 0 {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var ids []desk.ReceiptID
+	for _, r := range rs {
+		if x, ok := w.at[r.ID]; ok && now.Sub(x.claimed) >= while {
+			x.claimed = now
+			w.at[r.ID] = x
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids
 }

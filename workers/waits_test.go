@@ -1,10 +1,16 @@
 package workers
 
 import (
+	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/hibiken/asynq"
+
 	"switchboard/pipeline/desk"
+	"switchboard/workers/broker"
+	"switchboard/workers/broker/brokertest"
 )
 
 // After an outage a reply is older than any patience before it is first looked at.
@@ -73,5 +79,56 @@ func TestWaitsOfWhatOthersFiledAreForgotten(t *testing.T) {
 	w.ended("b")
 	if now := at.Add(time.Hour); w.n.Load() != 0 || !w.since("b", now).Equal(now) {
 		t.Error("b still waits")
+	}
+}
+
+// What waits is in the queue, in ever new tasks: no sweep takes it for forgotten while
+// somebody brings it, and every sweep does when nobody does any more.
+func TestWhatWaitsIsNotTakenForForgotten(t *testing.T) {
+	w := openBooks(t)
+	log := slog.New(slog.DiscardHandler)
+	b, err := broker.Open(t.Context(), brokertest.Embedded(t), log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	client := asynq.NewClient(b.AsynqOpt())
+	t.Cleanup(func() { client.Close() })
+	d := NewDispatch(client, nil, time.Now, log, DefaultSettings())
+	t.Cleanup(d.Stop)
+	i := intake(t, w, d)
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	i.now = func() time.Time { return at }
+	var ids []desk.ReceiptID
+	for _, m := range []*desk.Draft{mail("reply", "c@b.example", "Re: hello", "parent"), mail("parent", "a@b.example", "hello")} {
+		got, err := i.accept(t.Context(), nil, []*desk.Draft{m})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, got[0])
+	}
+	reply := ids[:1]
+	forgotten := func() bool {
+		t.Helper()
+		got, err := w.Stale(t.Context(), "support", at.Add(-i.set.SweepAfter), at.Add(-min(i.set.SweepAgain, 2*i.set.SweepAfter)), at, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.Equal(got, reply)
+	}
+	for range int(i.set.ParentWait / time.Second) {
+		if err := i.Process(t.Context(), reply); err != nil {
+			t.Fatal(err)
+		}
+		if forgotten() {
+			t.Fatalf("taken for forgotten while it is brought again and again")
+		}
+		at = at.Add(time.Second)
+	}
+	if r, err := w.Receipt(t.Context(), reply[0]); err != nil || r.State != desk.Accepted {
+		t.Fatalf("the reply is %s, %v", r.State, err)
+	}
+	if at = at.Add(3 * i.set.SweepAfter); !forgotten() {
+		t.Error("not found when nobody brings it any more")
 	}
 }

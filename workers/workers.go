@@ -36,6 +36,9 @@ type Books interface {
 	File(ctx context.Context, filings []*desk.Filing) ([]desk.FilingResult, error)
 	Trouble(ctx context.Context, id desk.ReceiptID, most int, reason string, now time.Time) (desk.State, error)
 	Fail(ctx context.Context, id desk.ReceiptID, reason string, now time.Time) error
+	// Claim keeps the sweep from queueing receipts for a while after an instant:
+	// somebody has them.
+	Claim(ctx context.Context, ids []desk.ReceiptID, at time.Time) error
 }
 
 // LedgerBooks is what the workers write into the ledger and read from it.

@@ -13,7 +13,8 @@ type Sender interface {
 	// side gave it. Before it sends, it must be able to fail without effect; once
 	// the request has left and no answer came, the error wraps ErrCutOff. An
 	// error marked desk.Permanent is never tried again (bad address, channel
-	// archived, bot removed); a *Later says when to try.
+	// archived, bot removed); a *Later says when to try. It calls r.Leaves after all
+	// waiting, right before the reply leaves, and ends with its error.
 	Send(ctx context.Context, r *desk.Reply) (desk.Proof, error)
 }
 

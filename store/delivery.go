@@ -293,11 +293,12 @@ func (s *Store) Postpone(ctx context.Context, id desk.MessageID, try int, state 
 }
 
 // Followed says that the other side heard of a message's revision, or, with a
-// reason, that it never will. What was revised since is still to be told.
+// reason, that it never will. What was revised since is still to be told, and again
+// if it was told before: the other side has the older words now.
 func (s *Store) Followed(ctx context.Context, id desk.MessageID, revision int, reason string, fn func(*desk.Ticket) ([]desk.Event, error)) error {
 	return s.undelivered(ctx, id, fn, func(tx *gorm.DB) *gorm.DB {
 		return tx.Exec(`UPDATE messages SET follow = (revisions > ?), send_error = ?, send_tries = 0, taken_at = NULL, send_after = NULL,
-			swept_at = NULL WHERE id = ? AND send_state = 'sent' AND follow`, revision, desk.Clean(reason), string(id))
+			swept_at = NULL WHERE id = ? AND send_state = 'sent' AND (follow OR revisions > ?)`, revision, desk.Clean(reason), string(id), revision)
 	})
 }
 

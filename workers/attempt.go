@@ -88,12 +88,12 @@ func (a *attempt) run(ctx context.Context) (ended bool, err error) {
 			return true, a.drop("deleted before it was sent")
 		}
 	}
-	if mine, err := a.stillMine(ctx); err != nil || !mine {
-		return false, err
-	}
 	proof, err := a.send(ctx, sender)
-	if err == nil {
+	switch {
+	case err == nil:
 		return true, a.delivered(proof)
+	case errors.Is(err, desk.ErrTaken):
+		return false, nil
 	}
 	state := desk.SendQueued
 	if errors.Is(err, desk.ErrCutOff) {
@@ -127,7 +127,13 @@ func (a *attempt) send(ctx context.Context, s Sender) (desk.Proof, error) {
 			_ = a.delivered(proof) // it says so itself
 		}
 	}
-	return inTime(ctx, a.d.set.SendTimeout, late, func() (desk.Proof, error) { return s.Send(ctx, &a.out.Reply) })
+	return inTime(ctx, a.d.set.SendTimeout, late, func() (desk.Proof, error) {
+		if err := a.still(ctx); err != nil {
+			return desk.Proof{}, err
+		}
+		a.out.Reply.Still = a.still
+		return s.Send(ctx, &a.out.Reply)
+	})
 }
 
 func (a *attempt) probe(ctx context.Context, s Sender) (proof desk.Proof, found bool, err error) {
@@ -146,24 +152,27 @@ func (a *attempt) probe(ctx context.Context, s Sender) (proof desk.Proof, found 
 	return got.proof, got.found, err
 }
 
-// keepFor is how long the proof of what was sent is tried to be kept: without it
-// the answer would have to be probed or sent again.
-const keepFor = 6
+// keepMost is the longest wait before the proof of what was sent is tried to be kept
+// once more.
+const keepMost = 2 * time.Second
 
+// delivered keeps the proof. While the books are away it waits for them, for as long as
+// the message is this try's alone: without its proof the answer is probed or sent again.
 func (a *attempt) delivered(proof desk.Proof) error {
 	if proof.At.IsZero() {
 		proof.At = a.d.now()
 	}
+	end := time.Now().Add(a.taken.Add(a.d.set.Patience).Sub(a.d.now()))
 	var err error
-	for n := range keepFor {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, keepMost) {
 		// Not the try's own time: that may be used up.
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		err = a.d.books.Delivered(ctx, a.m.ID, proof)
 		cancel()
-		if err == nil || !errors.Is(err, desk.ErrUnavailable) {
+		if err == nil || !errors.Is(err, desk.ErrUnavailable) || time.Now().Add(wait).After(end) {
 			break
 		}
-		time.Sleep(50 * time.Millisecond << n)
+		time.Sleep(wait)
 	}
 	if err != nil {
 		a.d.log.Error("sent, and the proof could not be kept", "ticket", a.m.TicketID, "message", a.m.ID, "error", err)

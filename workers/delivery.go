@@ -61,6 +61,8 @@ type DeliveryBooks interface {
 	Delivered(ctx context.Context, id desk.MessageID, proof desk.Proof) error
 	Postpone(ctx context.Context, id desk.MessageID, try int, state desk.SendState, reason string, until time.Time) error
 	Undelivered(ctx context.Context, id desk.MessageID, try int, state desk.SendState, reason string, fn func(*desk.Ticket) ([]desk.Event, error)) error
+	// Followed says that the other side heard of a revision last. What is newer is
+	// told, even when it was told before.
 	Followed(ctx context.Context, id desk.MessageID, revision int, reason string, fn func(*desk.Ticket) ([]desk.Event, error)) error
 }
 

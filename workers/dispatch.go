@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -45,6 +46,7 @@ type Dispatch struct {
 	mu      sync.RWMutex
 	stopped bool
 	out     chan outgoing
+	silent  atomic.Bool // Redis did not answer last
 }
 
 // NewDispatch starts a dispatcher. Stop it to flush.
@@ -59,7 +61,7 @@ func NewDispatch(client *asynq.Client, metrics *Metrics, now func() time.Time, l
 	return d
 }
 
-// Stop queues what it has and returns.
+// Stop queues what it has and returns. Where Redis does not answer it lets go of it.
 func (d *Dispatch) Stop() {
 	d.mu.Lock()
 	if !d.stopped {
@@ -71,6 +73,17 @@ func (d *Dispatch) Stop() {
 	}
 	d.mu.Unlock()
 	d.done.Wait()
+}
+
+// lost reports whether what is left need not be tried: the process is to end, and
+// Redis does not answer.
+func (d *Dispatch) lost() bool {
+	if !d.silent.Load() {
+		return false
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.stopped
 }
 
 // Queue hands receipts that were just accepted to the workers of a class.
@@ -118,6 +131,10 @@ func (d *Dispatch) gather(in <-chan []desk.ReceiptID, ids []desk.ReceiptID, wait
 // send queues IDs in tasks of at most the group size.
 func (d *Dispatch) send(class Class, ids []desk.ReceiptID) {
 	for len(ids) > 0 {
+		if d.lost() {
+			d.metrics.forgotten(len(ids))
+			return
+		}
 		n := min(len(ids), d.set.TaskGroup)
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		if err := d.enqueue(ctx, class, 0, task{Receipts: ids[:n], Fresh: true}); err != nil {
@@ -160,6 +177,7 @@ func (d *Dispatch) enqueue(ctx context.Context, class Class, wait time.Duration,
 		opts = append(opts, asynq.ProcessIn(wait))
 	}
 	_, err = d.client.EnqueueContext(ctx, asynq.NewTask(taskProcess, payload), opts...)
+	d.silent.Store(err != nil)
 	if err == nil && wait <= 0 && (class == Normal || class == Urgent) {
 		d.bell.ring()
 	}

@@ -2,13 +2,15 @@ package workers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"switchboard/pipeline/desk"
 )
 
 // follow tells the other side that a message it has was edited or deleted. Doing
-// so twice does no harm, so there is nothing to probe.
+// so twice does no harm, so there is nothing to probe. Who tells of an older revision
+// after another told of a newer has it told once more, see [DeliveryBooks].
 func (a *attempt) follow(ctx context.Context) error {
 	what, since := "edit", a.m.EditedAt
 	if !a.m.DeletedAt.IsZero() {
@@ -25,6 +27,9 @@ func (a *attempt) follow(ctx context.Context) error {
 			a.d.metrics.sent(a.out.Source, what)
 			return a.followed("", "")
 		}
+		if errors.Is(cause, desk.ErrTaken) {
+			return nil
+		}
 	}
 	reason := reasonOf(cause)
 	until, more := a.again(cause, since)
@@ -39,6 +44,7 @@ func (a *attempt) follow(ctx context.Context) error {
 
 func (a *attempt) change(ctx context.Context, e Editor, what string) error {
 	_, err := inTime(ctx, a.d.set.SendTimeout, nil, func() (struct{}, error) {
+		a.out.Reply.Still = a.still
 		if what == "delete" {
 			return struct{}{}, e.Remove(ctx, &a.out.Reply, a.out.ExternalID())
 		}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hibiken/asynq"
+
 	"switchboard/pipeline/desk"
 	"switchboard/store"
 )
@@ -156,4 +158,35 @@ func read(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// What could not be queued as suspect is nobody's: the sweep, which files without the
+// queue, has it at once.
+func TestASuspectThatWasNotQueuedIsFiledByOthers(t *testing.T) {
+	w := openBooks(t)
+	log := slog.New(slog.DiscardHandler)
+	client := asynq.NewClient(asynq.RedisClientOpt{Addr: "127.0.0.1:1"}) // nobody there
+	t.Cleanup(func() { client.Close() })
+	d := NewDispatch(client, nil, time.Now, log, DefaultSettings())
+	t.Cleanup(d.Stop)
+	i := intake(t, w, d)
+	j, err := OpenJournal(filepath.Join(t.TempDir(), "journal"), time.Now, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.Close() })
+	i.journal = j
+	ids, err := i.accept(t.Context(), nil, []*desk.Draft{mail("m", "a@b.example", "help")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := i.requeue(t.Context(), task{Receipts: ids, Deaths: 1}); err == nil {
+		t.Fatal("queued with nobody there")
+	}
+	if err := i.Process(t.Context(), ids); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := w.Receipt(t.Context(), ids[0]); err != nil || r.State != desk.Filed {
+		t.Errorf("%s, %v", r.State, err)
+	}
 }

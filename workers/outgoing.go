@@ -47,6 +47,10 @@ func (d *Dispatch) messageLater(id desk.MessageID, wait time.Duration) {
 
 func (d *Dispatch) runOut() {
 	for o := range d.out {
+		if d.lost() {
+			d.metrics.forgotten(len(o.Messages))
+			continue
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		for _, id := range o.Messages {
 			if err := d.enqueueMessage(ctx, id, o.wait); err != nil {
@@ -72,5 +76,6 @@ func (d *Dispatch) enqueueMessage(ctx context.Context, id desk.MessageID, wait t
 		opts = append(opts, asynq.ProcessIn(wait+time.Second))
 	}
 	_, err = d.client.EnqueueContext(ctx, asynq.NewTask(taskDeliver, payload), opts...)
+	d.silent.Store(err != nil)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -84,4 +85,42 @@ func TestFlushedRedisLosesNoAnswer(t *testing.T) {
 	redis.FlushAll()
 	_ = d // nobody queues it: the sweep finds it
 	await(t, sent, id)
+}
+
+// Where Redis is silent a process ends all the same: what is left in its hands is found
+// by the sweeps.
+func TestASilentRedisKeepsNoProcess(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes calls, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { silent.Close() })
+	called := &calls{}
+	client := asynq.NewClient(asynq.RedisClientOpt{Addr: silent.Addr().String(), ReadTimeout: 50 * time.Millisecond})
+	t.Cleanup(func() { client.Close() })
+	set := DefaultSettings()
+	set.TaskGroup = 1
+	d := NewDispatch(client, nil, time.Now, slog.New(called), set)
+	for range 300 {
+		d.Deliver(desk.NewID[desk.MessageID](time.Now()))
+		d.Queue(Normal, desk.NewID[desk.ReceiptID](time.Now()))
+	}
+	d.Stop()
+	if n := called.failed.Load(); n > 20 {
+		t.Errorf("Redis was called %d times in vain", n)
+	}
+}
+
+// calls counts warnings.
+type calls struct {
+	slog.Handler
+	failed atomic.Int64
+}
+
+func (c *calls) Enabled(context.Context, slog.Level) bool { return true }
+func (c *calls) Handle(_ context.Context, r slog.Record) error {
+	if r.Level == slog.LevelWarn {
+		c.failed.Add(1)
+	}
+	return nil
 }

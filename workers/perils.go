@@ -62,16 +62,18 @@ func (a *attempt) isolate() error {
 // process was taken for dead meanwhile, and another has its message.
 const longAgo = time.Second
 
-// stillMine reports whether nobody else has the message by now.
-func (a *attempt) stillMine(ctx context.Context) (bool, error) {
+// still is desk.ErrTaken when somebody else has the message by now. It is asked before
+// the sender begins, and by the sender before the message leaves.
+func (a *attempt) still(ctx context.Context) error {
 	if a.d.now().Round(0).Sub(a.taken.Round(0)) < longAgo { // by the clock on the wall: a machine may have slept
-		return true, nil
+		return nil
 	}
 	mine, err := a.d.books.Holds(ctx, a.m.ID, a.out.Tries)
 	if err == nil && !mine {
 		a.d.log.Warn("this process was taken for dead; it leaves an answer to others", "ticket", a.m.TicketID, "message", a.m.ID, "tries", a.out.Tries)
+		return desk.ErrTaken
 	}
-	return mine, err
+	return err
 }
 
 // mayStillGo reports until when whoever took a message and was not heard of again

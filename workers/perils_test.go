@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"switchboard/pipeline/desk"
@@ -262,5 +264,108 @@ func TestWhatCannotBeAskedForWaitsForTheDead(t *testing.T) {
 	p.state(id, desk.SendSent)
 	if sent.Load() != 2 {
 		t.Errorf("sent %d times, want each once", sent.Load())
+	}
+}
+
+// So does one that is paused while its sender waits: what the sender asks last is
+// whether the answer is still its own.
+func TestWhoWasTakenForDeadWhileSendingLetsNothingGo(t *testing.T) {
+	p := newPost(t)
+	p.Delivery.holder = func() string { return "paused" }
+	other := *p.Delivery
+	other.holder = nil
+	began, sent := 0, 0
+	id := p.answer()
+	p.sender = probes{sends(func(r *desk.Reply) (desk.Proof, error) {
+		if began++; began == 1 { // the paused one; meanwhile:
+			p.pass(10 * time.Second)
+			p.must(p.abandoned(t.Context(), "paused"))
+			p.must(other.Deliver(t.Context(), id))
+		}
+		if err := r.Leaves(t.Context()); err != nil {
+			return desk.Proof{}, err
+		}
+		sent++
+		return desk.Proof{ExternalID: fmt.Sprint("x", began)}, nil
+	}), func(*desk.Reply) (desk.Proof, bool, error) { return desk.Proof{}, false, nil }}
+	p.deliver(id)
+	p.state(id, desk.SendSent)
+	if began != 2 || sent != 1 || p.message(id).SendError != "" {
+		t.Errorf("begun %d times, sent %d times, %q", began, sent, p.message(id).SendError)
+	}
+}
+
+// The proof of what was sent waits for books that are away, as long as the message is
+// the try's own, and no longer.
+func TestAProofWaitsForTheBooks(t *testing.T) {
+	for name, c := range map[string]struct {
+		away time.Duration
+		kept bool
+	}{"a restart": {30 * time.Second, true}, "too long": {time.Hour, false}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				books := &forgetful{until: start.Add(c.away)}
+				d := NewDelivery(DeliveryParts{Books: books, Now: time.Now, Log: slog.New(slog.DiscardHandler), Settings: DefaultDelivery()})
+				a := &attempt{d: d, out: &desk.Outgoing{}, taken: time.Now()}
+				a.m = &a.out.Reply.Message
+				if err := a.delivered(desk.Proof{ExternalID: "x"}); (err == nil) != c.kept || books.kept != c.kept {
+					t.Errorf("kept %t, %v", books.kept, err)
+				}
+				if took := time.Since(start); took > d.set.Patience || took > c.away+keepMost {
+					t.Errorf("after %s", took)
+				}
+			})
+		})
+	}
+}
+
+// forgetful are books that are away for a while.
+type forgetful struct {
+	DeliveryBooks
+	until time.Time
+	kept  bool
+}
+
+func (f *forgetful) Delivered(context.Context, desk.MessageID, desk.Proof) error {
+	if time.Now().Before(f.until) {
+		return desk.ErrUnavailable
+	}
+	f.kept = true
+	return nil
+}
+
+// Of two that tell of two edits the one with the older may come last. What the other
+// side shows in the end is the newer.
+func TestTheNewestWordsAreToldLast(t *testing.T) {
+	p := newPost(t)
+	id := p.answer()
+	shown := ""
+	send := sends(func(*desk.Reply) (desk.Proof, error) { return desk.Proof{ExternalID: "x1", At: p.clock()}, nil })
+	revise := func(text string) {
+		t.Helper()
+		p.pass(time.Minute)
+		_, err := p.w.Revise(t.Context(), p.ticket, desk.Revision{Message: id, Act: desk.ActEdit, Text: text, At: p.clock()}, desk.Actor{Kind: desk.ByAgent, ID: "bob"}, nil)
+		p.must(err)
+	}
+	other := *p.Delivery
+	p.sender = edits{send, func(_, _, text string) error {
+		if text == "older" && shown == "" { // and before it is told:
+			shown = "nothing yet"
+			revise("newer")
+			p.must(other.Deliver(t.Context(), id))
+		}
+		shown = text
+		return nil
+	}}
+	p.deliver(id)
+	revise("older")
+	p.deliver(id)
+	for range 3 {
+		p.pass(time.Hour)
+		p.must(p.All(t.Context(), p.clock()))
+	}
+	if m := p.message(id); shown != "newer" || m.Text != "newer" {
+		t.Errorf("shown is %q, the ticket says %q", shown, m.Text)
 	}
 }

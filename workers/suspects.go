@@ -139,5 +139,9 @@ func (i *Intake) requeue(ctx context.Context, t task) error {
 		return i.run(ctx, t)
 	}
 	i.journal.waits(t)
-	return i.dispatch.enqueue(ctx, suspect, 0, t)
+	err := i.dispatch.enqueue(ctx, suspect, 0, t)
+	if err != nil { // nobody else must wait for it
+		i.journal.freed(t)
+	}
+	return err
 }

@@ -1,7 +1,9 @@
 package chat
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -51,6 +53,11 @@ func TestCarriers(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := &desk.Reply{Message: desk.Message{ID: desk.NewID[desk.MessageID](time.Now()), Text: "On **its** way"}, Thread: desk.Thread{Address: to}}
+			r.Still = func(context.Context) error { return desk.ErrTaken } // others send it
+			if _, err := w.sender().Send(t.Context(), r); !errors.Is(err, desk.ErrTaken) || len(got) > 0 {
+				t.Fatalf("%v, %d calls", err, len(got))
+			}
+			r.Still = nil
 			proof, err := w.sender().Send(t.Context(), r)
 			if err != nil {
 				t.Fatal(err)

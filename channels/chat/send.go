@@ -61,6 +61,9 @@ func (t *talker) Send(ctx context.Context, r *desk.Reply) (desk.Proof, error) {
 	if err := t.pace.turn(ctx, t.settings.Send.Every, t.Now); err != nil {
 		return desk.Proof{}, err
 	}
+	if err := r.Leaves(ctx); err != nil {
+		return desk.Proof{}, err
+	}
 	id, err := t.settings.carry.carry(ctx, t, to, r)
 	if err != nil {
 		return desk.Proof{}, err

@@ -58,7 +58,7 @@ func (s *mailer) Send(ctx context.Context, r *desk.Reply) (desk.Proof, error) {
 	case <-ctx.Done():
 		return desk.Proof{}, fmt.Errorf("email: wait for a connection: %w", context.Cause(ctx))
 	}
-	if err := s.deliver(ctx, a, int64(size), open); err != nil {
+	if err := s.deliver(ctx, r, a, int64(size), open); err != nil {
 		return desk.Proof{}, fmt.Errorf("email: send: %w", err)
 	}
 	proof := desk.Proof{ExternalID: a.id, At: s.Now()}
@@ -90,7 +90,7 @@ func (c *counter) Write(b []byte) (int, error) {
 }
 
 // deliver has one conversation with the server.
-func (s *mailer) deliver(ctx context.Context, a *answer, size int64, open opener) (err error) {
+func (s *mailer) deliver(ctx context.Context, r *desk.Reply, a *answer, size int64, open opener) (err error) {
 	client, line, err := s.dial(ctx)
 	if err != nil {
 		return err
@@ -115,6 +115,9 @@ func (s *mailer) deliver(ctx context.Context, a *answer, size int64, open opener
 	}
 	if err := a.write(w, open); err != nil { // without its end it is no mail
 		return fmt.Errorf("write the mail: %w", err)
+	}
+	if err := r.Leaves(ctx); err != nil {
+		return err
 	}
 	line.limit = s.settings.SMTP.DataTimeout
 	if err := w.Close(); err != nil {

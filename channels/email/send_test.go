@@ -438,3 +438,19 @@ func TestSMTPSettings(t *testing.T) {
 		t.Errorf("from %s", j)
 	}
 }
+
+// A process that was taken for dead while it wrote the mail does not end it: what has no
+// end is no mail.
+func TestNothingLeavesThatOthersSend(t *testing.T) {
+	s := outbox(t, fakesmtp.Options{})
+	m := openMailer(t, posting(t, s, "plain"))
+	r := replied(t, func(*desk.Reply, *replyTo) {})
+	r.Still = func(context.Context) error { return desk.ErrTaken }
+	if _, err := m.Send(t.Context(), r); !errors.Is(err, desk.ErrTaken) || errors.Is(err, channels.ErrCutOff) || len(s.Mails()) > 0 {
+		t.Errorf("%v, %d mails", err, len(s.Mails()))
+	}
+	r.Still = nil
+	if _, err := m.Send(t.Context(), r); err != nil || len(s.Mails()) != 1 {
+		t.Errorf("%v, %d mails", err, len(s.Mails()))
+	}
+}

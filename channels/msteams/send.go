@@ -41,6 +41,9 @@ func (a *adapter) sendTo(ctx context.Context, r *desk.Reply, to address) (desk.P
 	if strings.TrimSpace(c.text) == "" && len(c.attachments) == 0 {
 		return desk.Proof{}, desk.Permanent(errors.New("msteams: there is nothing to send"))
 	}
+	if err := r.Leaves(ctx); err != nil {
+		return desk.Proof{}, err
+	}
 	err = a.say(c, to)
 	var g *gone
 	if errors.As(err, &g) && to.ReplyTo != "" {

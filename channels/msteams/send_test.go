@@ -371,3 +371,14 @@ func TestSendFilesElsewhere(t *testing.T) {
 	}
 	h.well(t)
 }
+
+// A process that was taken for dead while it waited lets nothing go.
+func TestNothingLeavesThatOthersSend(t *testing.T) {
+	h, d := asked(t, options{})
+	r := answerTo(d, "hello")
+	r.Still = func(context.Context) error { return desk.ErrTaken }
+	if _, err := h.Send(t.Context(), r); !errors.Is(err, desk.ErrTaken) || len(h.fake.Sent()) > 0 {
+		t.Errorf("%v, %d arrived", err, len(h.fake.Sent()))
+	}
+	h.well(t)
+}

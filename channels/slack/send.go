@@ -54,7 +54,7 @@ func (a *adapter) Send(ctx context.Context, r *desk.Reply) (desk.Proof, error) {
 			return desk.Proof{}, err
 		}
 	}
-	if err := a.share(ctx, to, ts, uploads); err != nil {
+	if err := a.share(ctx, to, ts, r, uploads); err != nil {
 		return desk.Proof{}, err
 	}
 	return a.proof(r, to, ts), nil
@@ -92,6 +92,9 @@ func (a *adapter) openDirect(ctx context.Context, to address) (address, error) {
 // post sends the words and returns where they stand.
 func (a *adapter) post(ctx context.Context, to address, r *desk.Reply, words string) (channel, ts string, err error) {
 	if err := a.pace.turn(ctx, to.Channel); err != nil {
+		return "", "", err
+	}
+	if err := r.Leaves(ctx); err != nil {
 		return "", "", err
 	}
 	options := []slackgo.MsgOption{slackgo.MsgOptionText(words, false), mark(r)}
@@ -166,6 +169,9 @@ func (a *adapter) Edit(ctx context.Context, r *desk.Reply, externalID string) er
 	}
 	words, _ := a.content(r)
 	if err := a.pace.turn(ctx, channel); err != nil {
+		return err
+	}
+	if err := r.Leaves(ctx); err != nil {
 		return err
 	}
 	traced, left := traced(ctx)

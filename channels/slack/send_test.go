@@ -365,3 +365,23 @@ func TestThreadIsGone(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+// A process that was taken for dead while it waited lets nothing go.
+func TestNothingLeavesThatOthersSend(t *testing.T) {
+	w := newTown(t, plan{prepare: func(a *adapter) { a.pace.now = leap() }})
+	_, r := w.answer("01M", "hello", w.file("a.txt", "first"))
+	r.Still = func(context.Context) error { return desk.ErrTaken }
+	if _, err := w.a.Send(t.Context(), r); !errors.Is(err, desk.ErrTaken) || len(w.s.Posts()) != 0 {
+		t.Errorf("%v, %d posts", err, len(w.s.Posts()))
+	}
+	r.Still = nil
+	proof, err := w.a.Send(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := w.s.Posts()[0].Text
+	r.Still, r.Message.Text = func(context.Context) error { return desk.ErrTaken }, "older"
+	if err := w.a.Edit(t.Context(), r, proof.ExternalID); !errors.Is(err, desk.ErrTaken) || w.s.Posts()[0].Text != before {
+		t.Errorf("%v, it says %q", err, w.s.Posts()[0].Text)
+	}
+}

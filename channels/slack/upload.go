@@ -57,7 +57,7 @@ func (a *adapter) upload(ctx context.Context, files []outfile) ([]slackgo.FileSu
 
 // share shows uploaded files in the thread. When the reply began a thread of its
 // own, they go below it.
-func (a *adapter) share(ctx context.Context, to address, ts string, uploads []slackgo.FileSummary) error {
+func (a *adapter) share(ctx context.Context, to address, ts string, r *desk.Reply, uploads []slackgo.FileSummary) error {
 	if len(uploads) == 0 {
 		return nil
 	}
@@ -66,6 +66,9 @@ func (a *adapter) share(ctx context.Context, to address, ts string, uploads []sl
 		root = ts
 	}
 	if err := a.pace.turn(ctx, to.Channel); err != nil {
+		return err
+	}
+	if err := r.Leaves(ctx); err != nil {
 		return err
 	}
 	traced, left := traced(ctx)

@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"context"
 	"log/slog"
 	"time"
 )
@@ -82,6 +83,19 @@ type Reply struct {
 	Message Message
 	Thread  Thread
 	To      []Party
+
+	// Still, unless nil, is what Leaves asks.
+	Still func(context.Context) error
+}
+
+// Leaves is called by senders right before the step that nobody can take back, after all
+// waiting. An error means that the reply must not leave: a process that was paused
+// finds that it is somebody else's ([ErrTaken]).
+func (r *Reply) Leaves(ctx context.Context) error {
+	if r.Still == nil {
+		return nil
+	}
+	return r.Still(ctx)
 }
 
 // Begins reports whether the reply has no conversation and is to begin one, with

@@ -10,6 +10,10 @@ import (
 // may not have it. It is probed before it is sent again.
 var ErrCutOff = errors.New("cut off after the request left")
 
+// ErrTaken means that a reply is somebody else's to carry by now: who was about to
+// let it go was taken for dead meanwhile. Nothing has left.
+var ErrTaken = errors.New("somebody else sends it by now")
+
 // Later is an error that says when to try again, as a vendor's 429 does.
 type Later struct {
 	After time.Duration

@@ -108,6 +108,11 @@ const unfiled = "state <> 'filed' AND state <> 'accepted'"
 // reopenable are the receipts that may be run again.
 const reopenable = unfiled + " AND state IN ('failed', 'held', 'dropped') AND draft <> ''"
 
+// containing is the pattern of a lower text with these words in it, with \ to escape.
+func containing(words string) string {
+	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(desk.Clean(words))) + "%"
+}
+
 // receiptsBy is the query of a filter.
 func (s *Store) receiptsBy(q *gorm.DB, f desk.ReceiptFilter) *gorm.DB {
 	if f.IDs != nil {
@@ -127,8 +132,7 @@ func (s *Store) receiptsBy(q *gorm.DB, f desk.ReceiptFilter) *gorm.DB {
 		q = q.Where("source = ?", f.Source)
 	}
 	if f.Reason != "" {
-		like := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(desk.Clean(f.Reason))) + "%"
-		q = q.Where(`lower(reason) LIKE ? ESCAPE '\'`, like)
+		q = q.Where(`lower(reason) LIKE ? ESCAPE '\'`, containing(f.Reason))
 	}
 	if !f.Since.IsZero() {
 		q = q.Where("accepted_at >= ?", micro(f.Since))

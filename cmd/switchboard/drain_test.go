@@ -107,6 +107,19 @@ func TestStopInFullFlight(t *testing.T) {
 	}
 }
 
+// TestStopWhileStarting: who is told to stop while it takes up what the process before
+// left ends without a complaint.
+func TestStopWhileStarting(t *testing.T) {
+	l := live(t, "")
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	for n := range 2 { // the second has something to take up
+		if err := l.runWorkers(ctx); err != nil {
+			t.Errorf("start %d: %v", n+1, err)
+		}
+	}
+}
+
 // titles lets workers finish what is in the ledger of a data folder at rest, and
 // counts the tickets by title.
 func titles(t *testing.T, dir string) map[string]int {

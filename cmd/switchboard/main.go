@@ -40,6 +40,7 @@ type commands struct {
 	Explain  explainCmd  `cmd:"" help:"Say why a message or ticket is what it is and where it is."`
 	Inspect  inspectCmd  `cmd:"" help:"Read a Slack event on stdin and say why it does or does not become a ticket."`
 	Replay   replayCmd   `cmd:"" help:"Run failed, held or dropped messages through the line again."`
+	Resend   resendCmd   `cmd:"" help:"Have answers tried again that did not reach their customers."`
 	Audit    auditCmd    `cmd:"" help:"Check the books: nothing lost, nothing doubled. Exit code 1 when something is wrong."`
 	Bench    benchCmd    `cmd:"" help:"Measure this machine and this version: ingest, import, floods; private databases, bounded loads."`
 	Top      topCmd      `cmd:"" help:"Show the fleet live in a terminal: processes, sources, queues, ledger, mailboxes."`

@@ -248,7 +248,10 @@ func (h *house) runWorkers(ctx context.Context) error {
 		srv.Also(j)
 	}
 	if h.broker.Own() {
-		if err := srv.Resume(ctx); err != nil {
+		switch err := srv.Resume(ctx); {
+		case err != nil && ctx.Err() != nil: // told to stop: the next start resumes
+			return nil
+		case err != nil:
 			return err
 		}
 		if err := srv.Requeue(ctx); err != nil {

@@ -20,6 +20,7 @@ const (
 	EventCommentDeleted = "ticket:comment:deleted"  // hidden by its author
 	EventThread         = "ticket:thread:changed"   // answers go to another conversation
 	EventCommentFailed  = "ticket:comment:failed"   // it did not reach the customer
+	EventCommentResent  = "ticket:comment:resent"   // after it failed, somebody had it tried again
 	EventCustomer       = "ticket:customer:changed" // customers were merged or split
 	EventLinked         = "ticket:linked"
 	EventClock          = "ticket:sla:changed"

@@ -69,3 +69,28 @@ func (t *Ticket) CommentFailed(m MessageID, what, reason string, at time.Time) E
 	t.UpdatedAt = at
 	return t.event(EventCommentFailed, Actor{Kind: BySystem, ID: "delivery"}, at, map[string]any{"message": m, "what": what, "reason": reason})
 }
+
+// CommentResent says on the ticket that a message that failed is tried again.
+func (t *Ticket) CommentResent(m MessageID, by Actor, at time.Time) Event {
+	t.UpdatedAt = at
+	return t.event(EventCommentResent, by, at, map[string]any{"message": m})
+}
+
+// Unreached is an answer that failed: its customer did not get it, or nobody knows.
+type Unreached struct {
+	ID     MessageID
+	Ticket TicketID
+	Source string // whose sender was to carry it
+	Reason string
+}
+
+// UnreachedFilter chooses among failed answers; its zero value takes all.
+type UnreachedFilter struct {
+	IDs    []MessageID
+	Source string    // whose sender was to carry it
+	Reason string    // in the reason, in any case
+	Since  time.Time // given then or later
+	Until  time.Time // given before
+	After  MessageID // in the order of the list: later than this one
+	Limit  int       // 0: 50; at most 200
+}

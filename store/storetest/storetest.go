@@ -142,6 +142,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"a cut off answer is probed", answerProbed},
 			{"an answer that fails says so on the ticket", answerFails},
 			{"an internal note is never sent", noteNeverSent},
+			{"an answer that failed can be sent again", answerResent},
 			{"answers of one ticket go out in order", answersInOrder},
 			{"an answer waits for its next try", answerPostponed},
 			{"what a dead holder was sending is unknown at once", answerAbandoned},

@@ -64,6 +64,7 @@ func Flood(ctx context.Context, o FloodOptions) (report *Report, err error) {
 		"embedded": o.Embedded, "intake": o.Intake, "behind": o.Behind})
 	r.report.Machine = site.machine()
 	r.report.round()
+	r.report.machine()
 	r.fleet, err = newFleet(ctx, o.Common, site, blueprint{Name: "flood", Embedded: o.Embedded, Intake: o.Intake, Hooks: []string{hook, quiet}})
 	if err != nil {
 		return nil, err

@@ -74,6 +74,7 @@ func IMAP(ctx context.Context, o IMAPOptions) (report *Report, err error) {
 	for range o.Rounds {
 		r.n++
 		r.report.round()
+		r.report.machine()
 		if err = r.round(ctx); err == nil && o.Peer != "" {
 			err = r.peer(ctx)
 		}

@@ -93,6 +93,7 @@ func Ingest(ctx context.Context, o IngestOptions) (report *Report, err error) {
 	for range o.Rounds {
 		r.n++
 		r.report.round()
+		r.report.machine()
 		if err := r.round(ctx); err != nil {
 			return nil, err
 		}

@@ -61,6 +61,9 @@ type Database struct {
 	MaxConns int `yaml:"maxConns" min:"2" max:"1000"`
 	// Timeout is how long PostgreSQL may say nothing while somebody waits for it.
 	Timeout time.Duration `yaml:"timeout" min:"1s"`
+	// IdleTimeout is how long PostgreSQL lets a transaction of ours wait for its next
+	// statement: a process that sleeps or died must not keep its rows from others.
+	IdleTimeout time.Duration `yaml:"idleTimeout" min:"1s" max:"1h"`
 	// StartPatience is how long a process that starts waits for a PostgreSQL that is
 	// away; 0 is not at all.
 	StartPatience time.Duration `yaml:"startPatience" min:"0s"`

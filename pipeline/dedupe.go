@@ -10,6 +10,8 @@ import (
 // Dedupe ends a message that is already in the ledger by another way: the same
 // external ID and the same fingerprint from another source of the same scope
 // (one mail to two of our addresses). A reused ID with other content is kept.
+// The same bytes are the same content, whatever is read in them: a mailbox is read
+// again by a newer reader, or with other limits.
 //
 // Of two copies in flight at once the one with the smaller receipt goes on;
 // when neither sees the other, the claim on the external ID, or the message
@@ -32,7 +34,7 @@ func Dedupe() Stage {
 				if s.Receipt == p.Receipt || s.State == desk.Duplicate {
 					continue
 				}
-				if s.Fingerprint != p.Draft.Fingerprint {
+				if !same(p.Draft, s.Fingerprint, s.Raw) {
 					p.Note("receipt %s has the same external ID and other content: both are kept", s.Receipt)
 					p.reused = true
 					continue
@@ -68,7 +70,7 @@ func dedupeFiled(ctx context.Context, p *Pass) error {
 		return err
 	case !ok || m.Receipt == p.Receipt:
 		p.Note(isNew)
-	case m.Fingerprint == p.Draft.Fingerprint:
+	case same(p.Draft, m.Fingerprint, m.Raw.Digest):
 		p.Double(desk.Seen{TicketID: m.TicketID}, fmt.Sprintf("the same message is on ticket %s as message %s", m.TicketID, m.ID))
 	default:
 		p.Note("message %s on ticket %s has the same external ID and other content: both are kept", m.ID, m.TicketID)
@@ -77,19 +79,26 @@ func dedupeFiled(ctx context.Context, p *Pass) error {
 	return nil
 }
 
+// same reports whether what has a draft's external ID is the same message, by what it
+// says or by the bytes it came as.
+func same(d *desk.Draft, fingerprint, raw string) bool {
+	return fingerprint == d.Fingerprint || raw != "" && raw == d.Raw.Digest
+}
+
 // forgotten is the message on a ticket that this one repeats, when its receipt is
 // not kept any more; nil when there is none. A message that claims its external
-// ID is looked for only when the ID belongs to a ticket.
+// ID is looked for, the first time, only when the ID belongs to a ticket: that of a
+// deleted one belongs to none, and the store finds the message.
 func forgotten(ctx context.Context, p *Pass) (*desk.Message, error) {
 	id := p.Draft.ExternalID
-	if !p.Draft.Thread.Plain {
+	if p.First && !p.Draft.Thread.Plain {
 		owners, err := p.Books.Threads(ctx, p.Draft.Scope, []string{id})
 		if err != nil || owners[id] == "" {
 			return nil, err
 		}
 	}
 	m, ok, err := p.Books.Entry(ctx, p.Draft.Scope, id, p.Draft.Fingerprint)
-	if err != nil || !ok || m.Fingerprint != p.Draft.Fingerprint || m.Receipt == p.Receipt {
+	if err != nil || !ok || !same(p.Draft, m.Fingerprint, m.Raw.Digest) || m.Receipt == p.Receipt {
 		return nil, err
 	}
 	return m, nil

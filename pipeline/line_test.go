@@ -90,6 +90,37 @@ func TestDedupe(t *testing.T) {
 	}
 }
 
+// A mailbox is read again by a newer reader, or with other limits: what it makes of the
+// same bytes is the same message, whether its receipt is kept or only its entry.
+func TestTheSameBytesAreTheSameMessage(t *testing.T) {
+	s, p := newShelf(), house(t)
+	read := func(text, raw string) *desk.Filing {
+		d := mail("same", "a@acme.example", "hello", text)
+		d.Raw = desk.BlobRef{Digest: raw, Size: 1}
+		_, f := run(t, s, p, d, noon)
+		return f
+	}
+	old := desk.Seen{Receipt: "0", Source: "support", Fingerprint: "of an older reader", Raw: "abc", State: desk.Filed, TicketID: "t"}
+	s.seen["EMAIL same"] = []desk.Seen{old}
+	if f := read("the whole text", "abc"); f.Verdict != desk.Duplicate || f.Into != "t" {
+		t.Errorf("by its receipt: %s\n%s", f.Verdict, trail(f))
+	}
+	if f := read("another text", "def"); f.Verdict != desk.Filed {
+		t.Errorf("other bytes: %s\n%s", f.Verdict, trail(f))
+	}
+	old.Raw = ""
+	s.seen["EMAIL same"] = []desk.Seen{old}
+	if f := read("another text", ""); f.Verdict != desk.Filed {
+		t.Errorf("no bytes: %s\n%s", f.Verdict, trail(f))
+	}
+	s.seen = map[string][]desk.Seen{}
+	s.threads["EMAIL same"] = "t"
+	s.entries["EMAIL same"] = &desk.Message{ID: "m", TicketID: "t", Receipt: "0", Fingerprint: old.Fingerprint, Raw: desk.BlobRef{Digest: "abc", Size: 1}}
+	if f := read("the whole text", "abc"); f.Verdict != desk.Duplicate || f.Into != "t" {
+		t.Errorf("by its entry: %s\n%s", f.Verdict, trail(f))
+	}
+}
+
 // Of two copies in flight only the one with the smaller receipt goes on.
 func TestDedupeInFlight(t *testing.T) {
 	s, p := newShelf(), house(t)

@@ -214,7 +214,14 @@ func (a *auditor) snapshot(fn func(tx *gorm.DB) error) error {
 	if a.s.dialect == Postgres {
 		opts = append(opts, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	}
-	return a.s.r.WithContext(a.ctx).Transaction(fn, opts...)
+	return a.s.r.WithContext(a.ctx).Transaction(func(tx *gorm.DB) error {
+		if a.s.dialect == Postgres { // it locks nothing, and may be busy with what it read
+			if err := tx.Exec("SET LOCAL idle_in_transaction_session_timeout = 0").Error; err != nil {
+				return err
+			}
+		}
+		return fn(tx)
+	}, opts...)
 }
 
 // readRetired learns what retention took away, so that its absence is no loss.

@@ -60,7 +60,8 @@ func unavailable(err error) bool {
 		}
 		// Read-only: a standby after a failover. Or a table was changed since the
 		// connection prepared this statement, which it then forgets.
-		return pg.Code == "25006" || stalePlan(pg)
+		// Cut for its idleness: this process slept in the middle of a transaction.
+		return pg.Code == "25006" || pg.Code == "25P03" || stalePlan(pg)
 	}
 	var lite sqliteError
 	if errors.As(err, &lite) {

@@ -70,7 +70,7 @@ const parentLock = 0x73776264_70617265 // "swbdpare"
 func linked(l desk.Link, other desk.TicketID, word string) func(*desk.Ticket) ([]desk.Event, error) {
 	return func(t *desk.Ticket) ([]desk.Event, error) {
 		t.EventCount++
-		t.UpdatedAt = l.CreatedAt
+		t.Touch(l.CreatedAt)
 		return []desk.Event{{ID: desk.NewID[desk.EventID](l.CreatedAt), TicketID: t.ID, Seq: t.EventCount, Kind: desk.EventLinked,
 			Actor: l.By, At: l.CreatedAt, Data: map[string]any{"ticketId": string(other), "type": word}}}, nil
 	}

@@ -139,7 +139,7 @@ func (s *Store) moveTickets(tx *gorm.DB, tickets []*joined, to desk.CustomerID, 
 		t.CustomerID = to
 		t.EventCount++
 		t.Version++
-		t.UpdatedAt = at
+		t.Touch(at)
 		e, err := newEventRow(&desk.Event{ID: desk.NewID[desk.EventID](at), TicketID: t.ID, Seq: t.EventCount, Kind: desk.EventCustomer,
 			Actor: by, At: at, Data: map[string]any{"from": from, "to": to, "why": why}})
 		if err != nil {

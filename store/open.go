@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -55,13 +56,22 @@ func (s *Store) openPostgres(o Options) error {
 	s.patient = config
 	config = impatiently(config, o.Timeout)
 	config.Tracer = envelopes{}
-	g, err := poolPostgres(config, n, keyedPlans)
+	wake := idleness(o.Idle)
+	g, err := poolPostgres(config, n, wake+keyedPlans)
 	if err != nil {
 		return err
 	}
 	s.dialect, s.w, s.r = Postgres, g, g
-	s.turns, err = poolPostgres(config, 1, "SET synchronous_commit = off")
+	s.turns, err = poolPostgres(config, 1, wake+"SET synchronous_commit = off")
 	return err
+}
+
+// idleness is the statement that bounds how long a transaction waits for us. The rows
+// of a process that sleeps, or of a machine that is gone, would stay locked for as long
+// as it sleeps, or until the kernel gives the connection up, which takes hours: nobody
+// could take its mailbox over, or file what it was filing.
+func idleness(most time.Duration) string {
+	return fmt.Sprintf("SET idle_in_transaction_session_timeout = %d; ", most.Milliseconds())
 }
 
 // poolPostgres opens up to n connections, each set up by a statement of its own.

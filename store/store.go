@@ -61,6 +61,9 @@ type Options struct {
 	// Timeout is how long PostgreSQL may say nothing while somebody waits for it;
 	// 0 means for ever. Migrations wait for as long as they take.
 	Timeout time.Duration
+	// Idle is how long PostgreSQL lets a transaction wait for its next statement before
+	// it ends it and gives others what it held; 0 means for ever.
+	Idle time.Duration
 	// Knock bounds how long Open waits for the first word of each server that a
 	// PostgreSQL URL names; 0 means as long as Timeout. Afterwards Timeout counts.
 	Knock time.Duration

@@ -65,6 +65,49 @@ func TestADatabaseThatIsGoneIsNobodysFault(t *testing.T) {
 	}
 }
 
+// A process that sleeps in the middle of a transaction keeps its rows from nobody for
+// long. When it wakes up it finds that the books did not take what it did.
+func TestWhoSleepsInATransactionLetsGo(t *testing.T) {
+	url := pgtest.Start(t).Database(t)
+	s, err := store.Open(t.Context(), store.Options{URL: url, Idle: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r := desk.NewReceipt(benchDraft(0), time.Now())
+	if _, err := s.Accept(t.Context(), nil, []desk.Receipt{r}); err != nil {
+		t.Fatal(err)
+	}
+	results, err := s.File(t.Context(), []*desk.Filing{benchFiling(r, desk.NewPolicy())})
+	if err != nil || results[0].Err != nil {
+		t.Fatal(results, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	change := func(title string, meanwhile func()) error {
+		_, err := s.Change(ctx, results[0].Ticket, 0, func(tk *desk.Ticket) ([]desk.Event, error) {
+			meanwhile()
+			return tk.Apply(desk.NewPolicy(), desk.Change{At: time.Now(), By: desk.Actor{Kind: desk.ByAgent, ID: "ann"}, Title: &title})
+		})
+		return err
+	}
+	awake := make(chan error, 1)
+	if err := change("of the sleeper", func() { // holds the ticket's row
+		awake <- change("of the other", func() {})
+	}); !errors.Is(err, desk.ErrUnavailable) {
+		t.Errorf("who slept hears %v", err)
+	}
+	if err := <-awake; err != nil {
+		t.Errorf("the other waits for who sleeps: %v", err)
+	}
+	if tk, err := s.Ticket(t.Context(), string(results[0].Ticket)); err != nil || tk.Title != "of the other" {
+		t.Errorf("the ticket is %q, %v", tk.Title, err)
+	}
+}
+
 // A database that swallows what it is told and says nothing is given up in time,
 // by who reads and by who writes, and what waited goes on when it is back.
 func TestADatabaseThatSaysNothingIsGivenUp(t *testing.T) {

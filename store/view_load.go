@@ -15,7 +15,7 @@ func (v *View) loadSeen(ctx context.Context, keys []pair) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	rows, err := find[receiptRow](v.s.read(ctx), "id source scope external_id fingerprint state ticket_id", v.s.inPairs("scope", "external_id", keys), "ORDER BY id")
+	rows, err := find[receiptRow](v.s.read(ctx), "id source scope external_id fingerprint raw_digest state ticket_id", v.s.inPairs("scope", "external_id", keys), "ORDER BY id")
 	if err != nil {
 		return err
 	}
@@ -25,7 +25,7 @@ func (v *View) loadSeen(ctx context.Context, keys []pair) error {
 	for _, r := range rows {
 		k := pair{r.Scope, r.ExternalID}
 		v.seen[k] = append(v.seen[k], desk.Seen{Receipt: desk.ReceiptID(r.ID), Source: r.Source, Fingerprint: r.Fingerprint,
-			State: desk.State(r.State), TicketID: desk.TicketID(r.TicketID)})
+			Raw: r.RawDigest, State: desk.State(r.State), TicketID: desk.TicketID(r.TicketID)})
 	}
 	return nil
 }

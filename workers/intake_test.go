@@ -434,3 +434,32 @@ func TestBreachIsMarkedOnce(t *testing.T) {
 		t.Errorf("%d breach events, want 1", breaches)
 	}
 }
+
+// A message whose ticket was deleted and whose receipt is kept no more comes once again, as
+// when a mailbox is read anew: it ends as a duplicate, and the line does not run for it
+// again and again.
+func TestAMessageOfADeletedTicketComesAgain(t *testing.T) {
+	w := openBooks(t)
+	i := intake(t, w, nil)
+	r, err := i.FileNow(t.Context(), mail("m", "a@b.example", "hello"))
+	if err != nil || r.State != desk.Filed {
+		t.Fatal(r.State, err)
+	}
+	_, err = w.Change(t.Context(), r.TicketID, 0, func(tk *desk.Ticket) ([]desk.Event, error) {
+		return tk.Apply(policy(), desk.Change{At: time.Now(), By: desk.Actor{Kind: desk.ByAgent, ID: "ann"}, Delete: true})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.RetireLedger(t.Context(), time.Now().Add(time.Hour), 100); err != nil {
+		t.Fatal(err)
+	}
+	before := w.filings
+	again, err := i.FileNow(t.Context(), mail("m", "a@b.example", "hello"))
+	if err != nil || again.State != desk.Duplicate || again.ID == r.ID {
+		t.Errorf("%s: %q, %v", again.State, again.Reason, err)
+	}
+	if n := w.filings - before; n > 3 {
+		t.Errorf("it took %d filings", n)
+	}
+}

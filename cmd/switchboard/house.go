@@ -135,7 +135,7 @@ func booksOf(ctx context.Context, p place, s streams, r *configs.Reloader, knock
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
 	if h.store, err = store.Open(ctx, store.Options{URL: h.databaseURL(), MaxConns: r.Config().Database.MaxConns,
-		Timeout: r.Config().Database.Timeout, Knock: knock, Log: h.log}); err != nil {
+		Timeout: r.Config().Database.Timeout, Idle: r.Config().Database.IdleTimeout, Knock: knock, Log: h.log}); err != nil {
 		return nil, err
 	}
 	dir := r.Config().Blobs.Dir

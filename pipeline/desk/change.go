@@ -71,7 +71,7 @@ func (t *Ticket) Apply(p *Policy, c Change) ([]Event, error) {
 		a.add(EventDeleted, nil)
 	}
 	if len(a.events) > 0 {
-		t.UpdatedAt = c.At
+		t.Touch(c.At)
 	}
 	return a.events, errors.Join(a.errs...)
 }

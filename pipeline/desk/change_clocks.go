@@ -162,7 +162,7 @@ func (t *Ticket) Breach(now time.Time) []Event {
 		}
 	}
 	if len(events) > 0 {
-		t.UpdatedAt = now
+		t.Touch(now)
 	}
 	return events
 }

@@ -229,3 +229,19 @@ func TestTakeTurnGoesRound(t *testing.T) {
 		t.Errorf("unfair: %v", got)
 	}
 }
+
+// What was decided before another change and comes after it does not take back when the
+// ticket was changed last.
+func TestALateChangeTakesNoTimeBack(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	tk := &Ticket{ID: "t", CreatedAt: now.Add(-time.Hour), UpdatedAt: now}
+	title := "late"
+	events, err := tk.Apply(NewPolicy(), Change{At: now.Add(-time.Minute), Title: &title})
+	if err != nil || len(events) != 1 || tk.Title != title || !tk.UpdatedAt.Equal(now) {
+		t.Errorf("%q, changed last at %s, %d events, %v", tk.Title, tk.UpdatedAt, len(events), err)
+	}
+	tk.Touch(now.Add(time.Second))
+	if !tk.UpdatedAt.Equal(now.Add(time.Second)) {
+		t.Errorf("changed last at %s", tk.UpdatedAt)
+	}
+}

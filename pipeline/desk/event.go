@@ -44,6 +44,14 @@ type Event struct {
 }
 
 // event appends to a ticket's history; the caller keeps what it returns.
+// Touch says when a ticket was changed last. Changes that were decided earlier and come
+// later, as those of a process that slept, do not take it back.
+func (t *Ticket) Touch(at time.Time) {
+	if at.After(t.UpdatedAt) {
+		t.UpdatedAt = at
+	}
+}
+
 func (t *Ticket) event(kind string, by Actor, at time.Time, data map[string]any) Event {
 	t.EventCount++
 	return Event{ID: NewID[EventID](at), TicketID: t.ID, Seq: t.EventCount, Kind: kind, Actor: by, At: at, Data: data}

@@ -75,6 +75,7 @@ type Seen struct {
 	Receipt     ReceiptID
 	Source      string
 	Fingerprint string
+	Raw         string // digest of the bytes it came as; "" when they are not kept
 	State       State
 	TicketID    TicketID
 }

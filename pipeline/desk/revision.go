@@ -56,7 +56,7 @@ func (t *Ticket) Revise(m *Message, r Revision, by Actor, now time.Time) []Event
 			t.Description = Description(m.Text)
 		}
 	}
-	t.UpdatedAt = now
+	t.Touch(now)
 	kind := EventCommentUpdated
 	if r.Act == ActDelete {
 		kind = EventCommentDeleted

@@ -59,20 +59,20 @@ func (o *Outgoing) ExternalID() string { return o.Reply.Message.ExternalID }
 // answers go from now on.
 func (t *Ticket) Begin(m MessageID, source string, b *Begun, at time.Time) Event {
 	t.Join(b.Handle)
-	t.UpdatedAt = at
+	t.Touch(at)
 	return t.event(EventThread, Actor{Kind: BySystem, ID: "delivery"}, at, map[string]any{"message": m, "from": t.ThreadSource, "to": source})
 }
 
 // CommentFailed says on the ticket that the customer did not get a message, or
 // not its latest words: what is send, edit or delete.
 func (t *Ticket) CommentFailed(m MessageID, what, reason string, at time.Time) Event {
-	t.UpdatedAt = at
+	t.Touch(at)
 	return t.event(EventCommentFailed, Actor{Kind: BySystem, ID: "delivery"}, at, map[string]any{"message": m, "what": what, "reason": reason})
 }
 
 // CommentResent says on the ticket that a message that failed is tried again.
 func (t *Ticket) CommentResent(m MessageID, by Actor, at time.Time) Event {
-	t.UpdatedAt = at
+	t.Touch(at)
 	return t.event(EventCommentResent, by, at, map[string]any{"message": m})
 }
 

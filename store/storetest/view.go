@@ -9,7 +9,7 @@ import (
 
 func seenInEveryState(h *house) {
 	a, b := h.draft("a"), h.draft("a")
-	b.Source, b.Fingerprint = "another", "other content"
+	b.Source, b.Fingerprint, b.Raw = "another", "other content", desk.BlobRef{Digest: "0123", Size: 7}
 	c := h.draft("a")
 	c.Scope, c.Source = "SLACK", "slack"
 	rs := h.accept(a, b, c)
@@ -18,7 +18,7 @@ func seenInEveryState(h *house) {
 	plain.Thread.Plain, plain.Scope, plain.Source = true, scope, scope // the scope is its own
 	want := []desk.Seen{
 		{Receipt: rs[0].ID, Source: "mail", Fingerprint: a.Fingerprint, State: desk.Filed, TicketID: t},
-		{Receipt: rs[1].ID, Source: "another", Fingerprint: "other content", State: desk.Accepted},
+		{Receipt: rs[1].ID, Source: "another", Fingerprint: "other content", Raw: "0123", State: desk.Accepted},
 	}
 	for _, v := range []interface {
 		Seen(ctx context.Context, scope, externalID string) ([]desk.Seen, error)

@@ -15,6 +15,7 @@ func (retiredRow) TableName() string { return "retention" }
 // The kinds of row that retention takes away.
 const (
 	retiredDrafts    = "drafts"
+	retiredAnew      = "drafts anew" // when their walk last began anew
 	retiredLedger    = "ledger"
 	retiredRaw       = "raw"
 	retiredEvents    = "events"

@@ -20,4 +20,5 @@ const (
 	retiredRaw       = "raw"
 	retiredEvents    = "events"
 	retiredRevisions = "revisions"
+	retiredOrphans   = "orphans" // when the last walk for bytes without a row began that came to its end: see [Store.MarkRetired]
 )

@@ -34,6 +34,10 @@ type AuditOptions struct {
 	// reads every byte of it.
 	Blobs  AuditBlobs
 	Digest bool
+	// Orphans is how old bytes without a row are when the house takes them away
+	// (retention.orphans; 0: it never does), and Freed how old, at least, a row is of
+	// which retention takes away what it refers to; 0: it takes nothing.
+	Orphans, Freed time.Duration
 	// Acknowledged, unless nil, is what senders were told yes for: see
 	// [Acknowledged] for its lines.
 	Acknowledged io.Reader
@@ -116,7 +120,7 @@ var auditChecks = []struct{ name, doc string }{
 	{"canary.receipt", "a canary's receipt is in the ledger and was dropped as one"},
 	{"blob.there", "the bytes a row refers to are there, with their length"},
 	{"blob.digest", "the bytes under a name have that digest"},
-	{"blob.orphan", "bytes older than the grace have a row that refers to them"},
+	{"blob.orphan", "bytes that the last walk for such had to take away have a row that refers to them"},
 	{"acknowledged.kept", "what was acknowledged is in the ledger once, and settled"},
 	{"acknowledged.filed", "what was acknowledged and filed is one message on the ticket that is expected"},
 	{"acknowledged.thread", "what was acknowledged of one conversation is on one ticket"},
@@ -132,6 +136,8 @@ type auditor struct {
 	named   map[string]*Check
 	since   string            // rows with IDs behind this one are looked at
 	retired map[string]string // by kind of row: the highest ID that retention took away
+	walked  time.Time         // when the last walk for bytes without a row began
+	freed   time.Time         // when retention last took rows that refer to bytes
 	refs    *spill            // references to blobs; nil: not asked for
 	short   bool              // of each reference the digest alone is kept
 	numbers numbers           // of the tickets
@@ -232,6 +238,14 @@ func (a *auditor) readRetired() error {
 	}
 	for _, r := range rows {
 		a.retired[r.Name] = r.Highest
+		switch r.Name {
+		case retiredOrphans:
+			a.walked = r.At
+		case retiredDrafts, retiredLedger, retiredRaw:
+			if r.At.After(a.freed) {
+				a.freed = r.At
+			}
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -132,7 +133,7 @@ func (a *auditor) blobs() error {
 		return err
 	}
 	there, orphan := a.named["blob.there"], a.named["blob.orphan"]
-	kept := &keptWalk{a: a}
+	kept, wait := &keptWalk{a: a}, 0
 	before := func(key []byte) error { // references to what is not in the blob store; nil: all that are left
 		for more && err == nil && (key == nil || bytes.Compare(ref.key[:], key) < 0) {
 			if err = kept.look(ref); err == nil {
@@ -158,7 +159,11 @@ func (a *auditor) blobs() error {
 		}
 		if orphan != nil {
 			orphan.Looked++
-			if !used && a.old(put) {
+			switch {
+			case used || !a.old(put):
+			case !a.overdue(put):
+				wait++
+			default:
 				orphan.bad(b.Digest, "%d bytes, put at %s, that no row refers to", b.Size, stamp(put))
 			}
 		}
@@ -170,7 +175,28 @@ func (a *auditor) blobs() error {
 	if walkErr != nil {
 		return walkErr
 	}
+	if wait > 0 {
+		orphan.Note = fmt.Sprintf("%d more have no row and wait for the walk that takes them away (retention.orphans)", wait)
+	}
 	return before(nil)
+}
+
+// overdue reports whether the house had to take bytes away that no row refers to
+// and that were put at an instant: its last walk did, if they were old enough by
+// then and no row lost them since; without one, the first that had to be.
+func (a *auditor) overdue(put time.Time) bool {
+	if a.o.Orphans <= 0 {
+		return false
+	}
+	since := a.walked
+	if since.IsZero() {
+		since = a.o.Now.Add(-a.o.Orphans)
+	}
+	if !put.Before(since.Add(-a.o.Orphans - a.o.Skew)) {
+		return false
+	}
+	lost := a.o.Freed > 0 && a.freed.After(a.walked) && put.Before(a.o.Now.Add(-a.o.Freed))
+	return !lost
 }
 
 // keptWalk goes through the small requests that are kept in the books, ordered by

@@ -215,6 +215,6 @@ func (h *auditHouse) furnish() {
 
 // options look at everything.
 func (h *auditHouse) options() AuditOptions {
-	return AuditOptions{Now: time.Now(), Grace: time.Hour, Skew: time.Second, Patience: time.Minute, Batch: 3, Show: 20, Blobs: h.blobs, Digest: true,
+	return AuditOptions{Now: time.Now(), Grace: time.Hour, Skew: time.Second, Patience: time.Minute, Batch: 3, Show: 20, Blobs: h.blobs, Orphans: time.Hour, Digest: true,
 		Acknowledged: strings.NewReader(strings.Join(h.acked, "\n")), Temp: h.dir}
 }

@@ -207,6 +207,52 @@ func TestAuditFindsWhatIsBroken(t *testing.T) {
 	})
 }
 
+// Bytes that no row refers to are wrong only when the house had to take them away:
+// its last walk came to its end, they were old by then, and no row lost them since.
+func TestAuditOfBlobsThatWait(t *testing.T) {
+	eachAuditHouse(t, func(t *testing.T, h *auditHouse) {
+		ctx, now := t.Context(), time.Now()
+		ref := h.put("nobody's")
+		put := now.Add(-5 * time.Hour)
+		h.must(os.Chtimes(filepath.Join(h.dir, ref.Digest[:2], ref.Digest[2:4], ref.Digest), put, put))
+		check := func(why string, wrong int64, change func(*AuditOptions)) {
+			t.Helper()
+			o := h.options()
+			if change != nil {
+				change(&o)
+			}
+			checks, err := h.s.Audit(ctx, o)
+			h.must(err)
+			for _, c := range checks {
+				waits := strings.HasPrefix(c.Note, "1 more have no row and wait")
+				if c.Name == "blob.orphan" && (c.Wrong != wrong || waits == (wrong > 0)) {
+					t.Errorf("%s: %d wrong, %s", why, c.Wrong, c.Note)
+				}
+			}
+		}
+		day := func(o *AuditOptions) { o.Orphans = 24 * time.Hour }
+		check("no walk yet, and none had to be", 0, day)
+		check("no walk yet, and one had to be", 1, nil)
+		check("none ever is", 0, func(o *AuditOptions) { o.Orphans = 0 })
+		h.must(h.s.MarkRetired(ctx, retiredOrphans, now.Add(-4*time.Hour-30*time.Minute)))
+		check("too young for the last walk", 0, nil)
+		h.must(h.s.MarkRetired(ctx, retiredOrphans, now.Add(-3*time.Hour)))
+		check("left by the last walk", 1, nil)
+		h.must(h.s.MarkRetired(ctx, retiredDrafts, now.Add(-2*time.Hour)))
+		check("a row lost them since", 0, func(o *AuditOptions) { o.Freed = 4 * time.Hour })
+		check("no row that had them was old enough to lose them", 1, func(o *AuditOptions) { o.Freed = 6 * time.Hour })
+	})
+}
+
+// An answer of long ago that failed and is sent again is due from now on.
+func TestAuditOfWhatIsSentAgain(t *testing.T) {
+	eachAuditHouse(t, func(t *testing.T, h *auditHouse) {
+		by := desk.Actor{Kind: desk.BySystem, ID: "resend"}
+		h.must(h.s.Resend(t.Context(), desk.MessageID(h.names["failed"]), by, time.Now()))
+		h.clean("sent again")
+	})
+}
+
 // What is wrong with the blobs is found: bytes that are gone, cut short, changed,
 // or nobody's.
 func TestAuditOfBlobs(t *testing.T) {
@@ -230,9 +276,10 @@ func TestAuditOfBlobs(t *testing.T) {
 		if checks, err := h.s.Audit(t.Context(), h.options()); err != nil || len(findings(checks)) > 0 {
 			t.Errorf("a young orphan: %q, %v", findings(checks), err)
 		}
-		old := time.Now().Add(-2 * time.Hour)
+		old := time.Now().Add(-3 * time.Hour)
 		h.must(os.Chtimes(file(young), old, old))
 		wrong("blob.orphan", young.Digest)
+		h.must(os.Remove(file(young)))
 
 		ref := h.put("file case1")
 		was, err := os.ReadFile(file(ref))

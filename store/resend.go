@@ -49,11 +49,11 @@ func (s *Store) Unreached(ctx context.Context, f desk.UnreachedFilter) ([]desk.U
 // Resend has an answer that failed tried again, with tries of its own, and says so on
 // its ticket. It counts as unknown, so that it is probed before it is sent where the
 // channel can be asked: what was given up may have arrived. The sweep of the delivery
-// finds it at once. One that did not fail, or was deleted since, is desk.ErrSettled.
+// finds it at once, and it is due from now on, however old it is. One that did not fail, or was deleted since, is desk.ErrSettled.
 func (s *Store) Resend(ctx context.Context, id desk.MessageID, by desk.Actor, now time.Time) error {
 	say := func(t *desk.Ticket) ([]desk.Event, error) { return []desk.Event{t.CommentResent(id, by, now)}, nil }
 	return s.undelivered(ctx, id, say, func(tx *gorm.DB) *gorm.DB {
-		return tx.Exec(`UPDATE messages AS m SET send_state = 'unknown', send_error = '', send_tries = 0, send_after = NULL, taken_at = NULL, swept_at = NULL
-			WHERE m.id = ? AND `+unreached, string(id))
+		return tx.Exec(`UPDATE messages AS m SET send_state = 'unknown', send_error = '', send_tries = 0, send_after = ?, taken_at = NULL, swept_at = NULL
+			WHERE m.id = ? AND `+unreached, micro(now), string(id))
 	})
 }

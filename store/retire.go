@@ -60,31 +60,6 @@ func (s *Store) oldReceipts(tx *gorm.DB, after string, before time.Time, limit i
 	return ids, err
 }
 
-// RetireDrafts makes finished receipts slim that were settled before an instant:
-// the draft and the reference to the raw message go; who, when, what became of it
-// and why stay, and with them the message is still known when it comes again.
-func (s *Store) RetireDrafts(ctx context.Context, before time.Time, limit int) (rows int64, more bool, err error) {
-	var out retired
-	err = s.write(ctx, func(tx *gorm.DB) error {
-		out = retired{}
-		at, err := place(tx, retiredDrafts)
-		if err != nil {
-			return err
-		}
-		ids, err := s.oldReceipts(tx, at.Place, before, limit)
-		if err != nil || len(ids) == 0 {
-			return err
-		}
-		if out.rows, err = s.slim(tx, ids); err != nil {
-			return err
-		}
-		out.more = len(ids) == limit
-		last := ids[len(ids)-1]
-		return at.move(tx, last, last)
-	})
-	return out.rows, out.more, failed("retire drafts", err)
-}
-
 // slim takes the drafts of finished receipts away. That a receipt revised an
 // earlier message stays to be seen.
 func (s *Store) slim(tx *gorm.DB, ids []string) (int64, error) {

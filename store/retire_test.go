@@ -227,6 +227,102 @@ func TestRetentionTakesNothingThatIsNeeded(t *testing.T) {
 	}
 }
 
+// A draft whose receipt was settled late, or was in somebody's hand, goes with the
+// walk of the next day, which leaves what is slim alone and looks at so many rows at
+// once and no more.
+func TestLateDraftsGo(t *testing.T) {
+	for _, d := range []string{SQLite, Postgres} {
+		t.Run(d, func(t *testing.T) {
+			s, ctx, now := emptyBooks(t, d), t.Context(), micro(time.Now())
+			must := func(err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			ago := func(hours int) time.Time { return now.Add(-time.Duration(hours) * time.Hour) }
+			var rs []desk.Receipt
+			for i := range 50 {
+				x := &desk.Draft{Source: "mail", Channel: desk.Email, Scope: "EMAIL", ExternalID: fmt.Sprint(i), Fingerprint: "f", Text: "words"}
+				if i%2 == 1 {
+					x.Act = desk.ActEdit
+				}
+				rs = append(rs, desk.NewReceipt(x, ago(60).Add(time.Duration(i)*time.Second)))
+			}
+			_, err := s.Accept(ctx, nil, rs)
+			must(err)
+			settle := func(id desk.ReceiptID, state desk.State, at time.Time) {
+				t.Helper()
+				must(s.w.Exec("UPDATE ledger SET state = ?, reason = 'why', settled_at = ? WHERE id = ?", string(state), at, string(id)).Error)
+			}
+			for _, r := range rs {
+				settle(r.ID, desk.Filed, ago(59))
+			}
+			late, held, locked := rs[1].ID, rs[2].ID, rs[3].ID
+			settle(late, desk.Filed, ago(45))
+			settle(held, desk.Held, ago(59))
+			nextDay := func() { must(s.w.Exec("UPDATE retention SET at = ? WHERE name = ?", ago(25), retiredAnew).Error) }
+			walk := func(before time.Time) (all int64, batches int) {
+				t.Helper()
+				for more := true; more; batches++ {
+					var n int64
+					n, more, err = s.RetireDrafts(ctx, before, 2)
+					must(err)
+					all += n
+				}
+				return all, batches
+			}
+
+			inHand := s.w.WithContext(ctx).Begin()
+			want := int64(48)
+			if d == Postgres { // SQLite has one writer
+				want--
+				must(inHand.Exec("SELECT id FROM ledger WHERE id = ? FOR UPDATE", string(locked)).Error)
+			} else {
+				must(inHand.Rollback().Error)
+			}
+			if n, batches := walk(ago(48)); n != want || batches < 24 {
+				t.Errorf("%d drafts in %d batches, want %d", n, batches, want)
+			}
+			if d == Postgres {
+				must(inHand.Rollback().Error)
+			}
+			settle(held, desk.Filed, ago(45))
+			walk(ago(40)) // began anew: the books are new
+			if n, _ := walk(ago(40)); n != 0 {
+				t.Errorf("%d drafts on the same day", n)
+			}
+			for _, r := range rs {
+				got, err := s.Receipt(ctx, r.ID)
+				must(err)
+				if got.Draft != nil && got.Draft.Text != "" {
+					t.Errorf("%s has its draft still", got.ExternalID)
+				}
+				if edit := r.Draft.Act != ""; (got.Draft != nil) != edit {
+					t.Errorf("%s: what it did is %+v", got.ExternalID, got.Draft)
+				}
+			}
+			settle(late, desk.Filed, ago(39))
+			must(s.w.Exec("UPDATE ledger SET raw_digest = ? WHERE id = ?", desk.Keep(nil).Ref.Digest, string(late)).Error) // as one that was replayed
+			walk(ago(30))
+			if n, _ := walk(ago(30)); n != 0 {
+				t.Errorf("%d drafts on the same day", n)
+			}
+			nextDay()
+			walk(ago(30))
+			n, batches := walk(ago(30))
+			if n != 1 || batches != 50/(2*draftsPage)+1 {
+				t.Errorf("the next day %d drafts went in %d batches", n, batches)
+			}
+			nextDay()
+			walk(ago(30))
+			if n, _ := walk(ago(30)); n != 0 {
+				t.Errorf("%d receipts that are slim were made slim again", n)
+			}
+		})
+	}
+}
+
 // emptyBooks are new books of a dialect.
 func emptyBooks(t testing.TB, dialect string) *Store {
 	t.Helper()

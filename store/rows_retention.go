@@ -15,8 +15,10 @@ func (retiredRow) TableName() string { return "retention" }
 // The kinds of row that retention takes away.
 const (
 	retiredDrafts    = "drafts"
+	retiredAnew      = "drafts anew" // when their walk last began anew
 	retiredLedger    = "ledger"
 	retiredRaw       = "raw"
 	retiredEvents    = "events"
 	retiredRevisions = "revisions"
+	retiredOrphans   = "orphans" // when the last walk for bytes without a row began that came to its end: see [Store.MarkRetired]
 )

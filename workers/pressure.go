@@ -247,7 +247,7 @@ func (p *Pressure) Classes(source string) []Class {
 // Shed reports whether a source is so far behind that its door should say "try
 // again later", and for how long. Nothing that was accepted is ever shed.
 func (p *Pressure) Shed(source string) (wait time.Duration, shed bool) {
-	if p == nil || p.set.ShedAfter == 0 {
+	if p == nil || p.set.ShedAfter == 0 || p.set.BulkAfter == 0 { // without a bulk queue nobody is behind
 		return 0, false
 	}
 	p.mu.Lock()
@@ -257,7 +257,7 @@ func (p *Pressure) Shed(source string) (wait time.Duration, shed bool) {
 		return 0, false
 	}
 	// Of this source alone: what others have waiting keeps nobody out.
-	if s := p.strains[source]; s != nil && s.waiting >= max(p.set.BulkAfter, 1) && now.Sub(s.oldest) > p.set.ShedAfter {
+	if s := p.strains[source]; s != nil && s.waiting >= p.set.BulkAfter && now.Sub(s.oldest) > p.set.ShedAfter {
 		return lookValid / 2, true
 	}
 	return 0, false

@@ -162,6 +162,21 @@ func (o *order) count() int {
 	return len(o.list)
 }
 
+// Who has no bulk queue is never behind: one message that waits long refuses nobody.
+func TestNothingIsShedWithoutBulk(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	set := DefaultSettings()
+	set.BulkAfter, set.ShedAfter = 0, time.Minute
+	books := ledgerOf{list: []desk.Backlog{{Source: "mail", Count: 1, Oldest: now.Add(-time.Hour)}}}
+	p := NewPressure(&books, nil, nil, func() time.Time { return now }, slog.New(slog.DiscardHandler), set)
+	if err := p.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if wait, shed := p.Shed("mail"); shed || p.Class("mail") != Normal {
+		t.Errorf("it is %s, and shed for %s", p.Class("mail"), wait)
+	}
+}
+
 // A flood in one source, all of it accepted before the single messages of
 // another: these overtake it. Before the first one may stand what the source was
 // given the benefit of the doubt for, and what the bulk workers have in hand.

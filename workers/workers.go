@@ -90,7 +90,7 @@ type Settings struct {
 	BulkConcurrency  int           // tasks of the bulk queue handled at the same time
 	BulkWait         time.Duration // how long one of them, and a reading of them, waits to fill: there is more than enough
 	UrgentWeight     int           // urgent tasks taken up for each normal one, when both wait
-	ShedAfter        time.Duration // a source that is behind for longer is refused at its door; 0: never
+	ShedAfter        time.Duration // a source that is behind for longer is refused at its door; 0, or without BulkAfter: never
 
 	// PendingBytesPerSource is how many bytes of one source's requests may be among
 	// PendingBytes, and how many of its messages; at most half of them. 0: that half.

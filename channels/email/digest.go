@@ -137,12 +137,14 @@ func (f *folder) submit(ctx context.Context, batch []*mail, drafts []*desk.Draft
 }
 
 // hand submits, and while our own process says that it is busy it waits: a
-// mailbox keeps what it has.
+// mailbox keeps what it has. It does not wait for longer than pace.roomMax: bytes
+// that no row refers to are kept only while they are young (retention.orphans), so
+// the mails are fetched and put anew.
 func (f *folder) hand(ctx context.Context, cursor *desk.Cursor, drafts []*desk.Draft) ([]desk.ReceiptID, error) {
-	wait := backoff{pace: f.a.pace}
+	wait, begun := backoff{pace: f.a.pace}, time.Now()
 	for {
 		receipts, err := f.a.Sink.Submit(ctx, cursor, drafts...)
-		if !errors.Is(err, desk.ErrBusy) || ctx.Err() != nil {
+		if !errors.Is(err, desk.ErrBusy) || ctx.Err() != nil || time.Since(begun) >= f.a.pace.roomMax {
 			return receipts, err
 		}
 		f.log.Debug("email: waiting for room", "mails", len(drafts), "error", err)

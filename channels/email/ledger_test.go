@@ -278,6 +278,7 @@ func fast() pace {
 	return pace{
 		leaseTTL: 3 * time.Second, leaseRenew: 20 * time.Millisecond, leaseWait: 5 * time.Millisecond,
 		retryMin: time.Millisecond, retryMax: 20 * time.Millisecond, retryStore: 5 * time.Millisecond, retryAuth: time.Millisecond,
+		roomMax: time.Minute,
 		idleMin: 5 * time.Minute, idleMax: 9 * time.Minute, idleFirst: 20 * time.Millisecond,
 		moveMin: time.Millisecond, moveMax: 20 * time.Millisecond,
 		sleep: sleep,

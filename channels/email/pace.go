@@ -17,6 +17,8 @@ type pace struct {
 	retryStore time.Duration // most, when our own store or blobs failed
 	retryAuth  time.Duration // least, when the server refused the password
 
+	roomMax time.Duration // a batch waits no longer for room in the ledger; below the least retention.orphans, an hour
+
 	idleMin time.Duration // IDLE is issued anew after a while between these
 	idleMax time.Duration
 	// idleFirst is how long the first IDLE lasts after there was something to
@@ -35,6 +37,7 @@ func defaultPace() pace {
 	return pace{
 		leaseTTL: 9 * time.Second, leaseRenew: 3 * time.Second, leaseWait: 2 * time.Second,
 		retryMin: time.Second, retryMax: 5 * time.Minute, retryStore: 15 * time.Second, retryAuth: 15 * time.Second,
+		roomMax: 10 * time.Minute,
 		idleMin: 5 * time.Minute, idleMax: 9 * time.Minute, idleFirst: 10 * time.Second,
 		moveMin: time.Second, moveMax: time.Minute,
 		sleep: sleep,

@@ -366,12 +366,17 @@ func awaitFolder(t testing.TB, box emailtest.Mailbox, folder string, n int) {
 // busyLedger has no room a few times.
 type busyLedger struct {
 	*ledger
-	mu   sync.Mutex
-	left int
+	mu      sync.Mutex
+	left    int
+	batches map[*desk.Draft]bool // by the first draft of each that was handed over
 }
 
 func (b *busyLedger) Submit(ctx context.Context, c *desk.Cursor, drafts ...*desk.Draft) ([]desk.ReceiptID, error) {
 	b.mu.Lock()
+	if b.batches == nil {
+		b.batches = map[*desk.Draft]bool{}
+	}
+	b.batches[drafts[0]] = true
 	full := b.left > 0
 	b.left--
 	b.mu.Unlock()
@@ -393,4 +398,23 @@ func TestMailboxWaitsForRoom(t *testing.T) {
 	start(t, newAdapter(t, l, account(box.Addr(), "batch: 10"), func(a *adapter) { a.Sink = b }))
 	l.awaitRows(t, 30)
 	l.exactly(t, mails)
+}
+
+// A batch that found no room for too long is fetched and its bytes put anew: those
+// that nobody refers to are kept only while they are young.
+func TestMailboxWaitsForRoomWithYoungBytes(t *testing.T) {
+	box := emailtest.Memory(t)
+	box.AddUser("support", "secret")
+	mails := rawMails(0, 5, 500)
+	box.DeliverMany("support", "INBOX", mails...)
+	l := newLedger()
+	b := &busyLedger{ledger: l, left: 4}
+	start(t, newAdapter(t, l, account(box.Addr(), "batch: 10"), func(a *adapter) { a.Sink, a.pace.roomMax = b, time.Nanosecond }))
+	l.awaitRows(t, 5)
+	l.exactly(t, mails)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.batches) != 5 {
+		t.Errorf("the mails were read %d times, want 4 times without room and once with", len(b.batches))
+	}
 }

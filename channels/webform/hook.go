@@ -82,8 +82,11 @@ func (a *adapter) take(w http.ResponseWriter, r *http.Request, f *form, lang str
 	}
 	for _, token := range sub.kept {
 		if k, ok := a.signer.readKept(f.name, token, a.Now()); ok && f.field(k.Field) != nil {
-			sub.basket.again(k)
+			err = errors.Join(err, sub.basket.again(r.Context(), k))
 		}
+	}
+	if err != nil {
+		return sub, "", a.refused(r.Context(), err)
 	}
 	shown := f.visible(sub.values, sub.basket.held)
 	answers, wrong := f.check(sub.values, shown, sub.basket.held)

@@ -95,16 +95,44 @@ func (b *basket) add(ctx context.Context, field, name string, r io.Reader) error
 	return nil
 }
 
-// again takes a file that is a blob already.
-func (b *basket) again(k keptFile) {
+// again takes a file that is a blob already, and puts it again: bytes that no row
+// refers to yet are kept for as long as they are young. Where they are gone the
+// field asks for the file once more. The error is one that ends the request; the
+// file is still offered on the page that says so.
+func (b *basket) again(ctx context.Context, k keptFile) error {
 	switch {
 	case b.count >= b.limits.files:
 		b.refuse(k.Field, bad("too many files", fmt.Sprint(b.limits.files)))
+		return nil
 	case k.File.Blob.Size > b.limits.totalBytes-b.bytes:
 		b.tooLarge(k.Field, k.File.Name)
-	default:
-		b.take(k.Field, k.File)
+		return nil
 	}
+	err := b.renew(ctx, k.File.Blob)
+	if errors.Is(err, desk.ErrNotFound) {
+		b.refuse(k.Field, bad("file gone", k.File.Name))
+		return nil
+	}
+	b.take(k.Field, k.File)
+	return err
+}
+
+// renew puts a blob again, which makes it young. Bytes that are not there, or are
+// others than they were, are desk.ErrNotFound.
+func (b *basket) renew(ctx context.Context, ref desk.BlobRef) error {
+	r, err := b.blobs.Open(ctx, ref)
+	if err != nil {
+		return fmt.Errorf("webform: a file that was kept: %w", err)
+	}
+	defer r.Close()
+	now, err := b.blobs.Put(ctx, r)
+	if err == nil && now != ref {
+		err = desk.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("webform: keep a file again: %w", err)
+	}
+	return nil
 }
 
 func (b *basket) take(field string, a desk.Attachment) {

@@ -105,6 +105,7 @@ func (c *auditCmd) audit(ctx context.Context, s streams) (*auditResult, error) {
 	}
 	if c.Blobs {
 		o.Blobs = h.blobs
+		o.Orphans, o.Freed = orphaned(h.config.Config().Retention)
 	}
 	if c.Acknowledged != "" {
 		f, err := os.Open(c.Acknowledged)
@@ -112,7 +113,9 @@ func (c *auditCmd) audit(ctx context.Context, s streams) (*auditResult, error) {
 			return nil, err
 		}
 		defer f.Close()
-		o.Acknowledged = f
+		if o.Acknowledged, err = listNow(f); err != nil {
+			return nil, fmt.Errorf("--acknowledged: %w", err)
+		}
 	}
 	checks, err := h.store.Audit(ctx, o)
 	if err != nil {

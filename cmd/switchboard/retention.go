@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"switchboard/configs"
 	"switchboard/pipeline/desk"
 	"switchboard/store"
 	"switchboard/workers"
@@ -32,4 +33,15 @@ func (h *house) orphans(ctx context.Context, began time.Time, held func() error)
 		err = fmt.Errorf("bytes without a row (retention.orphans, sorted in retention.temp): %w", err)
 	}
 	return blobs, kept, err
+}
+
+// orphaned is how old bytes without a row are when they go, and the least age of a
+// row that loses those it refers to; 0: never.
+func orphaned(c configs.Retention) (orphans, freed time.Duration) {
+	for _, age := range []time.Duration{c.Drafts, c.Ledger, c.Raw} {
+		if age > 0 && (freed == 0 || age < freed) {
+			freed = age
+		}
+	}
+	return c.Orphans, freed
 }

@@ -38,6 +38,10 @@ type AuditOptions struct {
 	// (retention.orphans; 0: it never does), and Freed how old, at least, a row is of
 	// which retention takes away what it refers to; 0: it takes nothing.
 	Orphans, Freed time.Duration
+	// Strict calls bytes without a row wrong as soon as they are older than the grace,
+	// whether the house had to take them away by then or not: senders that came again
+	// until they heard yes leave none.
+	Strict bool
 	// Acknowledged, unless nil, is what senders were told yes for: see
 	// [Acknowledged] for its lines.
 	Acknowledged io.Reader

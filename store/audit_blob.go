@@ -185,7 +185,10 @@ func (a *auditor) blobs() error {
 // and that were put at an instant: its last walk did, if they were old enough by
 // then and no row lost them since; without one, the first that had to be.
 func (a *auditor) overdue(put time.Time) bool {
-	if a.o.Orphans <= 0 {
+	switch {
+	case a.o.Strict:
+		return true
+	case a.o.Orphans <= 0:
 		return false
 	}
 	since := a.walked

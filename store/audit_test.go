@@ -233,6 +233,7 @@ func TestAuditOfBlobsThatWait(t *testing.T) {
 		day := func(o *AuditOptions) { o.Orphans = 24 * time.Hour }
 		check("no walk yet, and none had to be", 0, day)
 		check("no walk yet, and one had to be", 1, nil)
+		check("strictly, whatever is taken away", 1, func(o *AuditOptions) { o.Orphans, o.Strict = 0, true })
 		check("none ever is", 0, func(o *AuditOptions) { o.Orphans = 0 })
 		h.must(h.s.MarkRetired(ctx, retiredOrphans, now.Add(-4*time.Hour-30*time.Minute)))
 		check("too young for the last walk", 0, nil)

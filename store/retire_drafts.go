@@ -11,8 +11,10 @@ import (
 
 // A draft may have to go long after those around it: its receipt was held, replayed
 // or settled late, or was in somebody's hand when its turn came. So the walk through
-// the ledger begins anew once a day; in between it goes on from where it came to.
-const draftsAnew = 24 * time.Hour
+// the ledger begins anew once a week, which is a week more than such a draft was to stay,
+// and not each day: it reads all rows that are kept. In between it goes on from where it
+// came to.
+const draftsAnew = 7 * 24 * time.Hour
 
 // draftsPage is how many times as many receipts as a batch takes are looked at for
 // it: most that a walk meets again are slim.

@@ -228,7 +228,7 @@ func TestRetentionTakesNothingThatIsNeeded(t *testing.T) {
 }
 
 // A draft whose receipt was settled late, or was in somebody's hand, goes with the
-// walk of the next day, which leaves what is slim alone and looks at so many rows at
+// walk of the next week, which leaves what is slim alone and looks at so many rows at
 // once and no more.
 func TestLateDraftsGo(t *testing.T) {
 	for _, d := range []string{SQLite, Postgres} {
@@ -261,7 +261,7 @@ func TestLateDraftsGo(t *testing.T) {
 			late, held, locked := rs[1].ID, rs[2].ID, rs[3].ID
 			settle(late, desk.Filed, ago(45))
 			settle(held, desk.Held, ago(59))
-			nextDay := func() { must(s.w.Exec("UPDATE retention SET at = ? WHERE name = ?", ago(25), retiredAnew).Error) }
+			nextWeek := func() { must(s.w.Exec("UPDATE retention SET at = ? WHERE name = ?", now.Add(-draftsAnew-time.Hour), retiredAnew).Error) }
 			walk := func(before time.Time) (all int64, batches int) {
 				t.Helper()
 				for more := true; more; batches++ {
@@ -290,7 +290,7 @@ func TestLateDraftsGo(t *testing.T) {
 			settle(held, desk.Filed, ago(45))
 			walk(ago(40)) // began anew: the books are new
 			if n, _ := walk(ago(40)); n != 0 {
-				t.Errorf("%d drafts on the same day", n)
+				t.Errorf("%d drafts in the same week", n)
 			}
 			for _, r := range rs {
 				got, err := s.Receipt(ctx, r.ID)
@@ -306,15 +306,15 @@ func TestLateDraftsGo(t *testing.T) {
 			must(s.w.Exec("UPDATE ledger SET raw_digest = ? WHERE id = ?", desk.Keep(nil).Ref.Digest, string(late)).Error) // as one that was replayed
 			walk(ago(30))
 			if n, _ := walk(ago(30)); n != 0 {
-				t.Errorf("%d drafts on the same day", n)
+				t.Errorf("%d drafts in the same week", n)
 			}
-			nextDay()
+			nextWeek()
 			walk(ago(30))
 			n, batches := walk(ago(30))
 			if n != 1 || batches != 50/(2*draftsPage)+1 {
-				t.Errorf("the next day %d drafts went in %d batches", n, batches)
+				t.Errorf("the next week %d drafts went in %d batches", n, batches)
 			}
-			nextDay()
+			nextWeek()
 			walk(ago(30))
 			if n, _ := walk(ago(30)); n != 0 {
 				t.Errorf("%d receipts that are slim were made slim again", n)

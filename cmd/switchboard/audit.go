@@ -26,6 +26,7 @@ type auditCmd struct {
 	Blobs        bool          `help:"Compare the blobs with the rows that refer to them; --no-blobs leaves that out: it lists the whole store." default:"true" negatable:""`
 	Digest       bool          `help:"Also read every blob that is referred to."`
 	Grace        time.Duration `help:"What is younger may still be on its way." default:"15m"`
+	Strict       bool          `help:"Bytes without a row are wrong when they are older than that, not only when the house had to take them away (retention.orphans)."`
 	Skew         time.Duration `help:"How much the clocks of the fleet may differ." default:"5s"`
 	Show         int           `help:"Examples shown of each check." default:"5"`
 	Batch        int           `help:"Rows read at once." default:"500" hidden:""`
@@ -98,7 +99,7 @@ func (c *auditCmd) audit(ctx context.Context, s streams) (*auditResult, error) {
 		return nil, fmt.Errorf("audit: the schema is not this version's: run `switchboard migrate` first")
 	}
 	begun := h.now()
-	o := store.AuditOptions{Now: begun, Grace: c.Grace, Skew: c.Skew, Patience: delivery(h.config.Config()).Patience,
+	o := store.AuditOptions{Now: begun, Grace: c.Grace, Skew: c.Skew, Patience: delivery(h.config.Config()).Patience, Strict: c.Strict,
 		Show: c.Show, Batch: c.Batch, Digest: c.Digest}
 	if o.Since, err = moment(c.Since, begun); err != nil {
 		return nil, fmt.Errorf("--since: %w", err)

@@ -391,7 +391,7 @@ func (c *chaos) countAnswers(n *chaosCount, entries []entry) {
 // audit asks the product itself. The clocks were up to two minutes wrong, and
 // nothing is on its way any more.
 func (c *chaos) audit(ctx context.Context) (verdict string) {
-	out, err := c.command(ctx, c.roles[0].bin, "audit", "--acknowledged", c.in("acknowledged.jsonl"), "--digest", "--grace", "0s", "--skew", "5m", "--show", "20")
+	out, err := c.command(ctx, c.roles[0].bin, "audit", "--acknowledged", c.in("acknowledged.jsonl"), "--digest", "--grace", "0s", "--strict", "--skew", "5m", "--show", "20")
 	_ = os.WriteFile(c.in("audit.txt"), []byte(out), 0o600)
 	if err != nil {
 		c.fail("audit: %v\n%s", err, out)

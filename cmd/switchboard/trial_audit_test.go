@@ -26,7 +26,7 @@ func (tr *trial) audit() string {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(tr.ctx, tr.bin, "audit", "--config", tr.in("trial.yaml"), "--data", tr.dir, "--acknowledged", name, "--digest",
-		"--grace", "0s", "--json", tr.in("audit.json"))
+		"--grace", "0s", "--strict", "--json", tr.in("audit.json"))
 	cmd.Env = tr.env
 	var said bytes.Buffer
 	cmd.Stderr = &said

@@ -261,7 +261,9 @@ func TestLateDraftsGo(t *testing.T) {
 			late, held, locked := rs[1].ID, rs[2].ID, rs[3].ID
 			settle(late, desk.Filed, ago(45))
 			settle(held, desk.Held, ago(59))
-			nextWeek := func() { must(s.w.Exec("UPDATE retention SET at = ? WHERE name = ?", now.Add(-draftsAnew-time.Hour), retiredAnew).Error) }
+			nextWeek := func() {
+				must(s.w.Exec("UPDATE retention SET at = ? WHERE name = ?", now.Add(-draftsAnew-time.Hour), retiredAnew).Error)
+			}
 			walk := func(before time.Time) (all int64, batches int) {
 				t.Helper()
 				for more := true; more; batches++ {

@@ -12,12 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"switchboard/pipeline/desk"
 	"switchboard/store"
 	"switchboard/store/storetest/pgtest"
-	"switchboard/workers/broker"
 	"switchboard/workers/broker/brokertest"
 	"switchboard/workers/broker/program"
 )
@@ -45,15 +42,7 @@ func newFleet(t *testing.T) *fleet {
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b, err := broker.Open(t.Context(), redis, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	client := asynq.NewClient(b.AsynqOpt())
-	t.Cleanup(func() { client.Close() })
-	d := NewDispatch(client, nil, time.Now, log, DefaultSettings())
-	t.Cleanup(d.Stop)
+	_, d := queued(t, redis)
 	f := &fleet{t: t, w: &watched{Store: s, settled: make(chan desk.ReceiptID, 10)}, env: append(os.Environ(), childDatabase+"="+url, childRedis+"="+redis.Addrs[0], childPassword+"="+redis.Password)}
 	f.door = intake(t, f.w, d)
 	f.press = NewPressure(s, nil, nil, time.Now, log, DefaultSettings())

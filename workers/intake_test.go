@@ -69,6 +69,22 @@ func openBooks(t *testing.T) *watched {
 	return &watched{Store: s, settled: make(chan desk.ReceiptID, 10000)}
 }
 
+// queued opens a queue and starts a dispatcher on it.
+func queued(t *testing.T, o broker.Options) (*broker.Broker, *Dispatch) {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	b, err := broker.Open(t.Context(), o, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	client := asynq.NewClient(b.AsynqOpt())
+	t.Cleanup(func() { client.Close() })
+	d := NewDispatch(client, nil, time.Now, log, DefaultSettings())
+	t.Cleanup(d.Stop)
+	return b, d
+}
+
 // intake builds an intake on the books; dispatch may be nil.
 func intake(t *testing.T, w *watched, d *Dispatch) *Intake {
 	t.Helper()

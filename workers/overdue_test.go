@@ -3,7 +3,6 @@ package workers
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -11,11 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"switchboard/pipeline"
 	"switchboard/pipeline/desk"
-	"switchboard/workers/broker"
 	"switchboard/workers/broker/brokertest"
 )
 
@@ -198,19 +194,10 @@ func TestNobodyHangsOnTheSameMessageBesides(t *testing.T) {
 
 // The same through the queue: the one that hangs goes alone.
 func TestAMessageThatHangsIsIsolatedThroughTheQueue(t *testing.T) {
-	log := slog.New(slog.DiscardHandler)
-	b, err := broker.Open(t.Context(), brokertest.Embedded(t), log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	client := asynq.NewClient(b.AsynqOpt())
-	t.Cleanup(func() { client.Close() })
-	d := NewDispatch(client, nil, time.Now, log, DefaultSettings())
-	t.Cleanup(d.Stop)
+	b, d := queued(t, brokertest.Embedded(t))
 	h := newHanging(t, d)
 	h.set.Attempts = 3
-	srv := NewServer(h.Intake, b.AsynqOpt(), h.w, time.Now, log, h.set)
+	srv := NewServer(h.Intake, b.AsynqOpt(), h.w, time.Now, h.log, h.set)
 	srv.jobs = nil // no sweep: the clock of the intake stands still
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -235,16 +222,7 @@ func TestAMessageThatHangsIsIsolatedThroughTheQueue(t *testing.T) {
 // Between its attempts, and while it hangs, no sweep brings a message to other processes,
 // which would hang on it too; when the attempt must be over, one does.
 func TestWhatHangsStaysWithOneProcess(t *testing.T) {
-	log := slog.New(slog.DiscardHandler)
-	b, err := broker.Open(t.Context(), brokertest.Embedded(t), log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	client := asynq.NewClient(b.AsynqOpt())
-	t.Cleanup(func() { client.Close() })
-	d := NewDispatch(client, nil, time.Now, log, DefaultSettings())
-	t.Cleanup(d.Stop)
+	_, d := queued(t, brokertest.Embedded(t))
 	h := newHanging(t, d)
 	h.heeds = true
 	ids, bad := h.submit(t)

@@ -1,15 +1,11 @@
 package workers
 
 import (
-	"log/slog"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/hibiken/asynq"
-
 	"switchboard/pipeline/desk"
-	"switchboard/workers/broker"
 	"switchboard/workers/broker/brokertest"
 )
 
@@ -86,16 +82,7 @@ func TestWaitsOfWhatOthersFiledAreForgotten(t *testing.T) {
 // somebody brings it, and every sweep does when nobody does any more.
 func TestWhatWaitsIsNotTakenForForgotten(t *testing.T) {
 	w := openBooks(t)
-	log := slog.New(slog.DiscardHandler)
-	b, err := broker.Open(t.Context(), brokertest.Embedded(t), log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	client := asynq.NewClient(b.AsynqOpt())
-	t.Cleanup(func() { client.Close() })
-	d := NewDispatch(client, nil, time.Now, log, DefaultSettings())
-	t.Cleanup(d.Stop)
+	_, d := queued(t, brokertest.Embedded(t))
 	i := intake(t, w, d)
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	i.now = func() time.Time { return at }

@@ -51,9 +51,9 @@ type Dispatch struct {
 
 // NewDispatch starts a dispatcher. Stop it to flush.
 func NewDispatch(client *asynq.Client, metrics *Metrics, now func() time.Time, log *slog.Logger, set Settings) *Dispatch {
-	d := &Dispatch{client: client, metrics: metrics, now: now, log: log, set: set, ids: map[Class]chan []desk.ReceiptID{}, bell: newBell(), out: make(chan outgoing, set.Pending)}
+	d := &Dispatch{client: client, metrics: metrics, now: now, log: log, set: set, ids: map[Class]chan []desk.ReceiptID{}, bell: newBell(), out: make(chan outgoing, set.queue())}
 	for _, class := range classes() {
-		ids := make(chan []desk.ReceiptID, set.Pending)
+		ids := make(chan []desk.ReceiptID, set.queue())
 		d.ids[class] = ids
 		d.done.Go(func() { d.run(class, ids) })
 	}

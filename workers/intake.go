@@ -81,11 +81,12 @@ func NewIntake(p Parts) *Intake {
 	if p.OneWriter {
 		turn, lanes = make(chan struct{}, 1), 1
 	}
-	i.accepting = newTaking(turn, 1, i.set.LedgerGroup, i.set.Pending, i.set.LedgerWait, i.acceptGroup)
-	i.filing = newLanes(turn, lanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
-	i.bulk = newLanes(turn, lanes, i.set.FileGroup, i.set.Pending, i.set.FileWait, i.fileGroup)
-	i.reading = newPatient(i.set.ReadLanes, i.set.ReadGroup, i.set.Pending, i.set.ReadWait, i.set.ReadPatience, i.readGroup)
-	i.bulkReading = newPatient(i.set.ReadLanes/2, i.set.ReadGroup, i.set.Pending, max(i.set.ReadWait, i.set.BulkWait), i.set.ReadPatience, i.readGroup)
+	room := i.set.queue()
+	i.accepting = newTaking(turn, 1, i.set.LedgerGroup, room, i.set.LedgerWait, i.acceptGroup)
+	i.filing = newLanes(turn, lanes, i.set.FileGroup, room, i.set.FileWait, i.fileGroup)
+	i.bulk = newLanes(turn, lanes, i.set.FileGroup, room, i.set.FileWait, i.fileGroup)
+	i.reading = newPatient(i.set.ReadLanes, i.set.ReadGroup, room, i.set.ReadWait, i.set.ReadPatience, i.readGroup)
+	i.bulkReading = newPatient(i.set.ReadLanes/2, i.set.ReadGroup, room, max(i.set.ReadWait, i.set.BulkWait), i.set.ReadPatience, i.readGroup)
 	return i
 }
 

@@ -72,6 +72,7 @@ type Settings struct {
 	FileWait     time.Duration
 	FileLanes    int           // filing transactions at the same time
 	Pending      int           // most messages in this process's hands; above it doors answer "busy"
+	Queue        int           // room of each queue inside this process, made at once; 0: Pending
 	Concurrency  int           // tasks handled at the same time
 	CheckEvery   time.Duration // how often an idle worker looks for tasks
 	Attempts     int           // tries before a message is marked failed
@@ -104,6 +105,14 @@ type Settings struct {
 	// long a message for those before it in its conversation, since this process
 	// first looked at it.
 	ParentWait, TurnWait time.Duration
+}
+
+// queue is the room of each queue inside this process.
+func (s *Settings) queue() int {
+	if s.Queue > 0 {
+		return min(s.Queue, s.Pending)
+	}
+	return s.Pending
 }
 
 // DefaultSettings returns the sizes that won on the reference machine.

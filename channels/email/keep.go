@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"sync"
 
 	"switchboard/channels"
 	"switchboard/pipeline/desk"
@@ -42,18 +43,20 @@ func (k *keeper) read(ctx context.Context, r io.Reader) (desk.BlobRef, error) {
 	if most <= 0 {
 		return k.blobs.Put(ctx, r)
 	}
-	var b bytes.Buffer
-	if known, ok := r.(interface{ Len() int }); ok && int64(known.Len()) <= most {
-		b.Grow(known.Len() + bytes.MinRead)
-	}
+	b := desks.Get().(*bytes.Buffer)
+	defer desks.Put(b)
+	b.Reset()
 	if _, err := b.ReadFrom(io.LimitReader(r, most+1)); err != nil {
 		return desk.BlobRef{}, err
 	}
 	if int64(b.Len()) > most {
-		return k.blobs.Put(ctx, io.MultiReader(&b, r))
+		return k.blobs.Put(ctx, io.MultiReader(b, r))
 	}
-	return k.keep(b.Bytes()), nil
+	return k.keep(bytes.Clone(b.Bytes())), nil
 }
+
+// desks have room for bytes until it is known how many they are.
+var desks = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 func (k *keeper) keep(b []byte) desk.BlobRef {
 	one := desk.Keep(b)

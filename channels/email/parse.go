@@ -130,10 +130,16 @@ type reading struct {
 func (in *reading) Read(b []byte) (int, error) {
 	n, err := in.r.Read(b)
 	if left := headBytes - in.head.Len(); left > 0 && !in.past {
-		in.head.Write(b[:min(n, left)])
-		head := headerOf(in.head.Bytes())
-		in.past = len(head) < in.head.Len()
-		in.head.Truncate(len(head))
+		begun := b[:min(n, left)]
+		if in.head.Len() == 0 { // as a rule the first read has it all
+			in.head.Write(headerOf(begun))
+			in.past = in.head.Len() < len(begun)
+		} else {
+			in.head.Write(begun)
+			head := headerOf(in.head.Bytes())
+			in.past = len(head) < in.head.Len()
+			in.head.Truncate(len(head))
+		}
 	}
 	if err != nil && err != io.EOF {
 		in.err = err

@@ -163,23 +163,27 @@ func open(ctx context.Context, p place, s streams) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openOf(ctx, p, s, r, 0)
+	return openOf(ctx, p, s, r, part{}, 0)
 }
 
-// openOf is open on a config that is read already; knock is as for booksOf.
-func openOf(ctx context.Context, p place, s streams, r *configs.Reloader, knock time.Duration) (*house, error) {
+// openOf is open for a part of it, on a config that is read already; knock is as for
+// booksOf.
+func openOf(ctx context.Context, p place, s streams, r *configs.Reloader, does part, knock time.Duration) (*house, error) {
 	h, err := booksOf(ctx, p, s, r, knock)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.open(ctx); err != nil {
+	if does.small {
+		h.staySmall()
+	}
+	if err := h.open(ctx, does.small); err != nil {
 		h.close()
 		return nil, err
 	}
 	return h, nil
 }
 
-func (h *house) open(ctx context.Context) error {
+func (h *house) open(ctx context.Context, small bool) error {
 	c := h.config.Config()
 	h.keepTime(ctx)
 	if err := h.store.Migrate(ctx); err != nil {
@@ -211,6 +215,9 @@ func (h *house) open(ctx context.Context) error {
 		return err
 	}
 	h.settings, h.delivery = settings(c), delivery(c)
+	if small {
+		h.settings.Queue = smallQueue
+	}
 	h.client = asynq.NewClient(h.broker.AsynqOpt())
 	h.dispatch = workers.NewDispatch(h.client, h.metrics, h.now, h.log, h.settings)
 	h.pressure = workers.NewPressure(h.store, h.class, h.metrics, h.now, h.log, h.settings)

@@ -93,7 +93,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 // open opens a house and does what the part does first. After an error nothing of
 // it is left.
 func (does part) open(ctx context.Context, p place, s streams, r *configs.Reloader, knock time.Duration) (*house, error) {
-	h, err := openOf(ctx, p, s, r, knock)
+	h, err := openOf(ctx, p, s, r, does, knock)
 	if err != nil || does.first == nil {
 		return h, err
 	}

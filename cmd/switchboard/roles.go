@@ -38,9 +38,8 @@ type listenCmd struct {
 }
 
 func (c *listenCmd) Run(ctx context.Context, s streams) error {
-	return role(ctx, c.place, s, part{addr: opsAt(c.Ops), check: checkBlocks, run: func(ctx context.Context, h *house) error {
+	return role(ctx, c.place, s, part{addr: opsAt(c.Ops), check: checkBlocks, small: true, run: func(ctx context.Context, h *house) error {
 		defer h.plays(ctx, "listen")()
-		h.staySmall()
 		return h.withOps(ctx, c.Ops, h.readyFor(needsOfListen, true), h.runMailboxes)
 	}})
 }
@@ -63,6 +62,7 @@ type part struct {
 	check configCheck                         // what it asks of a config beyond its schema
 	addr  func(c *configs.Config) string      // where it answers HTTP; "" is nowhere
 	first func(context.Context, *house) error // ends the opening
+	small bool                                // it only takes in, batch by batch, and is to need little memory
 	run   func(context.Context, *house) error // until the context is done
 }
 
@@ -283,6 +283,10 @@ func (h *house) withOps(ctx context.Context, addr string, ready func(context.Con
 // mailboxMemory is what each mailbox source adds to intake.listenMemory: its
 // connections, and the batches on the way.
 const mailboxMemory = 4 << 20
+
+// smallQueue is the room of each queue inside a small part. A batch is one entry
+// in them, and each mailbox waits until its batch is written.
+const smallQueue = 1000
 
 // staySmall trades processor time for memory: a process that only reads mailboxes
 // throws away much while it imports and has little in use. GOMEMLIMIT in the

@@ -120,13 +120,14 @@ func Read(ctx context.Context, r io.Reader, limits Limits, put Sink) (*Letter, e
 type bench struct {
 	br     *bufio.Reader // over the mail
 	lines  *bufio.Reader // over the body of the present part
+	fields *bufio.Reader // over the present header block
 	header []byte        // the present header block, as found
 	clean  []byte        // the same, repaired
 	text   bytes.Buffer  // the present text part, undecoded
 }
 
 var benches = sync.Pool{New: func() any {
-	return &bench{br: bufio.NewReaderSize(nil, 32<<10), lines: bufio.NewReaderSize(nil, 4<<10)}
+	return &bench{br: bufio.NewReaderSize(nil, 32<<10), lines: bufio.NewReaderSize(nil, 4<<10), fields: bufio.NewReaderSize(nil, 4<<10)}
 }}
 
 func discard(_ context.Context, _, _ string, r io.Reader) (string, int64, error) {

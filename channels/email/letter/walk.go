@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/emersion/go-message"
+	"github.com/emersion/go-message/textproto"
 )
 
 // A reader is one call of Read.
@@ -89,17 +90,18 @@ func (w *reader) entity(depth int, defaultType string, pieces *[]piece) error {
 	if !multi {
 		in = decodeTransfer(h.encoding, in, w.bench.lines, func(fault string) { w.damage("part %d: %s", p.number, fault) })
 	}
-	e, err := message.ReadWithOptions(io.MultiReader(bytes.NewReader(h.clean), in), &message.ReadOptions{MaxHeaderBytes: -1})
+	w.bench.fields.Reset(bytes.NewReader(h.clean))
+	fields, err := textproto.ReadHeader(w.bench.fields)
 	if err != nil { // repair left nothing to complain of
 		w.damage("part %d: %v", p.number, err)
-		e = &message.Entity{Body: in}
+		fields = textproto.Header{}
 	}
-	p.header, p.body = e.Header, e.Body
-	if v := e.Header.Get("Content-Disposition"); v != "" {
+	p.header, p.body = message.Header{Header: fields}, in
+	if v := p.header.Get("Content-Disposition"); v != "" {
 		p.disp = parseMedia(v)
 	}
 	if depth == 0 {
-		w.fill(&e.Header)
+		w.fill(&p.header)
 	}
 	if multi {
 		if ended && len(raw.rest) == 0 {

@@ -36,7 +36,7 @@ func defaults() *Config {
 		Intake: Intake{
 			LedgerGroup: 128, LedgerWait: time.Millisecond,
 			TaskGroup: 256, TaskWait: 15 * time.Millisecond,
-			ReadGroup: 256, ReadWait: 0, ReadLanes: 4, ReadPatience: 500 * time.Millisecond, ShelfBytes: 16 * MB,
+			ReadGroup: 256, ReadWait: 0, ReadLanes: 4, ReadPatience: 500 * time.Millisecond, ShelfBytes: 64 * MB,
 			FileGroup: 256, FileWait: 0, FileLanes: 2,
 			CheckInterval: 10 * time.Millisecond, Concurrency: 32, Attempts: 5,
 			TaskTimeout: 2 * time.Minute, TaskRetries: 10,

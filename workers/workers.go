@@ -127,7 +127,7 @@ func DefaultSettings() Settings {
 		SweepEvery: time.Second, SweepAfter: 3 * time.Second, SweepAgain: time.Minute,
 		DrainFor:         20 * time.Second,
 		PendingPerSource: 10000, PendingBytes: 256 << 20, PendingBytesPerSource: 64 << 20, BulkAfter: 1000, BulkConcurrency: 8, BulkWait: 30 * time.Millisecond, UrgentWeight: 4,
-		ShelfBytes: 16 << 20,
+		ShelfBytes: 64 << 20,
 		ParentWait: pipeline.DefaultPatience().Parent, TurnWait: pipeline.DefaultPatience().Turn,
 	}
 }

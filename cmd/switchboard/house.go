@@ -180,6 +180,11 @@ func openOf(ctx context.Context, p place, s streams, r *configs.Reloader, does p
 		h.close()
 		return nil, err
 	}
+	if does.small {
+		if err := leaveStart(); err != nil {
+			h.log.Warn("what only the start needed stays in memory", "error", err)
+		}
+	}
 	return h, nil
 }
 

@@ -50,6 +50,10 @@ func (f *folder) stumbled(uid imap.UID) {
 	f.trouble[uid] = s
 }
 
+// blameless reports whether a fetch failed for a reason of our own: the store, or
+// this session has to end.
+func blameless(ctx context.Context, err error) bool { return isOurs(err) || ctx.Err() != nil }
+
 // gained says that a mail came further although its connection ended: the next one
 // may follow soon, and patience begins anew.
 func (f *folder) gained(uid imap.UID) {
@@ -113,7 +117,7 @@ func (f *folder) fetchLarge(ctx context.Context, s *session, m *mail) ([]*mail, 
 		there, err = f.rescue(ctx, s, m)
 	case m.size > limit:
 		there, err = f.headOnly(ctx, s, m, fmt.Sprintf("the mail has %d bytes, more than maxStoredBytes (%d)", m.size, limit))
-		if err != nil {
+		if err != nil && !blameless(ctx, err) {
 			f.stumbled(m.uid)
 		}
 	default:
@@ -140,7 +144,7 @@ func (f *folder) whole(ctx context.Context, s *session, m *mail) (there bool, er
 	began := sp.n
 	defer func() {
 		switch {
-		case err == nil || isOurs(err):
+		case err == nil || blameless(ctx, err):
 		case sp.n < began+leastGain || sp.n > f.a.settings.MaxStoredBytes:
 			f.stumbled(m.uid)
 		default:
@@ -212,7 +216,7 @@ func (f *folder) rescue(ctx context.Context, s *session, m *mail) (bool, error) 
 	}
 	stumble := f.trouble[m.uid]
 	there, err := f.headOnly(ctx, s, m, fmt.Sprintf("the mail could not be fetched in %d attempts", stumble.fails))
-	if err != nil {
+	if err != nil && !blameless(ctx, err) {
 		stumble.rescues++
 		f.trouble[m.uid] = stumble
 	}

@@ -69,7 +69,9 @@ func (p parser) draft(ctx context.Context, r io.Reader, raw desk.BlobRef, k *kee
 	in := &reading{r: r}
 	o := origin{source: p.source, secret: p.secret, raw: raw, blobs: map[string]desk.BlobRef{}, damage: damage}
 	var putErr error
-	put := func(ctx context.Context, _, _ string, part io.Reader) (string, int64, error) {
+	limited, clock := startClock(ctx, parseTime)
+	put := func(_ context.Context, _, _ string, part io.Reader) (string, int64, error) {
+		defer clock.pause()()
 		ref, err := k.read(ctx, part)
 		if err != nil {
 			putErr = err
@@ -79,9 +81,10 @@ func (p parser) draft(ctx context.Context, r io.Reader, raw desk.BlobRef, k *kee
 		return ref.Digest, ref.Size, nil
 	}
 
-	limited, cancel := context.WithTimeout(ctx, parseTime)
 	l, err := readLetter(limited, in, p.limits, put)
-	cancel()
+	if clock.stop() && err != nil {
+		err, putErr = fmt.Errorf("it takes longer than %s", parseTime), nil
+	}
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("email: %w", context.Cause(ctx))

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"switchboard/pipeline/desk"
 )
 
 // inbox makes a scripted folder of n small mails with UIDs 1..n.
@@ -453,5 +455,51 @@ func TestMoveWithoutMove(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What our own store does not take is not held against a mail that is fetched
+// meanwhile.
+func TestOurFailureIsNotHeldAgainstAMail(t *testing.T) {
+	s := inbox(2)
+	s.mails[2] = rawMail(2, 3<<20)
+	var down atomic.Bool
+	down.Store(true)
+	ended := make(chan struct{}, 1)
+	s.body = func(uid uint32, _ string, _ []byte) (string, bool) {
+		if uid == 2 && down.Load() {
+			select {
+			case <-ended: // the session is over before its header comes
+			case <-t.Context().Done():
+			}
+		}
+		return "-", true
+	}
+	s.start(t)
+	began := time.Now()
+	var late atomic.Int64
+	l := newLedger()
+	l.refuse = func([]*desk.Draft) error {
+		if down.Load() {
+			return errDown
+		}
+		return nil
+	}
+	sessions := 0
+	start(t, newAdapter(t, l, account(s.addr(), "maxMessageBytes: 8192", "maxStoredBytes: 8192"), func(a *adapter) {
+		a.Now = func() time.Time { return began.Add(time.Duration(late.Add(int64(time.Minute)))) }
+		a.pace.sleep = func(context.Context, time.Duration) {
+			select {
+			case ended <- struct{}{}:
+			default:
+			}
+			if sessions++; sessions == hopelessAfter+rescueAfter {
+				down.Store(false)
+			}
+		}
+	}))
+	l.awaitRows(t, 2)
+	if d := l.drafts()[1]; d.Subject != "Mail 2" || len(d.Damage) != 1 || !strings.Contains(d.Damage[0], "maxStoredBytes") {
+		t.Errorf("subject %q, damage %q", d.Subject, d.Damage)
 	}
 }

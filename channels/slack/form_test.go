@@ -150,8 +150,14 @@ func TestCommandTrouble(t *testing.T) {
 	if status := w.raw("/interactions", []byte("payload=%7Bhalf")); status != 200 {
 		t.Errorf("half a payload: %d", status)
 	}
-	if len(w.h.blobs) != 2 || w.a.Counts()["unreadable"] != 2 {
-		t.Errorf("%d kept, %v", len(w.h.blobs), w.a.Counts())
+	ds := w.h.drafts()
+	if len(ds) != 2 || w.a.Counts()["unreadable"] != 2 {
+		t.Fatalf("%d kept, %v", len(ds), w.a.Counts())
+	}
+	for i, what := range []string{"slash command", "interaction"} {
+		if d := ds[i]; d.Auto.Kind != desk.AutoUnread || !strings.Contains(d.Text, what) || len(w.h.blobs[d.Raw.Digest]) == 0 {
+			t.Errorf("%+v", d)
+		}
 	}
 	if _, err := w.s.Interact(t.Context(), map[string]any{"type": "block_actions"}); err != nil {
 		t.Error(err)

@@ -75,7 +75,7 @@ func (a *adapter) events(w http.ResponseWriter, r *http.Request, body []byte) {
 	e, odd, err := decode(body)
 	switch {
 	case err != nil:
-		a.unreadable(w, r, body, err)
+		a.unreadable(w, r, body, "An event of Slack", err)
 		return
 	case e.Type == typeVerify:
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -107,17 +107,6 @@ func (a *adapter) events(w http.ResponseWriter, r *http.Request, body []byte) {
 func jobName(e *envelope, body []byte) string {
 	sum := sha256.Sum256(body)
 	return string(e.EventID) + "/" + hex.EncodeToString(sum[:])
-}
-
-// unreadable keeps what is no JSON. It is signed, so it is Slack's; sending it
-// again would change nothing.
-func (a *adapter) unreadable(w http.ResponseWriter, r *http.Request, body []byte, why error) {
-	a.counts.add("unreadable")
-	raw, err := a.put(r.Context(), body)
-	if err == nil {
-		a.Log.Warn("slack: kept a request that cannot be read", "sha256", raw.Digest, "err", why)
-	}
-	a.answer(w, err)
 }
 
 // answer says yes, or that Slack shall come again. Every error that gets here is

@@ -68,7 +68,7 @@ func decodeInteraction(body []byte) (interaction, error) {
 func (a *adapter) interaction(w http.ResponseWriter, r *http.Request, body []byte) {
 	i, err := decodeInteraction(body)
 	if err != nil {
-		a.unreadable(w, r, body, err)
+		a.unreadable(w, r, body, "An interaction of Slack", err)
 		return
 	}
 	a.counts.add("interaction: " + kindOf(i))

@@ -49,7 +49,7 @@ func (a *adapter) create(ctx context.Context, body []byte, e *envelope, d decisi
 	return a.withThread(ctx, e, d, raw, draft)
 }
 
-// sureOf ends an event that no retry cures by keeping its bytes.
+// sureOf ends an event that no retry cures with a row that says why.
 func (a *adapter) sureOf(ctx context.Context, err error, body []byte, e *envelope, d decision) error {
 	if !desk.IsPermanent(err) {
 		return err

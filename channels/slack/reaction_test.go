@@ -56,7 +56,15 @@ func TestEmojiTrouble(t *testing.T) {
 	w.s.Next("conversations.replies", fakeslack.Fault{Error: "not_in_channel"})
 	w.yes(w.s.React(t.Context(), cleo, help, other.TS, "ticket")) // no retry helps
 	w.yes(w.s.React(t.Context(), cleo, help, "1600000000.000100", "ticket"))
-	w.one()
+	ds := w.h.drafts()
+	if len(ds) != 3 {
+		t.Fatalf("%d drafts", len(ds))
+	}
+	for i, why := range []string{"not_in_channel", "thread_not_found"} {
+		if d := ds[i+1]; d.Auto.Kind != desk.AutoUnread || !strings.Contains(d.Auto.Reason, why) || d.From.Handle != cleo || !strings.HasPrefix(d.ExternalID, "Ev") {
+			t.Errorf("%+v, want %q", d, why)
+		}
+	}
 	if c := w.a.Counts(); c[string(toCreate)] != 4 {
 		t.Errorf("counts %v", c)
 	}

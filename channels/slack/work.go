@@ -1,9 +1,7 @@
 package slack
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"slices"
 
 	"switchboard/pipeline/desk"
@@ -31,7 +29,7 @@ func (a *adapter) take(ctx context.Context, body []byte, e *envelope, odd string
 		return a.create(ctx, body, e, d)
 	case toStatus:
 		return a.setStatus(ctx, e, d)
-	case toKeep:
+	case toKeep, toNotice:
 		return a.keep(ctx, body, e, d)
 	default:
 		a.Log.Debug("slack: ignored", "event", string(e.EventID), "why", d.reasons)
@@ -216,34 +214,4 @@ func (a *adapter) before(ctx context.Context, e *envelope, d decision, raw desk.
 		out = append(out, draft)
 	}
 	return out, nil
-}
-
-// keep stores what we do not know, so that nobody has to say it was lost, and
-// counts it.
-func (a *adapter) keep(ctx context.Context, body []byte, e *envelope, d decision) error {
-	raw, err := a.put(ctx, body)
-	if err != nil {
-		return err
-	}
-	a.Log.Warn("slack: kept an event that is not known here", "type", desk.Clean(desk.Cut(string(e.Event.Type), 80)),
-		"subtype", desk.Clean(desk.Cut(string(e.Event.Subtype), 80)), "sha256", raw.Digest, "why", d.reasons)
-	return nil
-}
-
-// put makes a blob of a request nobody makes a draft of.
-func (a *adapter) put(ctx context.Context, body []byte) (desk.BlobRef, error) {
-	raw, err := a.Blobs.Put(ctx, bytes.NewReader(body))
-	if err != nil {
-		return raw, fmt.Errorf("slack: keep a request: %w", err)
-	}
-	return raw, nil
-}
-
-// raw keeps a request that drafts are made of.
-func (a *adapter) raw(ctx context.Context, body []byte) (desk.Kept, error) {
-	raw, err := a.Keep(ctx, body)
-	if err != nil {
-		return raw, fmt.Errorf("slack: keep a request: %w", err)
-	}
-	return raw, nil
 }

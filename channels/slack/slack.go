@@ -12,7 +12,8 @@
 // because Slack would send it again and at last switch the app off: its row in
 // the ledger has its bytes and waits for a person; one of an event that is no
 // message and not known here only says so. Slack waits three seconds for an answer; what takes longer (a large file)
-// goes on, and Slack's next try finds it done. One message is one draft however
+// goes on, and Slack's next try finds it done. An edit or a delete that comes
+// before its message is asked for again (early.go). One message is one draft however
 // often and in however many events it arrives. A reply is posted once: what was
 // cut off is looked for in the thread by the metadata it carries. Everything is
 // safe for concurrent use.

@@ -95,6 +95,13 @@ func (a *adapter) decide(ctx context.Context, e *envelope) (decision, error) {
 		f.staff = (isMessage || moves) && a.staff(ctx, user, a.team(e), isReaction)
 	}
 	d := decide(a.settings, e, f)
+	if d.verdict == toEdit || d.verdict == toDelete {
+		if early, err := a.early(ctx, e, d, f.bot); err != nil {
+			return decision{}, err
+		} else if early {
+			return decision{}, errEarly
+		}
+	}
 	if !d.asks {
 		return d, nil
 	}

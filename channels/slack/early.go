@@ -16,6 +16,9 @@ import (
 const (
 	lastTry  = 3               // X-Slack-Retry-Num of the last try
 	onItsWay = 6 * time.Minute // how long after it was written a message may still come
+	// lateAfter is how old a mention may be before there may be answers to it that
+	// were left alone because it was on no ticket.
+	lateAfter = 5 * time.Second
 )
 
 // errEarly is why an edit or a delete is asked for again.

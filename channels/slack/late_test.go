@@ -2,6 +2,7 @@ package slack
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,5 +121,114 @@ func TestEditOvertakesSlowFile(t *testing.T) {
 	ds := w.h.drafts()
 	if len(ds) != 2 || ds[0].Act != "" || ds[1].Act != desk.ActEdit || ds[1].Target != ds[0].ExternalID {
 		t.Errorf("%d drafts\n%s", len(ds), w.logs)
+	}
+}
+
+// TestLateMention: what was answered to a mention while its own delivery was late
+// is read from the thread.
+func TestLateMention(t *testing.T) {
+	const hi = "<@" + fakeslack.BotUser + "> help"
+	for name, c := range map[string]struct {
+		age   time.Duration
+		try   int
+		reads int
+	}{
+		"in time": {0, 0, 0}, "sent again": {0, 1, 1}, "slow": {lateAfter + 2*time.Second, 0, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newTown(t, plan{block: "mode: mention"})
+			root, reply := ago(c.age), fmt.Sprintf("%d.000200", time.Now().Unix())
+			w.h.refuse = func([]*desk.Draft) error { return desk.ErrUnavailable }
+			w.s.Say(t.Context(), fakeslack.Message{Channel: help, User: ada, TS: root, Text: hi})
+			w.h.mu.Lock()
+			w.h.refuse = nil
+			w.h.mu.Unlock()
+			before := len(w.s.Calls("conversations.replies"))
+			_, d := w.s.Say(t.Context(), fakeslack.Message{Channel: help, User: bob, TS: reply, ThreadTS: root, Text: "it is <https://x.example|this> &amp; that"})
+			w.yes(d)
+			if len(w.h.drafts()) != 0 {
+				t.Fatal("the answer has no ticket yet")
+			}
+			if status := w.try(c.try, said("9", ada, root, hi, "")); status != 200 {
+				t.Fatalf("answered %d", status)
+			}
+			if n := len(w.s.Calls("conversations.replies")) - before; n != c.reads {
+				t.Errorf("the thread was read %d times, want %d", n, c.reads)
+			}
+			ds := w.h.drafts()
+			if len(ds) != 1+c.reads || ds[0].Thread.Key != key("TACME0001", help, root) {
+				t.Fatalf("%d drafts\n%s", len(ds), w.logs)
+			}
+			if c.reads == 0 {
+				return
+			}
+			if ds[1].From.Handle != bob || ds[1].Thread.Key != ds[0].ExternalID {
+				t.Errorf("the answer: %+v", ds[1])
+			}
+			w.h.again = 0
+			w.yes(w.s.Deliver(t.Context(), d.Body)) // as an event it is the same
+			if n := len(w.h.drafts()); n != 2 || w.h.again != 1 {
+				t.Errorf("%d drafts, %d copies", n, w.h.again)
+			}
+			if status := w.try(2, said("9", ada, root, hi, "")); status != 200 || len(w.h.drafts()) != 2 {
+				t.Errorf("once more: %d, %d drafts", status, len(w.h.drafts()))
+			}
+		})
+	}
+}
+
+// TestLateMentionEditedAnswer: an answer that is in the ledger is not taken a
+// second time in other words.
+func TestLateMentionEditedAnswer(t *testing.T) {
+	const hi = "<@" + fakeslack.BotUser + "> help"
+	w := newTown(t, plan{block: "mode: mention"})
+	root := w.say(fakeslack.Message{Channel: help, User: ada, Text: hi})
+	reply := w.say(fakeslack.Message{Channel: help, User: bob, ThreadTS: root.TS, Text: "one"})
+	w.yes(w.s.Edit(t.Context(), help, reply.TS, "two"))
+	if status := w.try(1, said("9", ada, root.TS, hi, "")); status != 200 {
+		t.Fatalf("answered %d", status)
+	}
+	if ds := w.h.drafts(); len(ds) != 3 || ds[2].Act != desk.ActEdit {
+		t.Errorf("%d drafts", len(ds))
+	}
+}
+
+// TestLateMentionUnreadThread: the mention is taken whatever becomes of its
+// thread, which is read again when Slack comes again.
+func TestLateMentionUnreadThread(t *testing.T) {
+	const hi = "<@" + fakeslack.BotUser + "> help"
+	for name, c := range map[string]struct {
+		fault fakeslack.Fault
+		try   int
+		want  int
+	}{
+		"refused":        {fakeslack.Fault{Error: "missing_scope"}, 1, 200},
+		"down":           {fakeslack.Fault{Status: 500}, 1, 503},
+		"down, last try": {fakeslack.Fault{Status: 500}, 3, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newTown(t, plan{block: "mode: mention"})
+			root := ago(0)
+			w.h.refuse = func([]*desk.Draft) error { return desk.ErrUnavailable }
+			w.s.Say(t.Context(), fakeslack.Message{Channel: help, User: ada, TS: root, Text: hi})
+			w.h.mu.Lock()
+			w.h.refuse = nil
+			w.h.mu.Unlock()
+			w.say(fakeslack.Message{Channel: help, User: bob, ThreadTS: root, Text: "more"})
+			w.s.Next("conversations.replies", c.fault)
+			if status := w.try(c.try, said("9", ada, root, hi, "")); status != c.want {
+				t.Errorf("answered %d, want %d", status, c.want)
+			}
+			w.one()
+			if !strings.Contains(w.logs.String(), "thread could not be read") {
+				t.Error("nobody is told")
+			}
+			if c.want != 503 {
+				return
+			}
+			if status := w.try(c.try+1, said("9", ada, root, hi, "")); status != 200 || len(w.h.drafts()) != 2 {
+				t.Errorf("then %d, %d drafts", status, len(w.h.drafts()))
+			}
+		})
 	}
 }

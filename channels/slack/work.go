@@ -2,6 +2,7 @@ package slack
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"switchboard/pipeline/desk"
@@ -43,8 +44,13 @@ func (a *adapter) take(ctx context.Context, body []byte, e *envelope, odd string
 	if err != nil {
 		return err
 	}
-	if d.verdict == toTicket && d.rule.mode == modeMention && d.msg.reply() {
-		return a.withThread(ctx, e, d, raw, draft)
+	if d.verdict == toTicket && d.rule.mode == modeMention {
+		switch {
+		case d.msg.reply():
+			return a.withThread(ctx, e, d, raw, draft)
+		case e.retry > 0 || a.Now().Sub(when(d.msg.TS)) > lateAfter:
+			return a.thenThread(ctx, e, d, raw, draft)
+		}
 	}
 	_, err = a.Sink.Submit(ctx, nil, draft)
 	return err
@@ -60,7 +66,7 @@ func (a *adapter) withThread(ctx context.Context, e *envelope, d decision, raw d
 	}
 	drafts := []*desk.Draft{draft}
 	if !known {
-		more, err := a.before(ctx, e, d, raw)
+		more, err := a.before(ctx, e, d, raw, nil)
 		if err != nil {
 			a.Log.Warn("slack: the thread could not be read", "event", string(e.EventID), "err", err)
 			draft.Damage = append(draft.Damage, "the rest of the thread could not be read")
@@ -68,6 +74,33 @@ func (a *adapter) withThread(ctx context.Context, e *envelope, d decision, raw d
 		drafts = append(drafts, more...)
 	}
 	_, err = a.Sink.Submit(ctx, nil, drafts...)
+	return err
+}
+
+// thenThread submits a mention that is late, and then what was answered to it
+// while it was on no ticket: those answers were left alone. From the first Submit
+// on they are taken as they come. That the thread cannot be read now holds only
+// the answers up, while Slack comes again.
+func (a *adapter) thenThread(ctx context.Context, e *envelope, d decision, raw desk.Kept, draft *desk.Draft) error {
+	if _, err := a.Sink.Submit(ctx, nil, draft); err != nil {
+		return err
+	}
+	more, err := a.before(ctx, e, d, raw, func(m *message) (bool, error) {
+		if a.Desk == nil {
+			return false, nil // the ledger tells
+		}
+		return a.Desk.Knows(ctx, a.Source.Scope(), key(a.team(e), string(m.Channel), string(m.TS)))
+	})
+	switch {
+	case err != nil && (desk.IsPermanent(err) || e.retry >= lastTry):
+		a.Log.Warn("slack: the thread could not be read", "event", string(e.EventID), "err", err)
+		return nil
+	case err != nil:
+		return fmt.Errorf("slack: the thread could not be read: %w", err)
+	case len(more) == 0:
+		return nil
+	}
+	_, err = a.Sink.Submit(ctx, nil, more...)
 	return err
 }
 
@@ -192,8 +225,9 @@ func (a *adapter) names(ctx context.Context, m *message) func(string) string {
 }
 
 // before makes drafts of what was said in a thread before it became a ticket's,
-// oldest first, so that the ticket tells the whole story.
-func (a *adapter) before(ctx context.Context, e *envelope, d decision, raw desk.Kept) ([]*desk.Draft, error) {
+// oldest first, so that the ticket tells the whole story. It leaves out what taken,
+// unless it is nil, says is there already.
+func (a *adapter) before(ctx context.Context, e *envelope, d decision, raw desk.Kept, taken func(*message) (bool, error)) ([]*desk.Draft, error) {
 	all, err := a.rest(ctx, string(d.msg.Channel), d.msg.root(), "", maxThread)
 	if err != nil {
 		return nil, err
@@ -208,6 +242,13 @@ func (a *adapter) before(ctx context.Context, e *envelope, d decision, raw desk.
 		said := slices.Contains([]loose{"", "file_share", "thread_broadcast", "me_message"}, m.Subtype)
 		if !human || !said || !stamp(m.TS) || m.TS == d.msg.TS {
 			continue
+		}
+		if taken != nil {
+			if there, err := taken(&m); err != nil {
+				return nil, err
+			} else if there {
+				continue
+			}
 		}
 		if m.ThreadTS == "" {
 			m.ThreadTS = loose(d.msg.root())

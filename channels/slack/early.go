@@ -21,8 +21,12 @@ const (
 	lateAfter = 5 * time.Second
 )
 
-// errEarly is why an edit or a delete is asked for again.
-var errEarly = errors.New("slack: the message it changes is not in the ledger yet")
+// Why an event is asked for again.
+var (
+	errEarly      = errors.New("slack: the message it changes is not in the ledger yet")
+	errUnfiled    = errors.New("slack: the message reacted to is not filed yet")
+	errWhoReacted = errors.New("slack: who reacted cannot be asked now")
+)
 
 // retried is which further try of an event a request is, 0 for the first.
 func retried(h http.Header) int {

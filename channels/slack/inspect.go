@@ -46,6 +46,7 @@ type decision struct {
 	asks    bool // counts only when its message or thread belongs to a ticket
 	auto    desk.Auto
 	status  desk.Status
+	doubt   bool // it would be another if Slack could be asked who acts
 }
 
 func (d *decision) because(format string, args ...any) *decision {
@@ -63,6 +64,7 @@ type facts struct {
 	room  string // the channel's name, "" when it does not matter
 	bot   string // our bot user
 	staff bool   // whoever acts is one of our own people
+	doubt bool   // staff is false because Slack could not be asked
 }
 
 // decide says what becomes of an event. It is pure.
@@ -266,6 +268,7 @@ func decideReaction(s settings, e *envelope, f facts, d *decision) decision {
 	case !moves:
 		return d.because("the reaction means nothing here").to(toNobody)
 	case !f.staff:
+		d.doubt = f.doubt
 		return d.because("only our own people set a status by reaction").to(toNobody)
 	}
 	d.status = status

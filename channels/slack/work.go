@@ -124,10 +124,15 @@ func (a *adapter) decide(ctx context.Context, e *envelope) (decision, error) {
 				return decision{}, err
 			}
 		}
-		_, moves := a.settings.Emoji.Statuses[string(e.Event.Reaction)]
-		f.staff = (isMessage || moves) && a.staff(ctx, user, a.team(e), isReaction)
+		if _, moves := a.settings.Emoji.Statuses[emojiOf(e.Event.Reaction)]; isMessage || moves {
+			yes, certain := a.surelyStaff(ctx, user, a.team(e), isReaction)
+			f.staff, f.doubt = yes, !certain
+		}
 	}
 	d := decide(a.settings, e, f)
+	if d.doubt && e.retry < lastTry {
+		return decision{}, errWhoReacted
+	}
 	if d.verdict == toEdit || d.verdict == toDelete {
 		if early, err := a.early(ctx, e, d, f.bot); err != nil {
 			return decision{}, err

@@ -14,8 +14,10 @@ import (
 // before we can tell what it means, is asked for again, and taken as it is on the
 // last try.
 const (
-	lastTry  = 3               // X-Slack-Retry-Num of the last try
-	onItsWay = 6 * time.Minute // how long after it was written a message may still come
+	lastTry = 3 // X-Slack-Retry-Num of the last try
+	// onItsWay is how long after it was written a message may still come: by the last
+	// try, and what the tries before it took.
+	onItsWay = 6*time.Minute + 15*time.Second
 	// lateAfter is how old a mention may be before there may be answers to it that
 	// were left alone because it was on no ticket.
 	lateAfter = 5 * time.Second

@@ -56,6 +56,18 @@ func TestLoopDropsMachines(t *testing.T) {
 	}
 }
 
+// What a channel cannot read waits for a person; what brings no message does not.
+func TestLoopSettlesWhatIsNoMessage(t *testing.T) {
+	for kind, want := range map[desk.AutoKind]desk.State{desk.AutoUnread: desk.Held, desk.AutoNotice: desk.Dropped} {
+		d := &desk.Draft{Source: "support", Channel: desk.Slack, Scope: "SLACK", ExternalID: "Ev1", Fingerprint: "f", Text: "An event",
+			Auto: desk.Auto{Kind: kind, Reason: "it is of another workspace"}, ReceivedAt: noon}
+		_, f := run(t, newShelf(), house(t), d, noon)
+		if f.Verdict != want || !strings.Contains(f.Reason, "another workspace") || f.Message != nil {
+			t.Errorf("%q: %s %q, want %s", kind, f.Verdict, f.Reason, want)
+		}
+	}
+}
+
 func TestRuleDrops(t *testing.T) {
 	_, f := run(t, newShelf(), house(t), mail("m", "x@spam.example", "buy", "now"), noon)
 	if f.Verdict != desk.Dropped || f.Reason != `rule "spam": known spammer` || f.Message != nil {

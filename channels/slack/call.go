@@ -39,19 +39,28 @@ func permanent(code string) bool { return slices.Contains(permanents, code) }
 // unsure are the errors after which something may have happened all the same.
 var unsure = []string{"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
 
+// troubled reports whether an error of the Web API is one of the moment, and no
+// answer.
+func troubled(code string) bool { return slices.Contains(unsure, code) || limited(code) }
+
+// limited reports whether an error of the Web API is a limit.
+func limited(code string) bool {
+	return code == "ratelimited" || code == "rate_limited" || code == "message_limit_exceeded"
+}
+
 // classify gives the error of a call its kind: a *channels.Later for a limit, a
 // permanent error, ErrCutOff when the request had left, or a plain one.
 func classify(method string, err error, left bool) error {
 	if err == nil {
 		return nil
 	}
-	var limited *slackgo.RateLimitedError
+	var later *slackgo.RateLimitedError
 	var refused slackgo.SlackErrorResponse
 	var status slackgo.StatusCodeError
 	wrapped := fmt.Errorf("slack: %s: %w", method, err)
 	switch {
-	case errors.As(err, &limited):
-		return &channels.Later{After: max(limited.RetryAfter, time.Second), Err: wrapped}
+	case errors.As(err, &later):
+		return &channels.Later{After: max(later.RetryAfter, time.Second), Err: wrapped}
 	case errors.As(err, &refused):
 		switch {
 		case permanent(refused.Err):
@@ -59,7 +68,7 @@ func classify(method string, err error, left bool) error {
 				wrapped = fmt.Errorf("%w (the app needs the scope %s)", wrapped, desk.Clean(refused.Needed))
 			}
 			return desk.Permanent(wrapped)
-		case refused.Err == "ratelimited" || refused.Err == "rate_limited" || refused.Err == "message_limit_exceeded":
+		case limited(refused.Err):
 			return &channels.Later{After: 30 * time.Second, Err: wrapped}
 		case slices.Contains(unsure, refused.Err):
 			return fmt.Errorf("%w: %w", channels.ErrCutOff, wrapped)

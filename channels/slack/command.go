@@ -14,7 +14,7 @@ import (
 func (a *adapter) command(w http.ResponseWriter, r *http.Request, body []byte) {
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		a.unreadable(w, r, body, err)
+		a.unreadable(w, r, body, "A slash command of Slack", err)
 		return
 	}
 	if form.Get("ssl_check") == "1" { // Slack looks whether the certificate is good

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"switchboard/pipeline/desk"
 )
 
 // row is a case of the corpus, as far as Slack is concerned.
@@ -124,21 +126,28 @@ func TestCorpusEvents(t *testing.T) {
 	}
 	took := map[string]int{}
 	for _, d := range w.h.drafts() {
-		took[string(d.Act)+"/"+d.Headers["slack-subtype"]]++
-		if d.ExternalID == "" || d.Fingerprint == "" || d.From.Handle == "" {
+		if d.ExternalID == "" || d.Fingerprint == "" || d.Raw.Digest == "" {
 			t.Errorf("a draft without identity: %+v", d)
 		}
+		if k := d.Auto.Kind; k == desk.AutoUnread || k == desk.AutoNotice {
+			took[string(k)]++
+			continue
+		}
+		took[string(d.Act)+"/"+d.Headers["slack-subtype"]]++
+		if d.From.Handle == "" {
+			t.Errorf("a draft of nobody: %+v", d)
+		}
 	}
-	for _, want := range []string{"/", "/file_share", "/thread_broadcast", "/me_message", "edit/", "delete/"} {
+	for _, want := range []string{"/", "/file_share", "/thread_broadcast", "/me_message", "edit/", "delete/", "unread", "notice"} {
 		if took[want] == 0 {
 			t.Errorf("no draft of the kind %q: %v", want, took)
 		}
 	}
 	c := w.a.Counts()
-	if c[string(toKeep)] == 0 || c[string(toNobody)] == 0 {
+	if c[string(toKeep)] == 0 || c[string(toNotice)] == 0 || c[string(toNobody)] == 0 {
 		t.Errorf("counts %v", c)
 	}
-	for _, r := range all[:1] { // kept, with its bytes
+	for _, r := range all[:1] { // of no use
 		sum := sha256.Sum256(r.body)
 		if _, ok := w.h.blobs[hex.EncodeToString(sum[:])]; ok && r.Expect.Event == "app_home_opened" {
 			t.Errorf("%s has no use and was kept", r.ID)

@@ -125,7 +125,7 @@ func (a address) json() json.RawMessage {
 
 // headers are what rules can look at and people can ask for.
 func headers(d decision, o origin) map[string]string {
-	h := map[string]string{"slack-decision": strings.Join(d.reasons, "; ")}
+	h := map[string]string{"slack-decision": d.why()}
 	put := func(name, value string) {
 		if value = desk.Clean(desk.Cut(value, 500)); value != "" {
 			h[name] = value

@@ -52,6 +52,8 @@ type envelope struct {
 	} `json:"authorizations"`
 	Minute loose `json:"minute_rate_limited"`
 	Event  event `json:"event"`
+
+	retry int // which further try of Slack's this is; see [retried]
 }
 
 // event is the inside. In a message event the message is the event itself; in an

@@ -150,8 +150,14 @@ func TestCommandTrouble(t *testing.T) {
 	if status := w.raw("/interactions", []byte("payload=%7Bhalf")); status != 200 {
 		t.Errorf("half a payload: %d", status)
 	}
-	if len(w.h.blobs) != 2 || w.a.Counts()["unreadable"] != 2 {
-		t.Errorf("%d kept, %v", len(w.h.blobs), w.a.Counts())
+	ds := w.h.drafts()
+	if len(ds) != 2 || w.a.Counts()["unreadable"] != 2 {
+		t.Fatalf("%d kept, %v", len(ds), w.a.Counts())
+	}
+	for i, what := range []string{"slash command", "interaction"} {
+		if d := ds[i]; d.Auto.Kind != desk.AutoUnread || !strings.Contains(d.Text, what) || len(w.h.blobs[d.Raw.Digest]) == 0 {
+			t.Errorf("%+v", d)
+		}
 	}
 	if _, err := w.s.Interact(t.Context(), map[string]any{"type": "block_actions"}); err != nil {
 		t.Error(err)
@@ -223,7 +229,7 @@ func TestFormStillAtWork(t *testing.T) {
 	w.h.refuse = func([]*desk.Draft) error { <-hold; return nil }
 	good := map[string]fakeslack.Answer{"title": {Text: "x"}}
 	v := w.view()
-	if r, err := w.s.Submit(t.Context(), ada, v.ID, good); err != nil || !strings.Contains(string(r.Body), "again") {
+	if r, err := w.s.Submit(t.Context(), ada, v.ID, good); err != nil || !strings.Contains(string(r.Body), "still being saved. Please wait a moment") {
 		t.Errorf("%s %v", r.Body, err)
 	}
 	close(hold)
@@ -234,5 +240,52 @@ func TestFormStillAtWork(t *testing.T) {
 	w.one()
 	if len(w.s.Posts()) != 1 {
 		t.Errorf("announced %d times", len(w.s.Posts()))
+	}
+}
+
+// TestFormCorrected: what is pressed again with other answers, while the first are
+// at work, is not taken for the first.
+func TestFormCorrected(t *testing.T) {
+	w := newTown(t, plan{prepare: func(a *adapter) { a.answerWithin = 30 * time.Millisecond }})
+	if _, err := w.s.Command(t.Context(), ada, help, "/ticket", "x"); err != nil {
+		t.Fatal(err)
+	}
+	v := w.view()
+	w.s.Next("chat.postMessage", fakeslack.Fault{Delay: 200 * time.Millisecond})
+	if r, err := w.s.Submit(t.Context(), ada, v.ID, map[string]fakeslack.Answer{"title": {Text: "wrong"}, "priority": {Option: "LOW"}}); err != nil || !strings.Contains(string(r.Body), "still being saved") {
+		t.Errorf("%s %v", r.Body, err)
+	}
+	w.a.answerWithin = 5 * time.Second
+	if r, err := w.s.Submit(t.Context(), ada, v.ID, map[string]fakeslack.Answer{"title": {Text: "right"}, "priority": {Option: "HIGH"}}); err != nil || len(r.Body) != 0 {
+		t.Errorf("%s %v", r.Body, err)
+	}
+	ds := w.h.drafts()
+	if len(ds) != 2 || ds[0].Ask.Title != "wrong" || ds[1].Ask.Title != "right" || ds[1].Ask.Priority != desk.High {
+		t.Fatalf("%d drafts\n%s", len(ds), w.logs)
+	}
+	if len(w.s.Posts()) != 1 || ds[0].Thread.Key != ds[1].Thread.Key {
+		t.Errorf("announced %d times, threads %s and %s", len(w.s.Posts()), ds[0].Thread.Key, ds[1].Thread.Key)
+	}
+}
+
+// TestShortcutCorrected: the message has its ticket from the first press, and
+// whoever corrects the form hears that.
+func TestShortcutCorrected(t *testing.T) {
+	w := newTown(t, plan{block: "mode: none", prepare: func(a *adapter) { a.answerWithin = 30 * time.Millisecond }})
+	said := w.say(fakeslack.Message{Channel: help, User: ada, Text: "disk is full"})
+	if _, err := w.s.Shortcut(t.Context(), cleo, "create_ticket", help, said.TS); err != nil {
+		t.Fatal(err)
+	}
+	v := w.view()
+	w.s.Next("conversations.replies", fakeslack.Fault{Delay: 200 * time.Millisecond})
+	if r, err := w.s.Submit(t.Context(), cleo, v.ID, map[string]fakeslack.Answer{"title": {Text: "wrong"}}); err != nil || !strings.Contains(string(r.Body), "still being saved") {
+		t.Errorf("%s %v", r.Body, err)
+	}
+	w.a.answerWithin = 5 * time.Second
+	if r, err := w.s.Submit(t.Context(), cleo, v.ID, map[string]fakeslack.Answer{"title": {Text: "right"}}); err != nil || !strings.Contains(string(r.Body), "on a ticket already") {
+		t.Errorf("%s %v", r.Body, err)
+	}
+	if d := w.one(); d.Ask.Title != "wrong" {
+		t.Errorf("%+v", d.Ask)
 	}
 }

@@ -46,6 +46,9 @@ func FuzzEvent(f *testing.F) {
 			if x.Target == "" || x.Act == "" {
 				t.Fatalf("%+v", x)
 			}
+		case toKeep, toNotice:
+			x = keptFrom(desk.AutoUnread, string(e.Event.Type), d.why(), o)
+			x.Headers = headers(d, o)
 		default:
 			return
 		}
@@ -56,7 +59,7 @@ func FuzzEvent(f *testing.F) {
 		if err != nil || !utf8.Valid(b) {
 			t.Fatalf("%v", err)
 		}
-		for _, text := range append([]string{x.Text, x.From.Name, x.From.Handle, x.ExternalID, x.Target, x.Thread.Key}, values(x.Headers)...) {
+		for _, text := range append([]string{x.Text, x.Auto.Reason, x.From.Name, x.From.Handle, x.ExternalID, x.Target, x.Thread.Key}, values(x.Headers)...) {
 			if text != desk.Clean(text) {
 				t.Fatalf("not clean: %q", text)
 			}

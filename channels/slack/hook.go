@@ -75,7 +75,7 @@ func (a *adapter) events(w http.ResponseWriter, r *http.Request, body []byte) {
 	e, odd, err := decode(body)
 	switch {
 	case err != nil:
-		a.unreadable(w, r, body, err)
+		a.unreadable(w, r, body, "An event of Slack", err)
 		return
 	case e.Type == typeVerify:
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -88,9 +88,9 @@ func (a *adapter) events(w http.ResponseWriter, r *http.Request, body []byte) {
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	if n := r.Header.Get("X-Slack-Retry-Num"); n != "" {
+	if e.retry = retried(r.Header); e.retry > 0 {
 		a.counts.add("redelivered")
-		a.Log.Info("slack: sent again", "event", string(e.EventID), "try", desk.Cut(n, 5), "reason", desk.Cut(r.Header.Get("X-Slack-Retry-Reason"), 40))
+		a.Log.Info("slack: sent again", "event", string(e.EventID), "try", e.retry, "reason", desk.Cut(r.Header.Get("X-Slack-Retry-Reason"), 40))
 	}
 	err = a.inflight.do(r.Context(), jobName(&e, body), a.answerWithin, a.workWithin, func(ctx context.Context) error {
 		err := a.take(ctx, body, &e, odd)
@@ -109,20 +109,9 @@ func jobName(e *envelope, body []byte) string {
 	return string(e.EventID) + "/" + hex.EncodeToString(sum[:])
 }
 
-// unreadable keeps what is no JSON. It is signed, so it is Slack's; sending it
-// again would change nothing.
-func (a *adapter) unreadable(w http.ResponseWriter, r *http.Request, body []byte, why error) {
-	a.counts.add("unreadable")
-	raw, err := a.put(r.Context(), body)
-	if err == nil {
-		a.Log.Warn("slack: kept a request that cannot be read", "sha256", raw.Digest, "err", why)
-	}
-	a.answer(w, err)
-}
-
 // answer says yes, or that Slack shall come again. Every error that gets here is
 // one a later try may cure: the ledger or the blobs do not take it now, Slack's
-// own API does not answer, or the work is still going on.
+// own API does not answer, it came too early, or the work is still going on.
 func (a *adapter) answer(w http.ResponseWriter, err error) {
 	if err == nil {
 		w.WriteHeader(http.StatusOK)

@@ -77,43 +77,103 @@ func TestURLVerificationIsSigned(t *testing.T) {
 	}
 }
 
+// TestOddBodiesAreKept: what is answered 200 and is no message is a row all the
+// same, with its bytes and the reason.
 func TestOddBodiesAreKept(t *testing.T) {
 	w := newTown(t, plan{})
-	for name, body := range map[string]string{
-		"empty":            "",
-		"no JSON":          "hello",
-		"half":             `{"type":"event_callback","event":{"type":"mess`,
-		"list":             `[1,2,3]`,
-		"null":             `null`,
-		"deep":             strings.Repeat("[", 400000) + strings.Repeat("]", 400000),
-		"deep objects":     strings.Repeat(`{"event":`, 100000) + "1" + strings.Repeat("}", 100000),
-		"bad UTF-8":        "{\"type\":\"event_callback\",\"event\":{\"type\":\"\xff\xfe\"}}",
-		"unknown type":     `{"type":"event_callback","event_id":"Ev9","event":{"type":"new_thing_2031","user":"UADA00001"}}`,
-		"unknown subtype":  `{"type":"event_callback","event":{"type":"message","subtype":"hologram","channel":"CHELP0001","user":"UADA00001","ts":"1700000000.1","text":"x"}}`,
-		"no channel":       `{"type":"event_callback","event":{"type":"message","user":"UADA00001","ts":"1700000000.1","text":"x"}}`,
-		"channel of blobs": `{"type":"event_callback","event":{"type":"message","channel":{"id":"C1"},"user":["U"],"ts":17,"text":{}}}`,
-		"ts with colons":   `{"type":"event_callback","event":{"type":"message","channel":"CHELP0001","user":"UADA00001","ts":"1:2:3","text":"x"}}`,
-		"edit of nothing":  `{"type":"event_callback","event":{"type":"message","subtype":"message_changed","channel":"CHELP0001","ts":"1700000000.1"}}`,
-		"delete nothing":   `{"type":"event_callback","event":{"type":"message","subtype":"message_deleted","channel":"CHELP0001","ts":"1700000000.1"}}`,
-		"team with colon":  `{"type":"event_callback","team_id":"T:1","event":{"type":"message","channel":"CHELP0001","user":"UADA00001","ts":"1700000000.1","text":"x"}}`,
-		"reaction to air":  `{"type":"event_callback","event":{"type":"reaction_added","user":"UADA00001","reaction":"ticket","item":{"type":"message"}}}`,
+	for name, c := range map[string]struct {
+		body string
+		kind desk.AutoKind
+		why  string
+	}{
+		"empty":            {"", desk.AutoUnread, "not a JSON object"},
+		"no JSON":          {"hello", desk.AutoUnread, "not a JSON object"},
+		"half":             {`{"type":"event_callback","event":{"type":"mess`, desk.AutoUnread, "not a JSON object"},
+		"list":             {`[1,2,3]`, desk.AutoUnread, "not a JSON object"},
+		"null":             {`null`, desk.AutoUnread, "not a JSON object"},
+		"deep":             {strings.Repeat("[", 400000) + strings.Repeat("]", 400000), desk.AutoUnread, "not a JSON object"},
+		"deep objects":     {strings.Repeat(`{"event":`, 100000) + "1" + strings.Repeat("}", 100000), desk.AutoUnread, "not a JSON object"},
+		"no type":          {`{"type":"event_callback","event_id":"Ev7","event":{"user":"UADA00001"}}`, desk.AutoUnread, "no type"},
+		"bad UTF-8":        {"{\"type\":\"event_callback\",\"event\":{\"type\":\"\xff\xfe\"}}", desk.AutoNotice, "not known here"},
+		"unknown type":     {`{"type":"event_callback","event_id":"Ev9","event":{"type":"new_thing_2031","user":"UADA00001"}}`, desk.AutoNotice, "not known here"},
+		"removed":          {`{"type":"event_callback","event_id":"Ev8","event":{"type":"app_uninstalled"}}`, desk.AutoNotice, "removed from the workspace"},
+		"unknown subtype":  {`{"type":"event_callback","event":{"type":"message","subtype":"hologram","channel":"CHELP0001","user":"UADA00001","ts":"1700000000.1","text":"x"}}`, desk.AutoUnread, "subtype"},
+		"no channel":       {`{"type":"event_callback","event":{"type":"message","user":"UADA00001","ts":"1700000000.1","text":"x"}}`, desk.AutoUnread, "no channel"},
+		"channel of blobs": {`{"type":"event_callback","event":{"type":"message","channel":{"id":"C1"},"user":["U"],"ts":17,"text":{}}}`, desk.AutoUnread, "no channel"},
+		"ts with colons":   {`{"type":"event_callback","event":{"type":"message","channel":"CHELP0001","user":"UADA00001","ts":"1:2:3","text":"x"}}`, desk.AutoUnread, "no timestamp"},
+		"edit of nothing":  {`{"type":"event_callback","event":{"type":"message","subtype":"message_changed","channel":"CHELP0001","ts":"1700000000.1"}}`, desk.AutoUnread, "of which message"},
+		"delete nothing":   {`{"type":"event_callback","event":{"type":"message","subtype":"message_deleted","channel":"CHELP0001","ts":"1700000000.1"}}`, desk.AutoUnread, "of which message"},
+		"team with colon":  {`{"type":"event_callback","team_id":"T:1","event":{"type":"message","channel":"CHELP0001","user":"UADA00001","ts":"1700000000.1","text":"x"}}`, desk.AutoUnread, "no proper ID"},
+		"reaction to air":  {`{"type":"event_callback","event":{"type":"reaction_added","user":"UADA00001","reaction":"ticket","item":{"type":"message"}}}`, desk.AutoUnread, "to which message"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if status := w.raw("/events", []byte(body)); status != 200 {
-				t.Fatalf("answered %d", status)
+			before := len(w.h.drafts())
+			for range 2 { // Slack may come again: it is one row
+				if status := w.raw("/events", []byte(c.body)); status != 200 {
+					t.Fatalf("answered %d", status)
+				}
 			}
-			sum := sha256.Sum256([]byte(body))
-			if _, ok := w.h.blobs[hex.EncodeToString(sum[:])]; !ok {
+			sum := sha256.Sum256([]byte(c.body))
+			digest := hex.EncodeToString(sum[:])
+			ds := w.h.drafts()[before:]
+			if len(ds) != 1 {
+				t.Fatalf("%d rows, want 1", len(ds))
+			}
+			d := ds[0]
+			if _, ok := w.h.blobs[digest]; !ok && len(d.Kept) == 0 {
 				t.Error("the bytes are not kept")
+			}
+			if d.Auto.Kind != c.kind || !strings.Contains(d.Auto.Reason, c.why) {
+				t.Errorf("%q %q, want %q %q", d.Auto.Kind, d.Auto.Reason, c.kind, c.why)
+			}
+			if d.Source != "acme" || d.Channel != desk.Slack || d.Scope != "SLACK" || d.Raw.Digest != digest || d.Fingerprint == "" || d.Text == "" || d.ReceivedAt.IsZero() {
+				t.Errorf("%+v", d)
+			}
+			if id := d.ExternalID; id != "sha256:"+digest && !(strings.HasPrefix(id, "Ev") && strings.Contains(c.body, `"`+id+`"`)) {
+				t.Errorf("external ID %q", id)
+			}
+			if d.Auto.Reason != desk.Clean(d.Auto.Reason) || d.Text != desk.Clean(d.Text) {
+				t.Errorf("not clean: %q %q", d.Auto.Reason, d.Text)
 			}
 		})
 	}
-	if n := len(w.h.drafts()); n != 0 {
-		t.Errorf("%d drafts", n)
-	}
 	c := w.a.Counts()
-	if c["unreadable"] != 7 || c[string(toKeep)] != 10 {
+	if c["unreadable"] != 14 || c[string(toKeep)] != 18 || c[string(toNotice)] != 6 {
 		t.Errorf("counts %v", c)
+	}
+}
+
+// TestKeptGoesWithItsRow: a small request is written with its row.
+func TestKeptGoesWithItsRow(t *testing.T) {
+	w := newTown(t, plan{prepare: func(a *adapter) { a.Limits.KeepBytes = 64 << 10 }})
+	for _, body := range []string{"", "hello", `{"type":"event_callback","event":{"type":"new_thing_2031"}}`} {
+		if status := w.raw("/events", []byte(body)); status != 200 {
+			t.Fatalf("answered %d", status)
+		}
+		ds := w.h.drafts()
+		if len(ds) == 0 {
+			t.Fatal("no row")
+		}
+		if d := ds[len(ds)-1]; len(d.Kept) != 1 || string(d.Kept[0].Bytes) != body || d.Kept[0].Ref != d.Raw {
+			t.Errorf("%q: %+v", body, d.Kept)
+		}
+	}
+	if len(w.h.blobs) != 0 {
+		t.Errorf("%d blobs beside the rows", len(w.h.blobs))
+	}
+}
+
+// TestKeptOrAskedForAgain: without a row nobody is told yes.
+func TestKeptOrAskedForAgain(t *testing.T) {
+	w := newTown(t, plan{})
+	w.h.refuse = func([]*desk.Draft) error { return desk.ErrUnavailable }
+	for path, body := range map[string]string{"/events": "hello", "/commands": "%zz", "/interactions": "payload=%7Bhalf"} {
+		if status := w.raw(path, []byte(body)); status != 503 {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+	if status := w.raw("/events", []byte(`{"type":"event_callback","event":{"type":"new_thing_2031"}}`)); status != 503 {
+		t.Errorf("%d", status)
 	}
 }
 

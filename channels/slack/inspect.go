@@ -32,7 +32,8 @@ const (
 	toCreate verdict = "reaction" // a ticket is made of the message reacted to
 	toStatus verdict = "status"   // a reaction sets a status
 	toNobody verdict = "ignored"  // none of our business
-	toKeep   verdict = "kept"     // we do not know it: its bytes are kept
+	toKeep   verdict = "kept"     // it may be a message and is not understood: a person looks at its row
+	toNotice verdict = "notice"   // it tells of something that is no message: its row says so
 )
 
 // decision is a verdict with its reasons.
@@ -45,12 +46,16 @@ type decision struct {
 	asks    bool // counts only when its message or thread belongs to a ticket
 	auto    desk.Auto
 	status  desk.Status
+	doubt   bool // it would be another if Slack could be asked who acts
 }
 
 func (d *decision) because(format string, args ...any) *decision {
 	d.reasons = append(d.reasons, fmt.Sprintf(format, args...))
 	return d
 }
+
+// why is all reasons in one line.
+func (d *decision) why() string { return desk.Clean(strings.Join(d.reasons, "; ")) }
 
 func (d *decision) to(v verdict) decision { d.verdict = v; return *d }
 
@@ -59,33 +64,49 @@ type facts struct {
 	room  string // the channel's name, "" when it does not matter
 	bot   string // our bot user
 	staff bool   // whoever acts is one of our own people
+	doubt bool   // staff is false because Slack could not be asked
 }
 
 // decide says what becomes of an event. It is pure.
 func decide(s settings, e *envelope, f facts) decision {
 	d := &decision{msg: &e.Event.message}
-	if app := string(e.AppID); s.AppID != "" && app != "" && app != s.AppID {
-		return d.because("it is for another app").to(toKeep)
+	t := string(e.Event.Type)
+	strange := stranger(s, e)
+	if strange != "" {
+		d.because("%s", strange)
 	}
-	if team := e.team(); s.TeamID != "" && team != "" && team != s.TeamID {
-		return d.because("it is of another workspace").to(toKeep)
-	}
-	if team := e.team(); team != "" && !slackID(team) {
-		return d.because("its workspace has no proper ID").to(toKeep)
-	}
-	switch t := string(e.Event.Type); t {
-	case "message", "app_mention":
-		return decideMessage(s, e, f, d)
-	case "reaction_added":
+	switch {
+	case t == "reaction_added" && (strange == "" || !s.means(e.Event.Reaction)):
 		return decideReaction(s, e, f, d)
-	case "app_uninstalled", "tokens_revoked":
-		return d.because("the app was removed from the workspace: nothing comes in and nothing goes out any more").to(toKeep)
-	default:
-		if slices.Contains(quiet, t) {
-			return d.because("%s says nothing for a ticket", t).to(toNobody)
+	case t == "message", t == "app_mention", t == "reaction_added":
+		if strange != "" {
+			return d.to(toKeep)
 		}
-		return d.because("events of this type are not known here").to(toKeep)
+		return decideMessage(s, e, f, d)
+	case t == "":
+		return d.because("it has no type").to(toKeep)
+	case slices.Contains(quiet, t):
+		return d.because("%s says nothing for a ticket", t).to(toNobody)
+	case strange != "":
+		return d.to(toNotice)
+	case t == "app_uninstalled", t == "tokens_revoked":
+		return d.because("the app was removed from the workspace: nothing comes in and nothing goes out any more").to(toNotice)
 	}
+	return d.because("events of this type are not known here").to(toNotice)
+}
+
+// stranger says why an event is not for this source, or "".
+func stranger(s settings, e *envelope) string {
+	app, team := string(e.AppID), e.team()
+	switch {
+	case s.AppID != "" && app != "" && app != s.AppID:
+		return "it is for another app"
+	case s.TeamID != "" && team != "" && team != s.TeamID:
+		return "it is of another workspace"
+	case team != "" && !slackID(team):
+		return "its workspace has no proper ID"
+	}
+	return ""
 }
 
 // quiet are events apps often subscribe to and we have no use for.
@@ -237,7 +258,7 @@ func decideReaction(s settings, e *envelope, f facts, d *decision) decision {
 	}
 	d.rule = s.rule(string(v.Item.Channel), f.room, strings.HasPrefix(string(v.Item.Channel), "D"))
 	d.msg = &message{Channel: v.Item.Channel, TS: v.Item.TS, User: v.ItemUser}
-	name, _, _ := strings.Cut(string(v.Reaction), "::") // skin tones
+	name := emojiOf(v.Reaction)
 	status, moves := s.Emoji.Statuses[name]
 	switch {
 	case f.bot != "" && string(v.User) == f.bot:
@@ -247,10 +268,24 @@ func decideReaction(s settings, e *envelope, f facts, d *decision) decision {
 	case !moves:
 		return d.because("the reaction means nothing here").to(toNobody)
 	case !f.staff:
+		d.doubt = f.doubt
 		return d.because("only our own people set a status by reaction").to(toNobody)
 	}
 	d.status = status
 	return d.because(":%s: sets the status %s", name, status).to(toStatus)
+}
+
+// emojiOf is the name of a reaction without its skin tone.
+func emojiOf(reaction loose) string {
+	name, _, _ := strings.Cut(string(reaction), "::")
+	return name
+}
+
+// means reports whether a reaction makes a ticket or sets a status.
+func (s settings) means(reaction loose) bool {
+	name := emojiOf(reaction)
+	_, moves := s.Emoji.Statuses[name]
+	return moves || s.Emoji.Create != "" && name == s.Emoji.Create
 }
 
 // mentions reports whether a text names a user.
@@ -262,7 +297,7 @@ func mentions(text, user string) bool {
 func (a *adapter) Inspect(ctx context.Context, body []byte) []string {
 	e, odd, err := decode(body)
 	if err != nil {
-		return []string{"it cannot be read: " + err.Error(), "its bytes are kept"}
+		return []string{"it cannot be read: " + err.Error(), "verdict: " + string(toKeep)}
 	}
 	d, err := a.decide(ctx, &e)
 	if err != nil {

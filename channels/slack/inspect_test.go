@@ -83,7 +83,16 @@ func TestDecide(t *testing.T) {
 		{"emoji: {statuses: {tada: CLOSED}}", reaction("tada"), true, toStatus, "CLOSED"},
 		{"emoji: {statuses: {tada: CLOSED}}", reaction("eyes"), true, toNobody, "means nothing"},
 		{"", `{"type":"event_callback","event":{"type":"reaction_removed"}}`, false, toNobody, "nothing for a ticket"},
-		{"", `{"type":"event_callback","event":{"type":"app_uninstalled"}}`, false, toKeep, "removed from the workspace"},
+		{"", `{"type":"event_callback","event":{"type":"app_uninstalled"}}`, false, toNotice, "removed from the workspace"},
+		{"", `{"type":"event_callback","event":{"type":"tokens_revoked"}}`, false, toNotice, "removed from the workspace"},
+		{"", `{"type":"event_callback","event":{"type":"new_thing_2031"}}`, false, toNotice, "not known here"},
+		{"", `{"type":"event_callback","event":{}}`, false, toKeep, "no type"},
+		{"teamID: T2", `{"type":"event_callback","team_id":"T1","event":{"type":"app_uninstalled"}}`, false, toNotice, "another workspace"},
+		{"teamID: T2", `{"type":"event_callback","team_id":"T1","event":{"type":"new_thing_2031"}}`, false, toNotice, "another workspace"},
+		{"teamID: T2", `{"type":"event_callback","team_id":"T1","event":{"type":"pin_added"}}`, false, toNobody, "nothing for a ticket"},
+		{"teamID: T2", reaction("ticket"), false, toKeep, "another workspace"},
+		{"teamID: T2", reaction("eyes"), false, toKeep, "another workspace"},
+		{"teamID: T2", reaction("tada"), false, toNobody, "means nothing"},
 	} {
 		e, _, err := decode([]byte(c.event))
 		if err != nil {
@@ -103,7 +112,7 @@ func TestInspect(t *testing.T) {
 	if !slices.Equal(got, []string{"the channel is in mode mention", "it does not mention the bot", "verdict: ignored"}) {
 		t.Errorf("%q", got)
 	}
-	if got := w.a.Inspect(t.Context(), []byte("?")); len(got) != 2 || !strings.Contains(got[0], "cannot be read") {
+	if got := w.a.Inspect(t.Context(), []byte("?")); len(got) != 2 || !strings.Contains(got[0], "cannot be read") || got[1] != "verdict: kept" {
 		t.Errorf("%q", got)
 	}
 	if len(w.h.drafts()) != 0 {

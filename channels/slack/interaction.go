@@ -68,7 +68,7 @@ func decodeInteraction(body []byte) (interaction, error) {
 func (a *adapter) interaction(w http.ResponseWriter, r *http.Request, body []byte) {
 	i, err := decodeInteraction(body)
 	if err != nil {
-		a.unreadable(w, r, body, err)
+		a.unreadable(w, r, body, "An interaction of Slack", err)
 		return
 	}
 	a.counts.add("interaction: " + kindOf(i))
@@ -114,7 +114,8 @@ func (a *adapter) openFor(w http.ResponseWriter, r *http.Request, i *interaction
 }
 
 // submitted makes a ticket of a form. It says yes, which closes the form, only
-// when the ledger has it.
+// when the ledger has it. Pressing again joins the work that goes on, unless the
+// answers are others: those have their turn after it.
 func (a *adapter) submitted(w http.ResponseWriter, r *http.Request, body []byte, i *interaction) {
 	x, wrong := i.View.read()
 	var p purpose
@@ -125,10 +126,18 @@ func (a *adapter) submitted(w http.ResponseWriter, r *http.Request, body []byte,
 		refuseForm(w, wrong)
 		return
 	}
-	err := a.inflight.do(r.Context(), "view/"+string(i.View.ID), a.answerWithin, a.workWithin, func(ctx context.Context) error {
+	id := string(i.View.ID)
+	err := a.inflight.do(r.Context(), "view/"+id+"/"+x.digest(), a.answerWithin, a.workWithin, func(ctx context.Context) error {
+		done, err := a.views.turn(ctx, id)
+		if err != nil {
+			return err
+		}
+		defer done()
 		return a.file(ctx, body, i, p, x)
 	})
 	switch {
+	case errors.Is(err, errWorking):
+		refuseForm(w, map[string]string{inputTitle: "It is still being saved. Please wait a moment and press Create again."})
 	case errors.Is(err, errKnown):
 		refuseForm(w, map[string]string{inputTitle: "This message is on a ticket already."})
 	case err != nil:

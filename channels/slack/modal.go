@@ -107,6 +107,11 @@ type answers struct {
 	priority           desk.Priority
 }
 
+// digest tells answers apart.
+func (x answers) digest() string {
+	return desk.Fingerprint(x.title, x.description, string(x.priority))
+}
+
 // read takes the answers out of a view and says what is wrong with them, by
 // input.
 func (v *view) read() (answers, map[string]string) {

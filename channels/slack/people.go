@@ -57,8 +57,15 @@ func newPeople(api *slackgo.Client, now func() time.Time, log *slog.Logger) *peo
 
 // ask says who a user is; false when it is not known now.
 func (p *people) ask(ctx context.Context, id string) (person, bool) {
+	who, _ := p.look(ctx, id)
+	return who, who != person{}
+}
+
+// look says who a user is, as far as it is known, and whether that is an answer:
+// without one Slack could not be asked now, and asking later may tell.
+func (p *people) look(ctx context.Context, id string) (who person, answered bool) {
 	if !slackID(id) {
-		return person{}, false
+		return person{}, true
 	}
 	now := p.now()
 	p.mu.Lock()
@@ -66,34 +73,39 @@ func (p *people) ask(ctx context.Context, id string) (person, bool) {
 	fresh := asked && now.Before(p.until[id])
 	resting := now.Before(p.quiet)
 	p.mu.Unlock()
-	if fresh || resting || !p.limit.AllowN(now, 1) {
-		return who, who != person{}
+	if fresh {
+		return who, true
+	}
+	if resting || !p.limit.AllowN(now, 1) {
+		return who, who != person{} // an old answer is better than none
 	}
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
 	u, err := p.api.GetUserInfoContext(ctx, id)
 	if err != nil {
-		p.failed(id, who, err)
-		return who, who != person{}
+		return who, p.failed(id, who, err) || who != person{}
 	}
 	who = fromUser(u)
 	p.keep(id, who, personFor)
 	return who, true
 }
 
-// failed keeps what was known and does not ask again at once.
-func (p *people) failed(id string, who person, err error) {
+// failed keeps what was known and does not ask again at once. It reports whether
+// the failure is Slack's answer, and not its trouble.
+func (p *people) failed(id string, who person, err error) bool {
 	var limited *slackgo.RateLimitedError
 	var refused slackgo.SlackErrorResponse
 	p.log.Debug("slack: who is it", "err", noURL(err))
 	switch {
 	case errors.As(err, &limited):
 		p.rest(max(limited.RetryAfter, time.Second))
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && !troubled(refused.Err):
 		p.keep(id, who, nobodyFor)
+		return true
 	default:
 		p.rest(restFor)
 	}
+	return false
 }
 
 func (p *people) rest(d time.Duration) {
@@ -163,27 +175,35 @@ func (w person) profile(team string) *desk.Profile {
 // staff reports whether a user is one of our own people. When nobody is named,
 // none is, but for setting a status full members of the workspace count.
 func (a *adapter) staff(ctx context.Context, user, team string, forStatus bool) bool {
+	yes, _ := a.surelyStaff(ctx, user, team, forStatus)
+	return yes
+}
+
+// surelyStaff is staff, and whether that is certain: it is not when the answer
+// depends on what Slack could not be asked.
+func (a *adapter) surelyStaff(ctx context.Context, user, team string, forStatus bool) (yes, certain bool) {
 	list := a.settings.Staff
 	if len(list) == 0 && forStatus {
 		list = []string{staffWorkspace}
 	}
 	var who person
 	asked := false
+	certain = true
 	for _, s := range list {
 		if s == user {
-			return true
+			return true, true
 		}
 		if !asked && !slackID(s) {
-			who, _ = a.people.ask(ctx, user)
+			who, certain = a.people.look(ctx, user)
 			asked = true
 		}
 		ours := who.Home != "" && who.Home == team
 		if s == staffWorkspace && ours && who.Full {
-			return true
+			return true, true
 		}
 		if strings.HasPrefix(s, "@") && ours && who.EmailVerified && strings.HasSuffix(who.Email, strings.ToLower(s)) {
-			return true
+			return true, true
 		}
 	}
-	return false
+	return false, certain
 }

@@ -49,7 +49,7 @@ func (a *adapter) create(ctx context.Context, body []byte, e *envelope, d decisi
 	return a.withThread(ctx, e, d, raw, draft)
 }
 
-// sureOf ends an event that no retry cures by keeping its bytes.
+// sureOf ends an event that no retry cures with a row that says why.
 func (a *adapter) sureOf(ctx context.Context, err error, body []byte, e *envelope, d decision) error {
 	if !desk.IsPermanent(err) {
 		return err
@@ -57,7 +57,8 @@ func (a *adapter) sureOf(ctx context.Context, err error, body []byte, e *envelop
 	return a.keep(ctx, body, e, *d.because("%v", err))
 }
 
-// setStatus moves the ticket of the message reacted to.
+// setStatus moves the ticket of the message reacted to. One that is accepted and
+// not filed yet has no ticket: Slack shall come again.
 func (a *adapter) setStatus(ctx context.Context, e *envelope, d decision) error {
 	if a.Desk == nil {
 		a.Log.Warn("slack: no status by reaction: this process cannot look at tickets")
@@ -66,8 +67,15 @@ func (a *adapter) setStatus(ctx context.Context, e *envelope, d decision) error 
 	user := string(e.Event.User)
 	who, _ := a.people.ask(ctx, user)
 	by := desk.Actor{Kind: desk.ByAgent, ID: user, Name: who.Name}
-	team := a.team(e)
-	err := a.Desk.SetStatus(ctx, a.Source.Scope(), key(team, string(d.msg.Channel), string(d.msg.TS)), d.status, by)
+	scope, name := a.Source.Scope(), key(a.team(e), string(d.msg.Channel), string(d.msg.TS))
+	err := a.Desk.SetStatus(ctx, scope, name, d.status, by)
+	if errors.Is(err, desk.ErrNotFound) && e.retry < lastTry {
+		if known, err := a.Desk.Knows(ctx, scope, name); err != nil {
+			return fmt.Errorf("slack: status by reaction: %w", err)
+		} else if known {
+			return errUnfiled
+		}
+	}
 	switch {
 	case errors.Is(err, desk.ErrNotFound), errors.Is(err, desk.ErrMove), errors.Is(err, desk.ErrInvalid):
 		a.Log.Info("slack: the reaction changed nothing", "event", string(e.EventID), "status", d.status, "err", err)

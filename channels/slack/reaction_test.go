@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"switchboard/channels/slack/fakeslack"
 	"switchboard/pipeline/desk"
@@ -56,7 +57,15 @@ func TestEmojiTrouble(t *testing.T) {
 	w.s.Next("conversations.replies", fakeslack.Fault{Error: "not_in_channel"})
 	w.yes(w.s.React(t.Context(), cleo, help, other.TS, "ticket")) // no retry helps
 	w.yes(w.s.React(t.Context(), cleo, help, "1600000000.000100", "ticket"))
-	w.one()
+	ds := w.h.drafts()
+	if len(ds) != 3 {
+		t.Fatalf("%d drafts", len(ds))
+	}
+	for i, why := range []string{"not_in_channel", "thread_not_found"} {
+		if d := ds[i+1]; d.Auto.Kind != desk.AutoUnread || !strings.Contains(d.Auto.Reason, why) || d.From.Handle != cleo || !strings.HasPrefix(d.ExternalID, "Ev") {
+			t.Errorf("%+v, want %q", d, why)
+		}
+	}
 	if c := w.a.Counts(); c[string(toCreate)] != 4 {
 		t.Errorf("counts %v", c)
 	}
@@ -74,13 +83,91 @@ func TestEmojiSetsStatus(t *testing.T) {
 	if !slices.Equal(w.h.moves, want) {
 		t.Errorf("%q", w.h.moves)
 	}
-	for err, tries := range map[error]int{desk.ErrNotFound: 1, desk.ErrMove: 1, desk.ErrUnavailable: 4} {
+	for err, c := range map[error]struct {
+		tries int
+		ok    bool
+	}{desk.ErrNotFound: {4, true}, desk.ErrMove: {1, true}, desk.ErrUnavailable: {4, false}} { // accepted and not filed yet: until the last try
 		w.h.mu.Lock()
 		w.h.moveErr = err
 		w.h.mu.Unlock()
-		if d := w.s.React(t.Context(), cleo, help, said.TS, "eyes"); len(d.Attempts) != tries || d.OK != (tries == 1) {
+		if d := w.s.React(t.Context(), cleo, help, said.TS, "eyes"); len(d.Attempts) != c.tries || d.OK != c.ok {
 			t.Errorf("%v: %+v", err, d.Attempts)
 		}
+	}
+	w.h.mu.Lock()
+	w.h.moveErr = desk.ErrNotFound
+	w.h.mu.Unlock()
+	w.yes(w.s.React(t.Context(), cleo, help, "1600000000.000100", "eyes")) // of nothing we know
+}
+
+// TestStatusWaitsForItsMessage: a reaction to a message that is accepted and not
+// filed yet takes effect when it is.
+func TestStatusWaitsForItsMessage(t *testing.T) {
+	w := newTown(t, plan{fake: fakeslack.Options{Retry: []time.Duration{time.Millisecond, 100 * time.Millisecond, time.Second}}})
+	said := w.say(fakeslack.Message{Channel: help, User: ada, Text: "hello"})
+	w.h.moveErr = desk.ErrNotFound
+	time.AfterFunc(20*time.Millisecond, func() {
+		w.h.mu.Lock()
+		w.h.moveErr = nil
+		w.h.mu.Unlock()
+	})
+	if d := w.s.React(t.Context(), cleo, help, said.TS, "eyes"); !d.OK || len(d.Attempts) < 2 || len(w.h.moves) != 1 {
+		t.Errorf("%+v, %q", d.Attempts, w.h.moves)
+	}
+}
+
+// TestStatusByUnknown: that Slack cannot say who reacted is no "no".
+func TestStatusByUnknown(t *testing.T) {
+	for name, c := range map[string]struct {
+		block string
+		fault fakeslack.Fault
+		user  string
+		emoji string
+		tries int
+		moves int
+	}{
+		"limited":          {"", fakeslack.Fault{Status: 429, RetryAfter: "1"}, cleo, "eyes", 4, 0}, // the tries of the fake come too soon
+		"down":             {"", fakeslack.Fault{Status: 500}, cleo, "eyes", 4, 0},
+		"cut":              {"", fakeslack.Fault{Drop: true}, cleo, "eyes", 4, 0},
+		"in trouble":       {"", fakeslack.Fault{Error: "internal_error"}, cleo, "eyes", 4, 0},
+		"by domain":        {`staff: ["@desk.example"]`, fakeslack.Fault{Status: 500}, cleo, "eyes", 4, 0},
+		"refused":          {"", fakeslack.Fault{Error: "user_not_found"}, cleo, "eyes", 1, 0},
+		"known by ID":      {"staff: [" + cleo + "]", fakeslack.Fault{Status: 500}, cleo, "eyes", 1, 1},
+		"no status":        {"", fakeslack.Fault{Status: 500}, cleo, "tada", 1, 0},
+		"nobody to ask of": {"staff: [" + cleo + "]", fakeslack.Fault{Status: 500}, ada, "eyes", 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newTown(t, plan{block: c.block})
+			said := w.say(fakeslack.Message{Channel: help, User: ada, Text: "hello"})
+			w.s.Next("users.info", c.fault)
+			if d := w.s.React(t.Context(), c.user, help, said.TS, c.emoji); !d.OK || len(d.Attempts) != c.tries || len(w.h.moves) != c.moves {
+				t.Errorf("%+v, %q", d.Attempts, w.h.moves)
+			}
+		})
+	}
+}
+
+// TestStatusWhenAnswered: the next try asks again.
+func TestStatusWhenAnswered(t *testing.T) {
+	for name, fault := range map[string]fakeslack.Fault{"down": {Status: 500}, "in trouble": {Error: "internal_error"}} {
+		w := newTown(t, plan{})
+		now := time.Now()
+		w.a.people.now = func() time.Time { now = now.Add(10 * time.Second); return now }
+		said := w.say(fakeslack.Message{Channel: help, User: ada, Text: "hello"})
+		w.s.Next("users.info", fault)
+		if d := w.s.React(t.Context(), cleo, help, said.TS, "eyes"); !d.OK || len(d.Attempts) != 2 || len(w.h.moves) != 1 {
+			t.Errorf("%s: %+v, %q", name, d.Attempts, w.h.moves)
+		}
+	}
+}
+
+// TestStatusWithSkinTone: whoever reacts is asked for, whatever the tone.
+func TestStatusWithSkinTone(t *testing.T) {
+	w := newTown(t, plan{block: "emoji: {statuses: {thumbsup: RESOLVED}}"})
+	said := w.say(fakeslack.Message{Channel: help, User: ada, Text: "hello"})
+	w.yes(w.s.React(t.Context(), cleo, help, said.TS, "thumbsup::skin-tone-3"))
+	if len(w.h.moves) != 1 {
+		t.Errorf("%q\n%s", w.h.moves, w.logs)
 	}
 }
 

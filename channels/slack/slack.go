@@ -8,10 +8,12 @@
 // What it promises. A request is verified on its raw bytes before anything of
 // it is read. Slack hears 200 only when what it brought is in the ledger, or is
 // nothing that belongs there: every decision has a reason in words ([Inspector]
-// and the header slack-decision of a draft). What cannot be read is kept raw and
-// answered 200, because Slack would send it again and at last switch the app
-// off. Slack waits three seconds for an answer; what takes longer (a large file)
-// goes on, and Slack's next try finds it done. One message is one draft however
+// and the header slack-decision of a draft). What cannot be read is answered 200 too,
+// because Slack would send it again and at last switch the app off: its row in
+// the ledger has its bytes and waits for a person; one of an event that is no
+// message and not known here only says so. Slack waits three seconds for an answer; what takes longer (a large file)
+// goes on, and Slack's next try finds it done. An edit or a delete that comes
+// before its message is asked for again (early.go). One message is one draft however
 // often and in however many events it arrives. A reply is posted once: what was
 // cut off is looked for in the thread by the metadata it carries. Everything is
 // safe for concurrent use.
@@ -32,7 +34,7 @@
 // How an event flows through: hook.go reads and verifies (sign.go), event.go
 // decodes leniently, inspect.go decides, work.go collects files (files.go),
 // people (people.go) and the rest of a thread (fetch.go), draft.go makes the
-// draft. command.go and modal.go are the /ticket command and the form,
+// draft, keep.go the row of what is none. command.go and modal.go are the /ticket command and the form,
 // reaction.go the emoji, send.go, upload.go and probe.go the way back. To take
 // another kind of event: a case in inspect.go and, when it makes a draft, one in
 // draft.go.

@@ -1,7 +1,6 @@
 package slack
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -31,7 +30,7 @@ func (a *adapter) take(ctx context.Context, body []byte, e *envelope, odd string
 		return a.create(ctx, body, e, d)
 	case toStatus:
 		return a.setStatus(ctx, e, d)
-	case toKeep:
+	case toKeep, toNotice:
 		return a.keep(ctx, body, e, d)
 	default:
 		a.Log.Debug("slack: ignored", "event", string(e.EventID), "why", d.reasons)
@@ -45,8 +44,13 @@ func (a *adapter) take(ctx context.Context, body []byte, e *envelope, odd string
 	if err != nil {
 		return err
 	}
-	if d.verdict == toTicket && d.rule.mode == modeMention && d.msg.reply() {
-		return a.withThread(ctx, e, d, raw, draft)
+	if d.verdict == toTicket && d.rule.mode == modeMention {
+		switch {
+		case d.msg.reply():
+			return a.withThread(ctx, e, d, raw, draft)
+		case e.retry > 0 || a.Now().Sub(when(d.msg.TS)) > lateAfter:
+			return a.thenThread(ctx, e, d, raw, draft)
+		}
 	}
 	_, err = a.Sink.Submit(ctx, nil, draft)
 	return err
@@ -62,7 +66,7 @@ func (a *adapter) withThread(ctx context.Context, e *envelope, d decision, raw d
 	}
 	drafts := []*desk.Draft{draft}
 	if !known {
-		more, err := a.before(ctx, e, d, raw)
+		more, err := a.before(ctx, e, d, raw, nil)
 		if err != nil {
 			a.Log.Warn("slack: the thread could not be read", "event", string(e.EventID), "err", err)
 			draft.Damage = append(draft.Damage, "the rest of the thread could not be read")
@@ -70,6 +74,33 @@ func (a *adapter) withThread(ctx context.Context, e *envelope, d decision, raw d
 		drafts = append(drafts, more...)
 	}
 	_, err = a.Sink.Submit(ctx, nil, drafts...)
+	return err
+}
+
+// thenThread submits a mention that is late, and then what was answered to it
+// while it was on no ticket: those answers were left alone. From the first Submit
+// on they are taken as they come. That the thread cannot be read now holds only
+// the answers up, while Slack comes again.
+func (a *adapter) thenThread(ctx context.Context, e *envelope, d decision, raw desk.Kept, draft *desk.Draft) error {
+	if _, err := a.Sink.Submit(ctx, nil, draft); err != nil {
+		return err
+	}
+	more, err := a.before(ctx, e, d, raw, func(m *message) (bool, error) {
+		if a.Desk == nil {
+			return false, nil // the ledger tells
+		}
+		return a.Desk.Knows(ctx, a.Source.Scope(), key(a.team(e), string(m.Channel), string(m.TS)))
+	})
+	switch {
+	case err != nil && (desk.IsPermanent(err) || e.retry >= lastTry):
+		a.Log.Warn("slack: the thread could not be read", "event", string(e.EventID), "err", err)
+		return nil
+	case err != nil:
+		return fmt.Errorf("slack: the thread could not be read: %w", err)
+	case len(more) == 0:
+		return nil
+	}
+	_, err = a.Sink.Submit(ctx, nil, more...)
 	return err
 }
 
@@ -93,10 +124,22 @@ func (a *adapter) decide(ctx context.Context, e *envelope) (decision, error) {
 				return decision{}, err
 			}
 		}
-		_, moves := a.settings.Emoji.Statuses[string(e.Event.Reaction)]
-		f.staff = (isMessage || moves) && a.staff(ctx, user, a.team(e), isReaction)
+		if _, moves := a.settings.Emoji.Statuses[emojiOf(e.Event.Reaction)]; isMessage || moves {
+			yes, certain := a.surelyStaff(ctx, user, a.team(e), isReaction)
+			f.staff, f.doubt = yes, !certain
+		}
 	}
 	d := decide(a.settings, e, f)
+	if d.doubt && e.retry < lastTry {
+		return decision{}, errWhoReacted
+	}
+	if d.verdict == toEdit || d.verdict == toDelete {
+		if early, err := a.early(ctx, e, d, f.bot); err != nil {
+			return decision{}, err
+		} else if early {
+			return decision{}, errEarly
+		}
+	}
 	if !d.asks {
 		return d, nil
 	}
@@ -187,8 +230,9 @@ func (a *adapter) names(ctx context.Context, m *message) func(string) string {
 }
 
 // before makes drafts of what was said in a thread before it became a ticket's,
-// oldest first, so that the ticket tells the whole story.
-func (a *adapter) before(ctx context.Context, e *envelope, d decision, raw desk.Kept) ([]*desk.Draft, error) {
+// oldest first, so that the ticket tells the whole story. It leaves out what taken,
+// unless it is nil, says is there already.
+func (a *adapter) before(ctx context.Context, e *envelope, d decision, raw desk.Kept, taken func(*message) (bool, error)) ([]*desk.Draft, error) {
 	all, err := a.rest(ctx, string(d.msg.Channel), d.msg.root(), "", maxThread)
 	if err != nil {
 		return nil, err
@@ -204,6 +248,13 @@ func (a *adapter) before(ctx context.Context, e *envelope, d decision, raw desk.
 		if !human || !said || !stamp(m.TS) || m.TS == d.msg.TS {
 			continue
 		}
+		if taken != nil {
+			if there, err := taken(&m); err != nil {
+				return nil, err
+			} else if there {
+				continue
+			}
+		}
 		if m.ThreadTS == "" {
 			m.ThreadTS = loose(d.msg.root())
 		}
@@ -216,34 +267,4 @@ func (a *adapter) before(ctx context.Context, e *envelope, d decision, raw desk.
 		out = append(out, draft)
 	}
 	return out, nil
-}
-
-// keep stores what we do not know, so that nobody has to say it was lost, and
-// counts it.
-func (a *adapter) keep(ctx context.Context, body []byte, e *envelope, d decision) error {
-	raw, err := a.put(ctx, body)
-	if err != nil {
-		return err
-	}
-	a.Log.Warn("slack: kept an event that is not known here", "type", desk.Clean(desk.Cut(string(e.Event.Type), 80)),
-		"subtype", desk.Clean(desk.Cut(string(e.Event.Subtype), 80)), "sha256", raw.Digest, "why", d.reasons)
-	return nil
-}
-
-// put makes a blob of a request nobody makes a draft of.
-func (a *adapter) put(ctx context.Context, body []byte) (desk.BlobRef, error) {
-	raw, err := a.Blobs.Put(ctx, bytes.NewReader(body))
-	if err != nil {
-		return raw, fmt.Errorf("slack: keep a request: %w", err)
-	}
-	return raw, nil
-}
-
-// raw keeps a request that drafts are made of.
-func (a *adapter) raw(ctx context.Context, body []byte) (desk.Kept, error) {
-	raw, err := a.Keep(ctx, body)
-	if err != nil {
-		return raw, fmt.Errorf("slack: keep a request: %w", err)
-	}
-	return raw, nil
 }

@@ -154,6 +154,8 @@ const (
 	AutoFeedback  AutoKind = "feedback"       // abuse report; RFC 5965
 	AutoList      AutoKind = "list"           // mailing list; RFC 2919
 	AutoOwn       AutoKind = "own"            // we sent it ourselves
+	AutoUnread    AutoKind = "unread"         // its channel could not make a message of it: a person has to look
+	AutoNotice    AutoKind = "notice"         // the vendor tells of something that is no message
 )
 
 // Auto is the verdict of a channel on whether a machine wrote the message.

@@ -29,7 +29,7 @@ func (s *Store) Unsent(ctx context.Context, before, sweptBefore, now time.Time, 
 	err := s.write(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		// One statement for each of the two partial indexes.
-		for _, which := range []string{"send_state IN ('queued', 'sending', 'unknown')", "follow"} {
+		for _, which := range []string{"send_state IN ('queued', 'sending', 'unknown')", "follow AND send_state = 'sent'"} {
 			var found []string
 			err := tx.Raw(`UPDATE messages SET swept_at = ? WHERE id IN (
 				SELECT id FROM messages WHERE `+which+` AND direction = 'OUTBOUND' AND public AND created_at < ?

@@ -237,3 +237,39 @@ func answerEnded(h *house) {
 		h.equal("to be sent after it was "+string(c.ends), len(ids), 0)
 	}
 }
+
+// failedRevised edits an answer that was given up and had arrived. When it is sent
+// again it is found on the other side, with the words it had.
+func failedRevised(h *house) {
+	ann := desk.Actor{Kind: desk.ByAgent, ID: "ann", Name: "Ann"}
+	m := h.answer(h.opened("a").ID)
+	_, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience, "")
+	h.must(err)
+	h.must(h.s.Undelivered(h.ctx, m.ID, 1, desk.SendFailed, "given up", nil))
+	_, err = h.s.Revise(h.ctx, m.TicketID, desk.Revision{Message: m.ID, Act: desk.ActEdit, Text: "better", At: h.now}, ann, nil)
+	h.must(err)
+	later := h.now.Add(time.Hour)
+	unsent := func(want ...desk.MessageID) {
+		h.Helper()
+		later = later.Add(time.Minute)
+		ids, err := h.s.Unsent(h.ctx, later, later, later, 10)
+		h.must(err)
+		h.equal("unsent", len(ids), len(want))
+		for i := range want {
+			h.equal("unsent", ids[i], want[i])
+		}
+	}
+	unsent()
+	h.must(h.s.Resend(h.ctx, m.ID, ann, h.now))
+	unsent(m.ID)
+	out, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience, "")
+	h.must(err)
+	h.equal("state", out.Was, desk.SendUnknown)
+	h.must(h.s.Delivered(h.ctx, m.ID, desk.Proof{ExternalID: "<old>", At: h.now}))
+	unsent(m.ID)
+	out, err = h.s.TakeToSend(h.ctx, m.ID, h.now, patience, "")
+	h.must(err)
+	if out.Was != desk.SendSent || out.Reply.Message.Text != "better" || out.Reply.Message.ExternalID != "<old>" {
+		h.Fatalf("got %+v", out)
+	}
+}

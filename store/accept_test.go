@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -112,5 +113,37 @@ func TestAcceptKnowsWhatIsThere(t *testing.T) {
 	accept("6 e", "1 a")
 	if got := s.caution.Load(); got != 1 {
 		t.Errorf("a careful group met something: caution %d, want 1", got)
+	}
+}
+
+// TestAcceptNamesARowThatIsThere: a row that is in the way and that retention takes
+// at that moment is written anew, in one statement and in steps.
+func TestAcceptNamesARowThatIsThere(t *testing.T) {
+	for name, bodies := range map[string][2]string{"one statement": {"a", "b"}, "steps": {"a", "a"}} {
+		t.Run(name, func(t *testing.T) {
+			s := onPostgres(t)
+			receipt := func(externalID, body string) desk.Receipt {
+				kept := desk.Keep([]byte(body))
+				return desk.NewReceipt(&desk.Draft{Source: "s", Channel: desk.Chat, Scope: "CHAT", ExternalID: externalID, Fingerprint: "f", Raw: kept.Ref,
+					Kept: []desk.Kept{kept}, ReceivedAt: time.Now()}, time.Now())
+			}
+			must := func(err error) {
+				t.Helper()
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			old, err := s.Accept(t.Context(), nil, []desk.Receipt{receipt("1", bodies[0])})
+			must(err)
+			s.caution.Store(2) // the statement allows for what is there
+			meanwhile(t, s, "INSERT INTO ledger", func() { must(s.w.Exec("DELETE FROM ledger WHERE id = ?", string(old[0])).Error) })
+			ids, err := s.Accept(t.Context(), nil, []desk.Receipt{receipt("1", bodies[0]), receipt("2", bodies[1])})
+			must(err)
+			for i, id := range ids {
+				if r, err := s.Receipt(t.Context(), id); err != nil || r.ExternalID != fmt.Sprint(i+1) {
+					t.Errorf("receipt %d of those acknowledged: %v, %v", i, r.ExternalID, err)
+				}
+			}
+		})
 	}
 }

@@ -43,7 +43,11 @@ func (a *auditor) receiptBlobs(rows []receiptRow) error {
 		for _, r := range part {
 			refs := []desk.BlobRef{{Digest: r.RawDigest, Size: r.RawSize}}
 			if d := drafts[r.ID]; d != nil {
-				refs = append(refs, refsOfDraft(d.Draft)...)
+				more, err := refsOfDraft(d.Draft)
+				if err = a.unread("receipt", r.ID, err); err != nil {
+					return err
+				}
+				refs = append(refs, more...)
 			}
 			if err := a.refer(byReceipt, r.ID, refs); err != nil {
 				return err
@@ -54,29 +58,36 @@ func (a *auditor) receiptBlobs(rows []receiptRow) error {
 }
 
 // refsOfDraft are the references in a draft as it is kept.
-func refsOfDraft(draft string) []desk.BlobRef {
+func refsOfDraft(draft string) ([]desk.BlobRef, error) {
+	if !strings.Contains(draft, `"sha256"`) { // most drafts have none but in their row
+		return nil, nil
+	}
 	var d blobRefs
-	// Most drafts have none but in their row.
-	if !strings.Contains(draft, `"sha256"`) || json.Unmarshal([]byte(draft), &d) != nil {
-		return nil
+	if err := json.Unmarshal([]byte(draft), &d); err != nil {
+		return nil, err
 	}
 	out := []desk.BlobRef{d.Raw, d.HTML}
 	for _, f := range d.Attachments {
 		out = append(out, f.Blob)
 	}
-	return out
+	return out, nil
 }
 
-// refsOfMessage are the references of a message's row.
-func refsOfMessage(m *messageRow) []desk.BlobRef {
+// refsOfMessage are the references of a message's row: without those of its
+// attachments when these cannot be read.
+func refsOfMessage(m *messageRow) ([]desk.BlobRef, error) {
 	out := []desk.BlobRef{{Digest: m.RawDigest, Size: m.RawSize}, {Digest: m.HTMLDigest, Size: m.HTMLSize}}
-	var files []desk.Attachment
-	if m.Attachments != "" && json.Unmarshal([]byte(m.Attachments), &files) == nil {
-		for _, f := range files {
-			out = append(out, f.Blob)
-		}
+	if m.Attachments == "" {
+		return out, nil
 	}
-	return out
+	var files []desk.Attachment
+	if err := json.Unmarshal([]byte(m.Attachments), &files); err != nil {
+		return out, err
+	}
+	for _, f := range files {
+		out = append(out, f.Blob)
+	}
+	return out, nil
 }
 
 func (a *auditor) messageBlobs(rows []messageRow) error {
@@ -84,9 +95,25 @@ func (a *auditor) messageBlobs(rows []messageRow) error {
 		return nil
 	}
 	for i := range rows {
-		if err := a.refer(byMessage, rows[i].ID, refsOfMessage(&rows[i])); err != nil {
+		refs, err := refsOfMessage(&rows[i])
+		if err = a.unread("message", rows[i].ID, err); err != nil {
 			return err
 		}
+		if err := a.refer(byMessage, rows[i].ID, refs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unread notes a row whose references cannot be read. The walk that takes away what
+// no row refers to ends with it: nobody knows what that row needs.
+func (a *auditor) unread(what, id string, err error) error {
+	if err != nil && a.short {
+		return fmt.Errorf("what %s %s refers to cannot be read: %w", what, id, err)
+	}
+	if err != nil {
+		a.named["blob.there"].bad(id, "what this %s refers to cannot be read: %v", what, err)
 	}
 	return nil
 }
@@ -274,11 +301,12 @@ func (a *auditor) blobMissing(r spilled) error {
 	} else {
 		err = a.s.read(a.ctx).Select("id", "raw_digest", "html_digest", "attachments").Where("id = ?", id).Find(&messages).Error
 	}
-	for _, row := range receipts {
-		refs = append(refsOfDraft(row.Draft), desk.BlobRef{Digest: row.RawDigest})
+	for _, row := range receipts { // one that cannot be read was named
+		refs, _ = refsOfDraft(row.Draft)
+		refs = append(refs, desk.BlobRef{Digest: row.RawDigest})
 	}
 	for i := range messages {
-		refs = refsOfMessage(&messages[i])
+		refs, _ = refsOfMessage(&messages[i])
 	}
 	for _, ref := range refs {
 		if ref.Digest == digest {

@@ -143,6 +143,8 @@ var auditBreaks = []struct{ check, id, sql string }{
 	{"blob.there", "{message1}", "UPDATE messages SET raw_size = 3 WHERE id = '{message1}'"},
 	{"blob.there", "{message1}", "UPDATE messages SET raw_digest = 'elsewhere' WHERE id = '{message1}'"},
 	{"blob.there", "{small}", "UPDATE ledger SET raw_size = 3 WHERE id = '{small}'"},
+	{"blob.there", "{message1}: what this message refers to cannot be read", "UPDATE messages SET attachments = substr(attachments, 1, 40) WHERE id = '{message1}'"},
+	{"blob.there", "{waiting}: what this receipt refers to cannot be read", "UPDATE ledger SET draft = substr(draft, 1, length(draft) - 1) WHERE id = '{waiting}'"},
 	{"acknowledged.kept", "{receipt1}", "DELETE FROM ledger WHERE id = '{receipt1}'"},
 	{"acknowledged.kept", "mail spam", "UPDATE ledger SET external_id = 'other' WHERE id = '{dropped}'"},
 	{"acknowledged.kept", "mail spam", `DROP INDEX ledger_external; UPDATE ledger SET external_id = 'spam', fingerprint = (SELECT l.fingerprint FROM ledger l WHERE l.id = '{dropped}')

@@ -163,10 +163,15 @@ func (s *Store) CustomerNamed(ctx context.Context, uidOrExternalID string) (desk
 	return r, handles, err
 }
 
-// Identities returns the handles of a customer, by kind and handle.
+// Identities returns the handles of a customer, by kind and handle. The uid of a
+// record that was merged names the one it was merged into.
 func (s *Store) Identities(ctx context.Context, id desk.CustomerID) ([]desk.Identity, error) {
+	uids, err := s.uids(s.read(ctx), id)
+	if err != nil {
+		return nil, failed("identities", err)
+	}
 	var rows []identityRow
-	if err := s.read(ctx).Where("customer_id = ?", string(id)).Order("kind, handle").Find(&rows).Error; err != nil {
+	if err := s.read(ctx).Where(s.in("customer_id", uids)).Order("kind, handle").Find(&rows).Error; err != nil {
 		return nil, failed("identities", err)
 	}
 	out := make([]desk.Identity, len(rows))

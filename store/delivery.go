@@ -29,7 +29,7 @@ func (s *Store) Unsent(ctx context.Context, before, sweptBefore, now time.Time, 
 	err := s.write(ctx, func(tx *gorm.DB) error {
 		ids = nil
 		// One statement for each of the two partial indexes.
-		for _, which := range []string{"send_state IN ('queued', 'sending', 'unknown')", "follow"} {
+		for _, which := range []string{"send_state IN ('queued', 'sending', 'unknown')", "follow AND send_state = 'sent'"} {
 			var found []string
 			err := tx.Raw(`UPDATE messages SET swept_at = ? WHERE id IN (
 				SELECT id FROM messages WHERE `+which+` AND direction = 'OUTBOUND' AND public AND created_at < ?
@@ -158,7 +158,8 @@ func (s *Store) NextToSend(ctx context.Context, ticket desk.TicketID, now time.T
 }
 
 // outgoing collects what a sender needs: the ticket's latest thread, and the
-// customer's handles on its channel.
+// customer's handles on its channel. A ticket that came in while its customer was
+// merged may still name the record that was.
 func (s *Store) outgoing(tx *gorm.DB, row *messageRow, now time.Time) (*desk.Outgoing, error) {
 	m, err := row.desk()
 	if err != nil {
@@ -177,8 +178,12 @@ func (s *Store) outgoing(tx *gorm.DB, row *messageRow, now time.Time) (*desk.Out
 		}
 		return out, err
 	}
+	uids, err := s.uids(tx, desk.CustomerID(t.CustomerID))
+	if err != nil {
+		return nil, err
+	}
 	var handles []identityRow
-	err = tx.Where("customer_id = ? AND kind = ?", t.CustomerID, desk.IdentityKind(desk.Channel(t.Channel))).Order("handle").Find(&handles).Error
+	err = tx.Where(s.in("customer_id", uids)).Where("kind = ?", desk.IdentityKind(desk.Channel(t.Channel))).Order("handle").Find(&handles).Error
 	if err != nil {
 		return nil, err
 	}
@@ -215,8 +220,12 @@ func (s *Store) restraint(tx *gorm.DB, out *desk.Outgoing, t *ticketRow, now tim
 	if t.CustomerID == "" {
 		return nil
 	}
+	uids, err := s.uids(tx, desk.CustomerID(t.CustomerID))
+	if err != nil {
+		return err
+	}
 	var n int64
-	err = tx.Table("messages m").Joins("JOIN tickets t ON t.id = m.ticket_id").Where("t.customer_id = ?", t.CustomerID).
+	err = tx.Table("messages m").Joins("JOIN tickets t ON t.id = m.ticket_id").Where(s.in("t.customer_id", uids)).
 		Where("m.direction = 'OUTBOUND' AND m.id <> ? AND m.created_at > ?", string(out.Reply.Message.ID), micro(now.Add(-24*time.Hour))).
 		Where("m.send_state IN ('sent', 'sending', 'unknown') AND m.auto LIKE ?", `%"kind"%`).Count(&n).Error
 	out.Automatic = int(n)

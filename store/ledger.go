@@ -128,7 +128,9 @@ func compareMessages(a, b message) int {
 
 func (r *receiptRow) message() message { return message{r.Source, r.ExternalID, r.Fingerprint} }
 
-// inLedger returns the IDs under which the ledger holds the rows' messages.
+// inLedger returns the IDs under which the ledger holds the rows' messages. A row
+// that was in the way of ours and is gone, as retention takes it, is errAgain: ours
+// is not there either.
 func (s *Store) inLedger(tx *gorm.DB, rows []receiptRow) (map[message]string, error) {
 	pairs := make([]pair, len(rows))
 	for i, r := range rows {
@@ -142,6 +144,11 @@ func (s *Store) inLedger(tx *gorm.DB, rows []receiptRow) (map[message]string, er
 	out := make(map[message]string, len(found))
 	for _, r := range found {
 		out[r.message()] = r.ID
+	}
+	for i := range rows {
+		if _, there := out[rows[i].message()]; !there {
+			return nil, errAgain
+		}
 	}
 	return out, nil
 }

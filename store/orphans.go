@@ -36,6 +36,7 @@ type OrphanOptions struct {
 // Nothing needed is taken, however long the walk is and whoever else walks: a row
 // that is written after its page was read got its bytes by a Put that is younger
 // than the grace, and a Put of bytes that are there already makes them young again.
+// A row whose references cannot be read ends the walk before it takes anything.
 func (s *Store) Orphans(ctx context.Context, o OrphanOptions, remove func(ref desk.BlobRef, before time.Time) (bool, error)) (blobs, kept int64, err error) {
 	rest := func(context.Context, time.Duration) error { return ctx.Err() }
 	if o.Read == nil {

@@ -134,7 +134,7 @@ func (s *Store) RetireRevisions(ctx context.Context, before time.Time, limit int
 			}
 		}
 		if len(ids) > 0 {
-			res := tx.Where(s.in("message_id", ids)).Delete(&revisionRow{})
+			res := tx.Where(s.in("message_id", ids)).Where("at < ?", micro(before)).Delete(&revisionRow{}) // not what was done since the look
 			if res.Error != nil {
 				return res.Error
 			}

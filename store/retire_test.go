@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -445,6 +446,32 @@ func TestOrphansGo(t *testing.T) {
 			t.Errorf("%d blobs, want the last", b)
 		}
 		h.clean("without orphans")
+	})
+}
+
+// A row whose references cannot be read ends the walk, and is named: what it needs
+// stays.
+func TestOrphansEndAtARowThatCannotBeRead(t *testing.T) {
+	eachAuditHouse(t, func(t *testing.T, h *auditHouse) {
+		ctx := t.Context()
+		walk := func() (blobs int64, err error) {
+			o := OrphanOptions{Blobs: h.blobs, Began: time.Now().Add(24 * time.Hour), Grace: time.Hour, Batch: 2, Temp: h.dir}
+			blobs, _, err = h.s.Orphans(ctx, o, func(ref desk.BlobRef, before time.Time) (bool, error) { return h.blobs.RemoveOld(ctx, ref, before) })
+			return blobs, err
+		}
+		for _, c := range []struct{ table, column, end, id string }{{"ledger", "draft", "}", h.names["waiting"]}, {"messages", "attachments", "]", h.names["message1"]}} {
+			set := func(to string) {
+				h.must(h.s.w.Exec("UPDATE "+c.table+" SET "+c.column+" = "+to+" WHERE id = ?", c.id).Error)
+			}
+			set("substr(" + c.column + ", 1, length(" + c.column + ") - 1)")
+			if n, err := walk(); n != 0 || err == nil || !strings.Contains(err.Error(), c.id) {
+				t.Errorf("%s %s: %d blobs went, %v", c.table, c.id, n, err)
+			}
+			set(c.column + " || '" + c.end + "'")
+		}
+		if _, err := walk(); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

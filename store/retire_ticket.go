@@ -46,7 +46,8 @@ func eventsOf(t *ticketRow) int   { return t.EventCount }
 
 // RetireRaw takes away the references to the raw messages of tickets that were
 // resolved before an instant, and the drafts of their receipts. Text, HTML and
-// files stay. The bytes go when nothing refers to them: see [Store.Orphans].
+// files stay. The bytes go when nothing refers to them: see [Store.Orphans]. A ticket
+// that a reply opened again after the page was read keeps its own.
 func (s *Store) RetireRaw(ctx context.Context, before time.Time, limit int) (rows int64, more bool, err error) {
 	var out retired
 	err = s.write(ctx, func(tx *gorm.DB) error {
@@ -60,7 +61,8 @@ func (s *Store) RetireRaw(ctx context.Context, before time.Time, limit int) (row
 			return err
 		}
 		var rows []messageRow
-		err = tx.Select("id", "receipt_id").Where(s.in("ticket_id", valuesOf(page, ticketID))).Where("raw_digest <> ''").Limit(limit).Find(&rows).Error
+		err = tx.Select("id", "receipt_id").Where(s.in("ticket_id", valuesOf(page, ticketID))).Where("raw_digest <> ''").
+			Where("(SELECT t.resolved_at FROM tickets t WHERE t.id = messages.ticket_id) < ?", micro(before)).Limit(limit).Find(&rows).Error
 		if err != nil {
 			return err
 		}

@@ -185,7 +185,7 @@ func (r *revised) tellOthers(tx *gorm.DB) error {
 		}
 		r.m.Send = desk.SendNone
 		return q.Update("send_state", string(desk.SendNone)).Error
-	case desk.SendSending, desk.SendUnknown, desk.SendSent:
+	case desk.SendSending, desk.SendUnknown, desk.SendFailed, desk.SendSent: // what failed may have arrived: see [Store.Resend]
 		set := map[string]any{"follow": true}
 		if r.row.SendState == string(desk.SendSent) { // a new errand, with tries of its own
 			set["send_tries"], set["send_after"], set["taken_at"], set["swept_at"] = 0, nil, nil, nil

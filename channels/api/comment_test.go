@@ -1,12 +1,15 @@
 package api_test
 
 import (
+	"context"
 	"reflect"
 	"slices"
 	"testing"
 	"time"
 
+	"switchboard/channels/api"
 	"switchboard/pipeline/desk"
+	"switchboard/store"
 )
 
 func TestComments(t *testing.T) {
@@ -167,6 +170,55 @@ func TestCommentIsNotSentTwice(t *testing.T) {
 		t.Errorf("%s", c.raw)
 	}
 	if ms := items(h.get("/v1/tickets/" + id + "/comments")); len(ms) != 3 {
+		t.Errorf("%d messages", len(ms))
+	}
+}
+
+// overtaken are books in which something comes between a request's look and its
+// writing.
+type overtaken struct {
+	*store.Store
+	between func()
+}
+
+func (o *overtaken) AddMessage(ctx context.Context, m *desk.Message, fn func(*desk.Ticket) ([]desk.Event, error)) (*desk.Ticket, *desk.Message, error) {
+	if between := o.between; between != nil {
+		o.between = nil
+		between()
+	}
+	return o.Store.AddMessage(ctx, m, fn)
+}
+
+// Of two requests with one key the second looks before the first is there, and
+// adds when the first was delivered: it is told of the first, and only what the
+// first said goes out.
+func TestCommentIsNotSentTwiceWhenItWasDeliveredMeanwhile(t *testing.T) {
+	var books *overtaken
+	h := newHouse(t, func(o *api.Options) {
+		books = &overtaken{Store: o.Books.(*store.Store)}
+		o.Books = books
+	})
+	id := h.ticket(sample)
+	post := func() answer {
+		return h.do(desk.RoleAgent, "POST", "/v1/tickets/"+id+"/comments", `{"content":"once","isPublic":true,"mentions":["bob"]}`, "Idempotency-Key", "c1")
+	}
+	var a answer
+	books.between = func() {
+		a = post().want(t, 201)
+		if err := h.store.Delivered(t.Context(), desk.MessageID(a.str("id")), desk.Proof{ExternalID: "<9@house.example>", At: h.clock()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b := post().want(t, 201); b.str("id") != a.str("id") || b.Header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("%s", b.raw)
+	}
+	books.between = func() { // something else is said
+		h.do(desk.RoleAgent, "POST", "/v1/tickets/"+id+"/comments", `{"content":"another"}`).want(t, 201)
+	}
+	if c := h.do(desk.RoleAgent, "POST", "/v1/tickets/"+id+"/comments", `{"content":"mine"}`, "Idempotency-Key", "c2").want(t, 201); c.Header.Get("Idempotency-Replayed") == "true" {
+		t.Errorf("%s", c.raw)
+	}
+	if ms := items(h.get("/v1/tickets/" + id + "/comments")); len(ms) != 4 {
 		t.Errorf("%d messages", len(ms))
 	}
 }

@@ -28,26 +28,54 @@ func saying(m *desk.Message, ch desk.Change) desk.Change {
 // channel's own once the comment is delivered.
 const requestKey = "request"
 
+// errMoved ends an adding that found the ticket's history longer than what was
+// looked through.
+var errMoved = errors.New("the history went on")
+
 // say adds a message to its ticket, once for each Idempotency-Key. Two requests
-// at once meet on the message's external ID, a later one finds the event.
+// at once meet on the message's external ID, a later one finds the event. Whoever
+// looked before the other was there and adds after it was delivered would meet
+// neither: so a message is added only to a history that was looked through to its
+// end, which is told under the ticket's lock.
 func (s *server) say(ctx context.Context, m *desk.Message, idem string, apply func(*desk.Ticket) ([]desk.Event, error)) (said, error) {
-	var request string
-	if idem != "" {
-		sum := sha256.Sum256([]byte(m.Author.ID + ":" + idem))
-		request = hex.EncodeToString(sum[:16])
-		m.ExternalID = "idem:" + request + ":" + string(m.TicketID)
-		if earlier, err := s.saidBefore(ctx, m, request); err != nil || earlier.again {
+	if idem == "" {
+		return s.add(ctx, m, apply)
+	}
+	sum := sha256.Sum256([]byte(m.Author.ID + ":" + idem))
+	request := hex.EncodeToString(sum[:16])
+	m.ExternalID = "idem:" + request + ":" + string(m.TicketID)
+	for read, count := 0, 0; ; {
+		earlier, last, err := s.saidBefore(ctx, m, request, read)
+		if err != nil || earlier.again {
 			return earlier, err
 		}
+		read = max(last, count)
+		out, err := s.add(ctx, m, func(t *desk.Ticket) ([]desk.Event, error) {
+			if count = t.EventCount; count > read {
+				return nil, errMoved
+			}
+			events, err := apply(t)
+			for i := range events {
+				if events[i].Kind == desk.EventComment {
+					events[i].Data[requestKey] = request
+				}
+			}
+			return events, err
+		})
+		if !errors.Is(err, errMoved) {
+			return out, err
+		}
 	}
+}
+
+// add adds a message to its ticket and has it delivered.
+func (s *server) add(ctx context.Context, m *desk.Message, apply func(*desk.Ticket) ([]desk.Event, error)) (said, error) {
 	t, saved, err := s.Books.AddMessage(ctx, m, func(t *desk.Ticket) ([]desk.Event, error) {
 		events, err := apply(t)
-		for i := range events {
-			if events[i].Kind == desk.EventComment && request != "" {
-				events[i].Data[requestKey] = request
-			}
+		if err != nil {
+			return nil, err
 		}
-		return append(events, mentioned(t, m)...), err
+		return append(events, mentioned(t, m)...), nil
 	})
 	if errors.Is(err, desk.ErrSettled) && t != nil && saved != nil {
 		return again(t, saved, m)
@@ -66,29 +94,31 @@ func (s *server) deliver(m *desk.Message) {
 	}
 }
 
-// saidBefore looks for the request in the ticket's history.
-func (s *server) saidBefore(ctx context.Context, m *desk.Message, request string) (said, error) {
-	for after := 0; ; {
-		events, err := s.Books.Events(ctx, m.TicketID, after, desk.MaxPage)
+// saidBefore looks for the request in the ticket's history after an event, and
+// returns the last event there is.
+func (s *server) saidBefore(ctx context.Context, m *desk.Message, request string, after int) (earlier said, last int, err error) {
+	for last = after; ; {
+		events, err := s.Books.Events(ctx, m.TicketID, last, desk.MaxPage)
 		if err != nil || len(events) == 0 {
-			return said{}, err
+			return said{}, last, err
 		}
 		for _, e := range events {
 			id, _ := e.Data["message"].(string)
 			if e.Kind != desk.EventComment || e.Data[requestKey] != request || id == "" {
 				continue
 			}
-			earlier, err := s.Books.Message(ctx, desk.MessageID(id))
+			first, err := s.Books.Message(ctx, desk.MessageID(id))
 			if err != nil {
-				return said{}, err
+				return said{}, last, err
 			}
 			t, err := s.ticket(ctx, string(m.TicketID))
 			if err != nil {
-				return said{}, err
+				return said{}, last, err
 			}
-			return again(t, earlier, m)
+			earlier, err := again(t, first, m)
+			return earlier, last, err
 		}
-		after = events[len(events)-1].Seq
+		last = events[len(events)-1].Seq
 	}
 }
 

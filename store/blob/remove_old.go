@@ -2,6 +2,7 @@ package blob
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,9 +13,13 @@ import (
 )
 
 // removing begins the name, in the folder of temporary files, of a blob that is
-// being removed. One that is found there when a folder is opened was left by a
-// process that died: it is put back, for it may have been put again meanwhile.
+// being removed; its digest follows, and what makes it this remover's alone. One
+// that is found there when a folder is opened was left by a process that died: it
+// is put back, for it may have been put again meanwhile.
 const removing = "removing-"
+
+// asideOf is a name for a blob that is being removed, which no other remover has.
+func asideOf(digest string) string { return tempDir + "/" + removing + digest + "-" + rand.Text() }
 
 // RemoveOld takes a blob away that was last put before an instant, and reports
 // whether it did. It is safe beside any number of Puts of the same bytes: a Put
@@ -27,7 +32,7 @@ func (b *Blobs) RemoveOld(ctx context.Context, ref desk.BlobRef, before time.Tim
 	if !ref.Valid() {
 		return false, nil
 	}
-	gone, err := b.removeOld(path(ref.Digest), tempDir+"/"+removing+ref.Digest, before)
+	gone, err := b.removeOld(path(ref.Digest), asideOf(ref.Digest), before)
 	if err != nil {
 		return false, fmt.Errorf("blob: remove: %w", err)
 	}
@@ -50,6 +55,9 @@ func (b *Blobs) removeOld(name, aside string, before time.Time) (bool, error) {
 	}
 	// Who put it between our look and our move has made it young.
 	if info, err = b.root.Stat(aside); err != nil {
+		if errors.Is(err, fs.ErrNotExist) { // who opened the folder meanwhile put it back
+			return false, nil
+		}
 		return false, err
 	}
 	if !info.ModTime().Before(before) {
@@ -61,29 +69,36 @@ func (b *Blobs) removeOld(name, aside string, before time.Time) (bool, error) {
 	return true, nil
 }
 
-// putBack moves a blob back that was moved aside. The same bytes may be there
-// again by now.
+// putBack moves a blob back that was moved aside, unless somebody else did. The
+// same bytes may be there again by now, and younger: what is put back counts as put
+// now, so that they grow no older.
 func (b *Blobs) putBack(name, aside string) error {
 	if err := b.mkdirs(name); err != nil {
 		return err
 	}
-	if err := b.root.Rename(aside, name); err != nil {
+	now := time.Now()
+	err := b.root.Chtimes(aside, now, now)
+	if err == nil {
+		err = b.root.Rename(aside, name)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	return b.syncDirs(name)
 }
 
-// restore puts back what a process that died was removing.
+// restore puts back what a process that died was removing. An older version's
+// name ends with the digest.
 func (b *Blobs) restore(temp string) (bool, error) {
-	digest, ok := strings.CutPrefix(temp, removing)
+	rest, ok := strings.CutPrefix(temp, removing)
+	digest, _, _ := strings.Cut(rest, "-")
 	if !ok || !(desk.BlobRef{Digest: digest}).Valid() {
 		return false, nil
 	}
-	err := b.putBack(path(digest), tempDir+"/"+temp)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return true, err
+	return true, b.putBack(path(digest), tempDir+"/"+temp)
 }
 
 // young makes a blob that is there as young as one that was just put, and reports

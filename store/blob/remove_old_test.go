@@ -62,9 +62,15 @@ func TestPutWinsOverRemove(t *testing.T) {
 			all.Go(func() {
 				<-start
 				var err error
-				if i == 0 {
+				switch i {
+				case 0:
 					_, err = b.Put(t.Context(), strings.NewReader("bytes"))
-				} else if i == 1 {
+				case 1: // a process begins
+					var other *blob.Blobs
+					if other, err = blob.Open(dir, blob.Options{}); err == nil {
+						err = other.Close()
+					}
+				default:
 					_, err = b.RemoveOld(t.Context(), ref, time.Now().Add(-time.Hour))
 				}
 				if err != nil {
@@ -81,23 +87,44 @@ func TestPutWinsOverRemove(t *testing.T) {
 }
 
 // A process that dies while it removes a blob leaves it aside; whoever opens the
-// folder next puts it back.
+// folder next puts it back, as young as what was just put: it may have been put
+// again meanwhile.
 func TestWhatWasBeingRemovedIsPutBack(t *testing.T) {
-	b, dir := open(t, blob.Options{})
-	ref, err := b.Put(t.Context(), strings.NewReader("bytes"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := filepath.Join(dir, ref.Digest[:2], ref.Digest[2:4], ref.Digest)
-	if err := os.Rename(name, filepath.Join(dir, "tmp", "removing-"+ref.Digest)); err != nil {
-		t.Fatal(err)
-	}
-	again, err := blob.Open(dir, blob.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer again.Close()
-	if ok, err := again.Has(t.Context(), ref); !ok || err != nil {
-		t.Errorf("it is gone: %v", err)
+	for _, again := range []bool{false, true} {
+		for _, suffix := range []string{"", "-AB2"} {
+			b, dir := open(t, blob.Options{})
+			put := func() (ref desk.BlobRef, name string) {
+				ref, err := b.Put(t.Context(), strings.NewReader("bytes"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return ref, filepath.Join(dir, ref.Digest[:2], ref.Digest[2:4], ref.Digest)
+			}
+			ref, name := put()
+			old := time.Now().Add(-2 * time.Hour)
+			if err := os.Chtimes(name, old, old); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(name, filepath.Join(dir, "tmp", "removing-"+ref.Digest+suffix)); err != nil {
+				t.Fatal(err)
+			}
+			if again {
+				put()
+			}
+			other, err := blob.Open(dir, blob.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.Close()
+			if gone, err := b.RemoveOld(t.Context(), ref, time.Now().Add(-time.Hour)); gone || err != nil {
+				t.Errorf("put again %t, suffix %q: removed %t, %v", again, suffix, gone, err)
+			}
+			if ok, err := other.Has(t.Context(), ref); !ok || err != nil {
+				t.Errorf("put again %t, suffix %q: it is gone: %v", again, suffix, err)
+			}
+			if left := files(t, dir); len(left) != 1 {
+				t.Errorf("there are %v", left)
+			}
+		}
 	}
 }

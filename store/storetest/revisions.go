@@ -216,3 +216,60 @@ func oursRevised(h *house) {
 	_, err = h.s.Revise(h.ctx, t.ID, desk.Revision{Message: sent.ID, Act: desk.ActRestore, At: h.now}, ann, func(*desk.Message) error { return stop })
 	h.refused(err, stop)
 }
+
+// answerEnded revises answers while they are on their way, and then they end
+// without having been sent: there is nobody to tell.
+func answerEnded(h *house) {
+	ann := desk.Actor{Kind: desk.ByAgent, ID: "ann", Name: "Ann"}
+	for _, c := range []struct {
+		act  desk.Act
+		ends desk.SendState
+	}{{desk.ActEdit, desk.SendFailed}, {desk.ActDelete, desk.SendNone}} {
+		m := h.answer(h.opened(string(c.act)).ID)
+		_, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience, "")
+		h.must(err)
+		_, err = h.s.Revise(h.ctx, m.TicketID, desk.Revision{Message: m.ID, Act: c.act, Text: "better", At: h.now}, ann, nil)
+		h.must(err)
+		h.must(h.s.Undelivered(h.ctx, m.ID, 1, c.ends, "no such mailbox", nil))
+		later := h.now.Add(time.Hour)
+		ids, err := h.s.Unsent(h.ctx, later, later, later, 10)
+		h.must(err)
+		h.equal("to be sent after it was "+string(c.ends), len(ids), 0)
+	}
+}
+
+// failedRevised edits an answer that was given up and had arrived. When it is sent
+// again it is found on the other side, with the words it had.
+func failedRevised(h *house) {
+	ann := desk.Actor{Kind: desk.ByAgent, ID: "ann", Name: "Ann"}
+	m := h.answer(h.opened("a").ID)
+	_, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience, "")
+	h.must(err)
+	h.must(h.s.Undelivered(h.ctx, m.ID, 1, desk.SendFailed, "given up", nil))
+	_, err = h.s.Revise(h.ctx, m.TicketID, desk.Revision{Message: m.ID, Act: desk.ActEdit, Text: "better", At: h.now}, ann, nil)
+	h.must(err)
+	later := h.now.Add(time.Hour)
+	unsent := func(want ...desk.MessageID) {
+		h.Helper()
+		later = later.Add(time.Minute)
+		ids, err := h.s.Unsent(h.ctx, later, later, later, 10)
+		h.must(err)
+		h.equal("unsent", len(ids), len(want))
+		for i := range want {
+			h.equal("unsent", ids[i], want[i])
+		}
+	}
+	unsent()
+	h.must(h.s.Resend(h.ctx, m.ID, ann, h.now))
+	unsent(m.ID)
+	out, err := h.s.TakeToSend(h.ctx, m.ID, h.now, patience, "")
+	h.must(err)
+	h.equal("state", out.Was, desk.SendUnknown)
+	h.must(h.s.Delivered(h.ctx, m.ID, desk.Proof{ExternalID: "<old>", At: h.now}))
+	unsent(m.ID)
+	out, err = h.s.TakeToSend(h.ctx, m.ID, h.now, patience, "")
+	h.must(err)
+	if out.Was != desk.SendSent || out.Reply.Message.Text != "better" || out.Reply.Message.ExternalID != "<old>" {
+		h.Fatalf("got %+v", out)
+	}
+}

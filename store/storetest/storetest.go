@@ -143,6 +143,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"an answer that fails says so on the ticket", answerFails},
 			{"an internal note is never sent", noteNeverSent},
 			{"an answer that failed can be sent again", answerResent},
+			{"an answer that ended is looked at no more, revised or not", answerEnded},
+			{"an answer that had arrived, failed and was revised since is told of", failedRevised},
 			{"answers of one ticket go out in order", answersInOrder},
 			{"an answer waits for its next try", answerPostponed},
 			{"what a dead holder was sending is unknown at once", answerAbandoned},

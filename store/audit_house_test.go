@@ -39,16 +39,20 @@ func eachAuditHouse(t *testing.T, test func(t *testing.T, h *auditHouse)) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { s.Close() })
-		t.Run(s.Dialect(), func(t *testing.T) {
-			h := &auditHouse{TB: t, s: s, dir: t.TempDir(), now: micro(time.Now().Add(-48 * time.Hour)), names: map[string]string{}}
-			h.must(s.Migrate(t.Context()))
-			h.blobs, err = blob.Open(h.dir, blob.Options{})
-			h.must(err)
-			t.Cleanup(func() { h.blobs.Close() })
-			h.furnish()
-			test(t, h)
-		})
+		t.Run(s.Dialect(), func(t *testing.T) { test(t, newAuditHouse(t, s)) })
 	}
+}
+
+// newAuditHouse furnishes new books.
+func newAuditHouse(t *testing.T, s *Store) *auditHouse {
+	h := &auditHouse{TB: t, s: s, dir: t.TempDir(), now: micro(time.Now().Add(-48 * time.Hour)), names: map[string]string{}}
+	h.must(s.Migrate(t.Context()))
+	var err error
+	h.blobs, err = blob.Open(h.dir, blob.Options{})
+	h.must(err)
+	t.Cleanup(func() { h.blobs.Close() })
+	h.furnish()
+	return h
 }
 
 // emptyURL is where new books of a dialect are.

@@ -124,6 +124,15 @@ func TestEditOvertakesSlowFile(t *testing.T) {
 	}
 }
 
+// miss has a message said while the ledger is away, so that Slack has to come again.
+func (w *town) miss(m fakeslack.Message) {
+	w.h.refuse = func([]*desk.Draft) error { return desk.ErrUnavailable }
+	w.s.Say(w.t.Context(), m)
+	w.h.mu.Lock()
+	w.h.refuse = nil
+	w.h.mu.Unlock()
+}
+
 // TestLateMention: what was answered to a mention while its own delivery was late
 // is read from the thread.
 func TestLateMention(t *testing.T) {
@@ -138,11 +147,7 @@ func TestLateMention(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newTown(t, plan{block: "mode: mention"})
 			root, reply := ago(c.age), fmt.Sprintf("%d.000200", time.Now().Unix())
-			w.h.refuse = func([]*desk.Draft) error { return desk.ErrUnavailable }
-			w.s.Say(t.Context(), fakeslack.Message{Channel: help, User: ada, TS: root, Text: hi})
-			w.h.mu.Lock()
-			w.h.refuse = nil
-			w.h.mu.Unlock()
+			w.miss(fakeslack.Message{Channel: help, User: ada, TS: root, Text: hi})
 			before := len(w.s.Calls("conversations.replies"))
 			_, d := w.s.Say(t.Context(), fakeslack.Message{Channel: help, User: bob, TS: reply, ThreadTS: root, Text: "it is <https://x.example|this> &amp; that"})
 			w.yes(d)
@@ -209,11 +214,7 @@ func TestLateMentionUnreadThread(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newTown(t, plan{block: "mode: mention"})
 			root := ago(0)
-			w.h.refuse = func([]*desk.Draft) error { return desk.ErrUnavailable }
-			w.s.Say(t.Context(), fakeslack.Message{Channel: help, User: ada, TS: root, Text: hi})
-			w.h.mu.Lock()
-			w.h.refuse = nil
-			w.h.mu.Unlock()
+			w.miss(fakeslack.Message{Channel: help, User: ada, TS: root, Text: hi})
 			w.say(fakeslack.Message{Channel: help, User: bob, ThreadTS: root, Text: "more"})
 			w.s.Next("conversations.replies", c.fault)
 			if status := w.try(c.try, said("9", ada, root, hi, "")); status != c.want {

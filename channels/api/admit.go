@@ -11,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"switchboard/channels/limit"
 	"switchboard/pipeline/desk"
 )
 
@@ -53,20 +54,28 @@ func (s *server) admit(ctx huma.Context, next func(huma.Context)) {
 		p = newProblem(http.StatusForbidden, "a key of role "+string(key.Role)+" lacks the permission "+string(may))
 	}
 	if p == nil {
-		left, retry, ok := s.rates.take(key.ID)
-		if s.rates.limit >= 0 {
-			w.Header().Set("X-RateLimit-Limit", strconv.Itoa(s.rates.burst))
-			w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(left))
-		}
-		if !ok {
-			p = newProblem(http.StatusTooManyRequests, "this key sends too many requests").with("Retry-After", strconv.Itoa(retry))
-		}
+		p = s.spend(w, key.ID)
 	}
 	if p != nil {
 		writeProblem(w, p)
 		return
 	}
 	next(huma.WithValue(ctx, callerKey{}, key))
+}
+
+// spend takes a request from what the key may send and says in the header what
+// is left of it.
+func (s *server) spend(w http.ResponseWriter, id desk.KeyID) *Problem {
+	if s.Limits.Rate < 0 { // no limit
+		return nil
+	}
+	left, wait, ok := s.rates.Take(id, s.Now())
+	w.Header().Set("X-RateLimit-Limit", strconv.Itoa(s.Limits.Burst))
+	w.Header().Set("X-RateLimit-Remaining", strconv.Itoa(left))
+	if !ok {
+		return newProblem(http.StatusTooManyRequests, "this key sends too many requests").with("Retry-After", strconv.Itoa(limit.RetryAfter(wait)))
+	}
+	return nil
 }
 
 // checkQuery refuses what the library would pass over in silence: escapes that

@@ -39,6 +39,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"switchboard/channels/limit"
 	"switchboard/pipeline/desk"
 )
 
@@ -119,7 +120,7 @@ type server struct {
 	Options
 	api   huma.API
 	keys  *keyring
-	rates *rates
+	rates *limit.Buckets[desk.KeyID]
 }
 
 // New builds the handler. It answers every path of the OpenAPI description and
@@ -136,7 +137,8 @@ func New(o Options) (http.Handler, error) {
 	}
 	o.Limits = o.Limits.withDefaults()
 	setLibrary()
-	s := &server{Options: o, keys: newKeyring(o.Books, o.Now, o.Own), rates: newRates(o.Limits.Rate, o.Limits.Burst, o.Now)}
+	s := &server{Options: o, keys: newKeyring(o.Books, o.Now, o.Own),
+		rates: limit.New[desk.KeyID](limit.Rate{PerSecond: o.Limits.Rate, Burst: o.Limits.Burst}, keysKept, limit.Forget)}
 
 	mux := http.NewServeMux()
 	s.api = humago.New(mux, s.config())

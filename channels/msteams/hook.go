@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"slices"
@@ -31,7 +32,7 @@ func (a *adapter) receive(w http.ResponseWriter, r *http.Request) {
 			a.refuse(w, http.StatusInternalServerError, nil)
 		}
 	}()
-	if !a.rates.take(r, a.Now()) {
+	if !a.admits(r) {
 		a.refuse(w, http.StatusTooManyRequests, nil)
 		return
 	}
@@ -196,4 +197,20 @@ func (a *adapter) refuse(w http.ResponseWriter, status int, why error) {
 		w.Header().Set("Retry-After", strconv.Itoa(retryIn))
 	}
 	http.Error(w, http.StatusText(status), status)
+}
+
+// addressesKept bounds the addresses whose requests are counted.
+const addressesKept = 10_000
+
+// admits spends one request of the peer's address; false means it sends too many.
+func (a *adapter) admits(r *http.Request) bool {
+	if a.settings.Rate.PerSecond == 0 { // no limit
+		return true
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	_, _, ok := a.rates.Take(host, a.Now())
+	return ok
 }

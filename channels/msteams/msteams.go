@@ -48,6 +48,7 @@ import (
 	"github.com/infracloudio/msbotbuilder-go/core"
 
 	"switchboard/channels"
+	"switchboard/channels/limit"
 	"switchboard/pipeline/desk"
 )
 
@@ -83,7 +84,7 @@ type adapter struct {
 	tokens    *tokens
 	members   *members
 	kept      kept
-	rates     *rates
+	rates     *limit.Buckets[string] // by address
 	counts    counts
 }
 
@@ -102,7 +103,7 @@ func open(c channels.Config) (*adapter, error) {
 	a := &adapter{Config: c, settings: s,
 		outside: &http.Client{Transport: guarded(s.serviceHosts, s.fileHosts), CheckRedirect: noRedirect},
 		members: &members{known: map[string]member{}},
-		rates:   newRates(s.Rate.PerSecond, s.Rate.Burst),
+		rates:   limit.New[string](limit.Rate{PerSecond: s.Rate.PerSecond, Burst: s.Rate.Burst}, addressesKept, limit.Forget),
 	}
 	home := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone(), CheckRedirect: noRedirect, Timeout: keysTimeout}
 	a.validator = &validator{settings: s, now: c.Now, keys: newKeys(s.MetadataURLs, home, c.Now, c.Log)}

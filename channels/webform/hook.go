@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"switchboard/channels"
+	"switchboard/channels/limit"
 	"switchboard/pipeline/desk"
 )
 
@@ -65,7 +66,7 @@ func (a *adapter) take(w http.ResponseWriter, r *http.Request, f *form, lang str
 	if err := a.origins[f.name].Check(r); err != nil {
 		return sub, "", &refusal{status: http.StatusForbidden, key: "generic", why: badOrigin}
 	}
-	from := a.site.clientAddr(r)
+	from := limit.ClientAddr(r, a.site.proxies)
 	if retry, ok := a.rates[f.name].address(from); !ok {
 		return sub, "", &refusal{status: http.StatusTooManyRequests, key: "busy", retry: retry, why: fullAddress}
 	}

@@ -251,15 +251,6 @@ func TestRates(t *testing.T) {
 	if code, _ := post("[2001:db8::4]:1", ""); code != 429 {
 		t.Errorf("%d for the fourth of one network", code)
 	}
-	r := newRates(bucketSettings{Rate: 1, Burst: 1}, bucketSettings{Rate: 1, Burst: 1}, h.clock)
-	for i := range 3 * addressesKept {
-		req := httptest.NewRequest("POST", "/", nil)
-		req.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&255, i&255)
-		r.address(h.a.site.clientAddr(req))
-		if len(r.by) > addressesKept {
-			t.Fatalf("%d buckets", len(r.by))
-		}
-	}
 }
 
 func TestOrigins(t *testing.T) {

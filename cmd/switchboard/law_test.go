@@ -28,19 +28,20 @@ store/blob:             pipeline/desk
 store:                  pipeline/desk
 
 channels:               pipeline/desk
-channels/api:           channels pipeline/desk
-channels/inbox/gate:
+channels/limit:
+channels/api:           channels channels/limit pipeline/desk
+channels/inbox/gate:    channels/limit
 channels/markup:
 channels/chat:          channels channels/email/letter channels/markup pipeline/desk
 channels/chat/fakechat:
 channels/email/letter:
 channels/email/fakesmtp:
 channels/email:         channels channels/email/letter channels/markup pipeline/desk
-channels/msteams:       channels channels/markup pipeline/desk
+channels/msteams:       channels channels/limit channels/markup pipeline/desk
 channels/msteams/faketeams:
 channels/slack:         channels channels/markup pipeline/desk
 channels/slack/fakeslack:
-channels/webform:       channels pipeline/desk
+channels/webform:       channels channels/limit pipeline/desk
 
 workers/broker/program:
 workers/broker:         workers/broker/program

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"switchboard/channels/inbox/gate"
+	"switchboard/channels/limit"
 )
 
 // queuesPath is where the pages about the queue are.
@@ -38,8 +39,8 @@ func (h *house) openMonitor(public string) (*monitor, error) {
 	}
 	g, err := gate.New(gate.Options{
 		Operators: operators, Sessions: sessions{h.broker.Client()}, For: o.Session,
-		PerAddress: gate.Rate{PerSecond: o.PerAddress.Rate, Burst: o.PerAddress.Burst},
-		PerName:    gate.Rate{PerSecond: o.PerName.Rate, Burst: o.PerName.Burst},
+		PerAddress: limit.Rate{PerSecond: o.PerAddress.Rate, Burst: o.PerAddress.Burst},
+		PerName:    limit.Rate{PerSecond: o.PerName.Rate, Burst: o.PerName.Burst},
 		Proxies:    o.Proxies(), PublicURL: public, Home: queuesPath, Log: h.log, Now: h.now,
 	})
 	if err != nil {

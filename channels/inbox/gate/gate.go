@@ -34,6 +34,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"switchboard/channels/limit"
 )
 
 // Operator is somebody who may come in.
@@ -60,19 +62,13 @@ type Sessions interface {
 	Drop(ctx context.Context, id string) error
 }
 
-// Rate is a token bucket: attempts a second, and at once.
-type Rate struct {
-	PerSecond float64
-	Burst     int
-}
-
 // Options are what a Gate is made of.
 type Options struct {
 	Operators  []Operator
 	Sessions   Sessions
 	For        time.Duration // how long a session lasts
-	PerAddress Rate          // attempts of one address
-	PerName    Rate          // attempts for one name
+	PerAddress limit.Rate    // attempts of one address
+	PerName    limit.Rate    // attempts for one name
 	Proxies    []netip.Prefix
 	PublicURL  string // https makes the cookie Secure
 	Home       string // the path after a login that did not say where to
@@ -85,13 +81,16 @@ type Gate struct {
 	Options
 	secure  bool
 	origin  *http.CrossOriginProtection
-	byAddr  *buckets
-	byName  *buckets
+	byAddr  *limit.Buckets[netip.Addr]
+	byName  *limit.Buckets[string]
 	working chan struct{} // hashes computed at the same time
 }
 
 // atOnce bounds the hashes computed at the same time: each takes 19 MiB.
 const atOnce = 2
+
+// bucketsKept bounds the addresses, and the names, whose attempts are counted.
+const bucketsKept = 10_000
 
 // New makes a gate. An operator without a name, or whose hash is not one, is an
 // error.
@@ -105,7 +104,8 @@ func New(o Options) (*Gate, error) {
 		}
 	}
 	g := &Gate{Options: o, origin: http.NewCrossOriginProtection(), working: make(chan struct{}, atOnce),
-		byAddr: newBuckets(o.PerAddress, o.Now), byName: newBuckets(o.PerName, o.Now)}
+		byAddr: limit.New[netip.Addr](o.PerAddress, bucketsKept, limit.Refuse),
+		byName: limit.New[string](o.PerName, bucketsKept, limit.Refuse)}
 	if u, err := url.Parse(o.PublicURL); err == nil && u.Host != "" {
 		g.secure = u.Scheme == "https"
 		if err := g.origin.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {

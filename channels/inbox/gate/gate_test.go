@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"switchboard/channels/limit"
 )
 
 // memory keeps sessions as a server would.
@@ -72,7 +74,7 @@ func build(t *testing.T, change func(*Options)) *building {
 	t.Helper()
 	b := &building{t: t, memory: &memory{by: map[string]Session{}}, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	o := Options{Operators: []Operator{{"ada", adaHash}}, Sessions: b.memory, For: time.Hour, Home: "/queues",
-		PerAddress: Rate{0.1, 5}, PerName: Rate{0.1, 20}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return b.now }}
+		PerAddress: limit.Rate{PerSecond: 0.1, Burst: 5}, PerName: limit.Rate{PerSecond: 0.1, Burst: 20}, Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return b.now }}
 	if change != nil {
 		change(&o)
 	}
@@ -257,26 +259,5 @@ func TestHash(t *testing.T) {
 	}
 	if _, err := New(Options{Operators: []Operator{{"ada", "secret"}}}); !errors.Is(err, ErrHash) {
 		t.Errorf("a gate with an open password: %v", err)
-	}
-}
-
-// TestBucketsAreBounded: strangers cannot make us hold more, nor make us forget
-// who guessed.
-func TestBucketsAreBounded(t *testing.T) {
-	now := time.Unix(0, 0)
-	b := newBuckets(Rate{0.1, 1}, func() time.Time { return now })
-	b.spend("guesser")
-	for i := range 2 * bucketsKept {
-		b.spend(fmt.Sprint(i))
-	}
-	if len(b.by) != bucketsKept {
-		t.Errorf("%d buckets", len(b.by))
-	}
-	if _, ok := b.spend("guesser"); ok {
-		t.Error("the guesser is forgotten")
-	}
-	now = now.Add(time.Minute)
-	if _, ok := b.spend("new"); !ok || len(b.by) != 1 {
-		t.Errorf("full buckets stay: %d", len(b.by))
 	}
 }

@@ -7,10 +7,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"html/template"
-	"math"
 	"net/http"
 	"strconv"
 	"strings"
+
+	"switchboard/channels/limit"
 )
 
 //go:embed login.html
@@ -90,13 +91,13 @@ func (g *Gate) login(w http.ResponseWriter, r *http.Request) {
 		g.show(w, http.StatusUnprocessableEntity, v)
 		return
 	}
-	from := clientAddr(r, g.Proxies).String()
-	wait, ok := g.byAddr.spend(from)
+	from, now := limit.ClientAddr(r, g.Proxies), g.Now()
+	_, wait, ok := g.byAddr.Take(from, now)
 	if ok {
-		wait, ok = g.byName.spend(name)
+		_, wait, ok = g.byName.Take(name, now)
 	}
 	if !ok {
-		seconds := max(int(math.Ceil(wait.Seconds())), 1)
+		seconds := limit.RetryAfter(wait)
 		g.Log.Warn("gate: too many attempts", "address", from)
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 		v.Problem = "Too many attempts. Try again in " + strconv.Itoa(seconds) + " s."

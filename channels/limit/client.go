@@ -1,0 +1,42 @@
+package limit
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// ClientAddr is who sends a request: the connection's address, or, when that is
+// a proxy of ours, the nearest address in X-Forwarded-For that is not. The
+// network of an IPv6 address (its first 64 bits) stands for all its hosts. It is
+// the zero address when the connection has none.
+func ClientAddr(r *http.Request, proxies []netip.Prefix) netip.Addr {
+	conn, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	a := conn.Addr().Unmap()
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && within(a, proxies); i-- {
+		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		a = next.Unmap()
+	}
+	a = a.WithZone("")
+	if a.Is6() {
+		p, _ := a.Prefix(64)
+		a = p.Addr()
+	}
+	return a
+}
+
+func within(a netip.Addr, list []netip.Prefix) bool {
+	for _, p := range list {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}

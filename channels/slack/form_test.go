@@ -234,6 +234,7 @@ func TestFormStillAtWork(t *testing.T) {
 	}
 	close(hold)
 	await(t, w, func() bool { return len(w.h.drafts()) == 1 })
+	w.a.answerWithin = time.Minute
 	if r, err := w.s.Submit(t.Context(), ada, v.ID, good); err != nil || len(r.Body) != 0 {
 		t.Errorf("%s %v", r.Body, err)
 	}
@@ -241,6 +242,22 @@ func TestFormStillAtWork(t *testing.T) {
 	if len(w.s.Posts()) != 1 {
 		t.Errorf("announced %d times", len(w.s.Posts()))
 	}
+}
+
+// closeAtWork closes hold when so many jobs are at work.
+func (w *town) closeAtWork(jobs int, hold chan struct{}) {
+	defer close(hold)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); <-tick.C {
+		w.a.inflight.mu.Lock()
+		n := len(w.a.inflight.jobs)
+		w.a.inflight.mu.Unlock()
+		if n >= jobs {
+			return
+		}
+	}
+	w.t.Errorf("never were %d jobs at work", jobs)
 }
 
 // TestFormCorrected: what is pressed again with other answers, while the first are
@@ -251,11 +268,13 @@ func TestFormCorrected(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := w.view()
-	w.s.Next("chat.postMessage", fakeslack.Fault{Delay: 200 * time.Millisecond})
+	hold := make(chan struct{})
+	w.s.Next("chat.postMessage", fakeslack.Fault{Until: hold})
 	if r, err := w.s.Submit(t.Context(), ada, v.ID, map[string]fakeslack.Answer{"title": {Text: "wrong"}, "priority": {Option: "LOW"}}); err != nil || !strings.Contains(string(r.Body), "still being saved") {
 		t.Errorf("%s %v", r.Body, err)
 	}
-	w.a.answerWithin = 5 * time.Second
+	w.a.answerWithin = time.Minute
+	go w.closeAtWork(2, hold)
 	if r, err := w.s.Submit(t.Context(), ada, v.ID, map[string]fakeslack.Answer{"title": {Text: "right"}, "priority": {Option: "HIGH"}}); err != nil || len(r.Body) != 0 {
 		t.Errorf("%s %v", r.Body, err)
 	}
@@ -277,11 +296,13 @@ func TestShortcutCorrected(t *testing.T) {
 		t.Fatal(err)
 	}
 	v := w.view()
-	w.s.Next("conversations.replies", fakeslack.Fault{Delay: 200 * time.Millisecond})
+	hold := make(chan struct{})
+	w.s.Next("conversations.replies", fakeslack.Fault{Until: hold})
 	if r, err := w.s.Submit(t.Context(), cleo, v.ID, map[string]fakeslack.Answer{"title": {Text: "wrong"}}); err != nil || !strings.Contains(string(r.Body), "still being saved") {
 		t.Errorf("%s %v", r.Body, err)
 	}
-	w.a.answerWithin = 5 * time.Second
+	w.a.answerWithin = time.Minute
+	go w.closeAtWork(2, hold)
 	if r, err := w.s.Submit(t.Context(), cleo, v.ID, map[string]fakeslack.Answer{"title": {Text: "right"}}); err != nil || !strings.Contains(string(r.Body), "on a ticket already") {
 		t.Errorf("%s %v", r.Body, err)
 	}

@@ -101,22 +101,22 @@ func TestEditBeforeItsMessage(t *testing.T) {
 // TestEditOvertakesSlowFile: the message's file is still being fetched when its
 // author changes it; the edit is taken after it.
 func TestEditOvertakesSlowFile(t *testing.T) {
-	w := newTown(t, plan{prepare: func(a *adapter) { a.answerWithin = 20 * time.Millisecond },
-		fake: fakeslack.Options{Retry: []time.Duration{20 * time.Millisecond, 500 * time.Millisecond, 2 * time.Second}}})
+	w := newTown(t, plan{prepare: func(a *adapter) { a.answerWithin = 20 * time.Millisecond }, fake: fakeslack.Options{Retry: []time.Duration{}}})
 	file := w.s.AddFile(fakeslack.File{Name: "big.bin", Bytes: []byte("x")})
-	w.s.Next("download", fakeslack.Fault{Delay: 300 * time.Millisecond})
+	hold := make(chan struct{})
+	w.s.Next("download", fakeslack.Fault{Until: hold})
 	ts := ago(2 * time.Second)
-	took := make(chan bool, 1)
-	go func() {
-		_, d := w.s.Say(t.Context(), fakeslack.Message{Channel: help, User: ada, TS: ts, Text: "old words", Files: []*fakeslack.File{file}})
-		took <- d.OK
-	}()
-	await(t, w, func() bool { return len(w.s.Thread(help, ts)) == 1 })
-	if d := w.s.Edit(t.Context(), help, ts, "new words"); !d.OK || len(d.Attempts) < 2 {
-		t.Errorf("edit: %+v", d.Attempts)
+	_, said := w.s.Say(t.Context(), fakeslack.Message{Channel: help, User: ada, TS: ts, Text: "old words", Files: []*fakeslack.File{file}})
+	edit := w.s.Edit(t.Context(), help, ts, "new words")
+	if said.OK || edit.OK || edit.Attempts[0].Status != 503 {
+		t.Fatalf("said %+v, edit %+v", said.Attempts, edit.Attempts)
 	}
-	if !<-took {
-		t.Error("the message was not taken")
+	w.a.answerWithin = time.Minute
+	close(hold)
+	for what, d := range map[string]fakeslack.Delivery{"said": w.s.Deliver(t.Context(), said.Body), "edit": w.s.Deliver(t.Context(), edit.Body)} {
+		if !d.OK {
+			t.Errorf("%s: %+v", what, d.Attempts)
+		}
 	}
 	ds := w.h.drafts()
 	if len(ds) != 2 || ds[0].Act != "" || ds[1].Act != desk.ActEdit || ds[1].Target != ds[0].ExternalID {

@@ -122,7 +122,7 @@ func (f *Fake) serve(w http.ResponseWriter, name string, a args, do func() reply
 		fault, f.faults[name] = q[0], q[1:]
 	}
 	f.mu.Unlock()
-	if fault.Delay > 0 && !pause(f.ctx, fault.Delay) {
+	if !fault.wait(f.ctx) {
 		return
 	}
 	var r reply

@@ -277,7 +277,20 @@ type Fault struct {
 	Cut        bool          // do it, then cut the connection without an answer
 	Drop       bool          // cut the connection without doing it
 	Delay      time.Duration // wait first
+	Until      chan struct{} // wait first until it is closed
 	Body       string        // answer this without doing it; a download is sent on to this address
+}
+
+// wait waits as long as the fault says; false means that ctx is done.
+func (x Fault) wait(ctx context.Context) bool {
+	if x.Until != nil {
+		select {
+		case <-x.Until:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return x.Delay == 0 || pause(ctx, x.Delay)
 }
 
 // Next lets the next calls of a method go wrong, one fault a call.

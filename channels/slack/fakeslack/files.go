@@ -33,7 +33,7 @@ func (f *Fake) download(w http.ResponseWriter, r *http.Request) {
 	f.calls = append(f.calls, Call{Method: "download", Args: map[string]string{"id": id}, Answer: "ok"})
 	f.touch()
 	f.mu.Unlock()
-	if fault.Delay > 0 && !pause(f.ctx, fault.Delay) {
+	if !fault.wait(f.ctx) {
 		return
 	}
 	switch {

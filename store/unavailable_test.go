@@ -69,7 +69,7 @@ func TestADatabaseThatIsGoneIsNobodysFault(t *testing.T) {
 // long. When it wakes up it finds that the books did not take what it did.
 func TestWhoSleepsInATransactionLetsGo(t *testing.T) {
 	url := pgtest.Start(t).Database(t)
-	s, err := store.Open(t.Context(), store.Options{URL: url, Idle: 200 * time.Millisecond})
+	s, err := store.Open(t.Context(), store.Options{URL: url, Idle: 2 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,14 +180,14 @@ func TestOpenKnocksAtEachServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := u.Host
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	u.Host = hole.Addr().String()
-	if _, err := store.Open(ctx, store.Options{URL: u.String(), Timeout: time.Minute, Knock: 200 * time.Millisecond}); !errors.Is(err, desk.ErrUnavailable) || ctx.Err() != nil {
+	if _, err := store.Open(ctx, store.Options{URL: u.String(), Timeout: 10 * time.Minute, Knock: 200 * time.Millisecond}); !errors.Is(err, desk.ErrUnavailable) || ctx.Err() != nil {
 		t.Fatalf("a server that says nothing: %v (%v)", err, ctx.Err())
 	}
 	u.Host += "," + good
-	s, err := store.Open(ctx, store.Options{URL: u.String(), Timeout: 2 * time.Second, Knock: 200 * time.Millisecond})
+	s, err := store.Open(ctx, store.Options{URL: u.String(), Timeout: 5 * time.Second, Knock: 2 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,6 +46,7 @@ type house struct {
 	moves   []string // statuses set
 	known   map[string]bool
 	moveErr error
+	moveNot int // moves refused with ErrNotFound first
 }
 
 func newHouse() *house {
@@ -137,6 +138,10 @@ func (h *house) SetStatus(_ context.Context, scope, key string, status desk.Stat
 	defer h.mu.Unlock()
 	if h.moveErr != nil {
 		return h.moveErr
+	}
+	if h.moveNot > 0 {
+		h.moveNot--
+		return desk.ErrNotFound
 	}
 	h.moves = append(h.moves, strings.Join([]string{scope, key, string(status), string(by.Kind), by.ID, by.Name}, "|"))
 	return nil

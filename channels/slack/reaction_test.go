@@ -103,15 +103,10 @@ func TestEmojiSetsStatus(t *testing.T) {
 // TestStatusWaitsForItsMessage: a reaction to a message that is accepted and not
 // filed yet takes effect when it is.
 func TestStatusWaitsForItsMessage(t *testing.T) {
-	w := newTown(t, plan{fake: fakeslack.Options{Retry: []time.Duration{time.Millisecond, 100 * time.Millisecond, time.Second}}})
+	w := newTown(t, plan{})
 	said := w.say(fakeslack.Message{Channel: help, User: ada, Text: "hello"})
-	w.h.moveErr = desk.ErrNotFound
-	time.AfterFunc(20*time.Millisecond, func() {
-		w.h.mu.Lock()
-		w.h.moveErr = nil
-		w.h.mu.Unlock()
-	})
-	if d := w.s.React(t.Context(), cleo, help, said.TS, "eyes"); !d.OK || len(d.Attempts) < 2 || len(w.h.moves) != 1 {
+	w.h.moveNot = 2
+	if d := w.s.React(t.Context(), cleo, help, said.TS, "eyes"); !d.OK || len(d.Attempts) != 3 || len(w.h.moves) != 1 {
 		t.Errorf("%+v, %q", d.Attempts, w.h.moves)
 	}
 }
@@ -138,6 +133,8 @@ func TestStatusByUnknown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newTown(t, plan{block: c.block})
+			now := time.Now()
+			w.a.people.now = func() time.Time { return now }
 			said := w.say(fakeslack.Message{Channel: help, User: ada, Text: "hello"})
 			w.s.Next("users.info", c.fault)
 			if d := w.s.React(t.Context(), c.user, help, said.TS, c.emoji); !d.OK || len(d.Attempts) != c.tries || len(w.h.moves) != c.moves {

@@ -99,7 +99,7 @@ func TestFleetOnEveryRedis(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer b.Close()
-			f := Fleet{Client: b.Client(), Every: 250 * time.Millisecond}
+			f := Fleet{Client: b.Client(), Every: 500 * time.Millisecond}
 			for _, id := range []string{"a", "b", "c"} {
 				if err := f.Show(t.Context(), Process{ID: id, Host: id}); err != nil {
 					t.Fatal(err)

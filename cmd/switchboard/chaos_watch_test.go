@@ -35,10 +35,11 @@ type chaosKill struct {
 
 // recovers is how long it may take until what was open when a process was killed
 // is settled, with nothing else broken: the promise, and in a run for every `go
-// test`, whose machine may be slow and look for races, twice that.
+// test`, whose machine may be slow and look for races, still less than the half
+// minute after which asynq finds out by itself.
 func (f *chaosFaults) recovers() time.Duration {
 	if f.short {
-		return 10 * time.Second
+		return 20 * time.Second
 	}
 	return 5 * time.Second
 }

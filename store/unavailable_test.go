@@ -115,7 +115,7 @@ func TestADatabaseThatSaysNothingIsGivenUp(t *testing.T) {
 	dsn := server.Database(t)
 	line := emailtest.CutProxy(t, fmt.Sprintf("127.0.0.1:%d", server.Port()))
 	s, err := store.Open(t.Context(), store.Options{URL: strings.Replace(dsn, fmt.Sprintf("127.0.0.1:%d", server.Port()), line.Addr(), 1),
-		MaxConns: 2, Timeout: time.Second})
+		MaxConns: 2, Timeout: 3 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,7 @@ func TestRefused(t *testing.T) {
 		if out.Code != tc.status || !strings.Contains(out.Body.String(), tc.says) {
 			t.Errorf("%s: %d %s, want %d with %q", tc.name, out.Code, out.Body, tc.status, tc.says)
 		}
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 30*time.Second {
 			t.Errorf("%s: took %s", tc.name, took)
 		}
 	}
@@ -266,7 +266,7 @@ func FuzzBody(f *testing.F) {
 			}
 		}
 		_, _ = telegramHTML(src), whatsappMarks(src)
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 30*time.Second {
 			t.Fatalf("took %s", took)
 		}
 	})

@@ -120,7 +120,7 @@ func TestHostile(t *testing.T) {
 			for _, w := range ways {
 				start := time.Now()
 				out := w.do(s)
-				if took := time.Since(start); took > 5*slow*time.Second {
+				if took := time.Since(start); took > 30*time.Second {
 					t.Errorf("%s took %s for %d bytes", w.name, took, len(s))
 				} else if testing.Verbose() && took > 200*time.Millisecond {
 					t.Logf("%s took %s", w.name, took)

@@ -32,6 +32,7 @@ type driven struct {
 	took    time.Duration
 	latency []time.Duration // by request: from its time in the timetable, or from sending, to the whole answer
 	refused map[int]int     // answers that were not 2xx, by status; 0 is a broken connection
+	broken  error           // of the first broken connection
 }
 
 // due is when a request was to be sent.
@@ -65,12 +66,17 @@ func (d drive) run(ctx context.Context) (*driven, error) {
 					}
 				}
 				var status int
-				if c, status = c.send(ctx, d.addr, d.requests[i]); status/100 != 2 {
+				var err error
+				c, status, err = c.send(ctx, d.addr, d.requests[i])
+				out.latency[i] = time.Since(due)
+				if status/100 != 2 {
 					mu.Lock()
 					out.refused[status]++
+					if err != nil && out.broken == nil {
+						out.broken = fmt.Errorf("request %d, after %s: %w", i, out.latency[i].Round(time.Millisecond), err)
+					}
 					mu.Unlock()
 				}
-				out.latency[i] = time.Since(due)
 				if d.done != nil {
 					d.done()
 				}
@@ -87,7 +93,10 @@ func (d *driven) check() error {
 	if len(d.refused) == 0 {
 		return nil
 	}
-	return fmt.Errorf("bench: refused or broken, by HTTP status: %v", d.refused)
+	if d.broken != nil {
+		return fmt.Errorf("bench: refused or broken, by HTTP status: %v; the first broken: %w", d.refused, d.broken)
+	}
+	return fmt.Errorf("bench: refused, by HTTP status: %v", d.refused)
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {
@@ -121,19 +130,20 @@ func (c *connection) close() {
 const answerWithin = 30 * time.Second
 
 // send writes a request and reads the answer to its end. It returns the
-// connection to use next, nil after trouble, and the status, 0 after trouble.
-func (c *connection) send(ctx context.Context, addr string, request []byte) (*connection, int) {
+// connection to use next, nil after trouble, and the status, 0 with an error
+// after trouble.
+func (c *connection) send(ctx context.Context, addr string, request []byte) (*connection, int, error) {
 	if c == nil {
 		conn, err := (&net.Dialer{Timeout: answerWithin}).DialContext(ctx, "tcp", addr)
 		if err != nil {
-			return nil, 0
+			return nil, 0, err
 		}
 		c = &connection{conn, bufio.NewReaderSize(conn, 8<<10)}
 	}
 	_ = c.SetDeadline(time.Now().Add(answerWithin))
 	if _, err := c.Write(request); err != nil {
 		c.close()
-		return nil, 0
+		return nil, 0, err
 	}
 	status, keep, err := readAnswer(c.r)
 	if err != nil || !keep {
@@ -141,9 +151,9 @@ func (c *connection) send(ctx context.Context, addr string, request []byte) (*co
 		c = nil
 	}
 	if err != nil {
-		return nil, 0
+		return nil, 0, err
 	}
-	return c, status
+	return c, status, nil
 }
 
 var errAnswer = errors.New("no HTTP answer that can be read")

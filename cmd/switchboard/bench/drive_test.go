@@ -3,12 +3,14 @@ package bench
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,8 +61,8 @@ func TestDrive(t *testing.T) {
 	}
 	srv.Close()
 	d, err = drive{addr: addr, requests: requests(3, "/short"), conns: 2}.run(t.Context())
-	if err != nil || d.refused[0] != 3 {
-		t.Errorf("nobody there: %v, %v", err, d.refused)
+	if err != nil || d.refused[0] != 3 || !errors.Is(d.check(), syscall.ECONNREFUSED) {
+		t.Errorf("nobody there: %v, %v", err, d.check())
 	}
 }
 

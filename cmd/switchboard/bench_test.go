@@ -54,7 +54,7 @@ func taken(t *testing.T, r *bench.Report, names ...string) {
 // TestBenchIngestEmbedded runs the benchmark in CI's size; the figures mean
 // nothing, but every message must be filed exactly once for it to end well.
 func TestBenchIngestEmbedded(t *testing.T) {
-	r := benchRun(t, "ingest", "--embedded", "--count", "300", "--rounds", "2", "--half", "300ms", "--api", "30", "--api-half", "300ms", "--limit", "3m")
+	r := benchRun(t, "ingest", "--embedded", "--count", "300", "--rounds", "2", "--half", "300ms", "--api", "30", "--api-half", "300ms", "--limit", "10m")
 	taken(t, r, "noop.rate", "noop.p50", "full.acks", "full.stored", "full.memory.serve", "half.ack.p99", "half.stored.p99", "api.rate", "api.half.rate", "api.half.p50", "api.half.p99", "single.stored")
 	for _, round := range r.Rounds {
 		if got, want := round.Readings["api.half.rate"], round.Readings["api.rate"]/2; got != want {
@@ -70,7 +70,7 @@ func TestBenchIngestFleet(t *testing.T) {
 	programtest.Need(t, "initdb", "postgresql")
 	programtest.Need(t, "redis-server", "redis-server")
 	profiles := t.TempDir()
-	r := benchRun(t, "ingest", "--cpuprofile", profiles, "--count", "300", "--rounds", "1", "--half", "300ms", "--api", "30", "--api-half", "300ms", "--roles", "web,work,work", "--intake", "fileLanes=3", "--limit", "3m")
+	r := benchRun(t, "ingest", "--cpuprofile", profiles, "--count", "300", "--rounds", "1", "--half", "300ms", "--api", "30", "--api-half", "300ms", "--roles", "web,work,work", "--intake", "fileLanes=3", "--limit", "10m")
 	taken(t, r, "noop.rate", "full.stored", "full.memory.web", "full.memory.work2", "half.stored.p50", "half.stored.p99", "api.p99", "api.half.p99", "single.stored",
 		"doors.with.acks", "doors.without.acks")
 	if len(r.Goals) != 6 {
@@ -84,7 +84,7 @@ func TestBenchIngestFleet(t *testing.T) {
 }
 
 func TestBenchIMAP(t *testing.T) {
-	args := []string{"imap", "--count", "60", "--rounds", "1", "--shuffle", "--limit", "3m"}
+	args := []string{"imap", "--count", "60", "--rounds", "1", "--shuffle", "--limit", "10m"}
 	t.Run("embedded", func(t *testing.T) {
 		r := benchRun(t, append(args, "--embedded", "--peer", "echo rate 7")...)
 		taken(t, r, "rate", "cpu.serve", "memory.serve", "threads.made")
@@ -104,7 +104,7 @@ func TestBenchIMAP(t *testing.T) {
 }
 
 func TestBenchFlood(t *testing.T) {
-	r := benchRun(t, "flood", "--embedded", "--count", "300", "--every", "100ms", "--calm", "1", "--limit", "3m")
+	r := benchRun(t, "flood", "--embedded", "--count", "300", "--every", "100ms", "--calm", "1", "--limit", "10m")
 	taken(t, r, "flood.acks", "flood.stored", "single.count", "single.worst", "calm.median")
 }
 

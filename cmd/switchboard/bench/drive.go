@@ -127,7 +127,7 @@ func (c *connection) close() {
 }
 
 // answerWithin bounds the wait for one answer.
-const answerWithin = 30 * time.Second
+const answerWithin = 2 * time.Minute
 
 // send writes a request and reads the answer to its end. It returns the
 // connection to use next, nil after trouble, and the status, 0 with an error

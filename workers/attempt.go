@@ -15,7 +15,8 @@ type attempt struct {
 	out *desk.Outgoing
 	m   *desk.Message
 
-	taken time.Time
+	taken time.Time // by the time of the books
+	wall  time.Time // and by the clock on the wall
 }
 
 // try takes a message and tries to send it. It returns the ticket when the
@@ -33,7 +34,7 @@ func (d *Delivery) try(ctx context.Context, id desk.MessageID) (desk.TicketID, e
 	if d.holder != nil {
 		holder = d.holder()
 	}
-	taken := d.now()
+	taken, wall := d.now(), d.wall()
 	out, err := d.books.TakeToSend(ctx, id, taken, d.set.Patience, holder)
 	switch {
 	case errors.Is(err, desk.ErrSettled), errors.Is(err, desk.ErrBusy), errors.Is(err, desk.ErrNotFound):
@@ -41,7 +42,7 @@ func (d *Delivery) try(ctx context.Context, id desk.MessageID) (desk.TicketID, e
 	case err != nil:
 		return "", err
 	}
-	a := &attempt{d: d, out: out, m: &out.Reply.Message, taken: taken}
+	a := &attempt{d: d, out: out, m: &out.Reply.Message, taken: taken, wall: wall}
 	// A process that is told to stop finishes what has left the house.
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.set.SendTimeout)
 	defer cancel()

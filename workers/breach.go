@@ -3,6 +3,7 @@ package workers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -29,25 +30,30 @@ func (b *Breach) Name() string { return "breach" }
 // Every says how often it runs.
 func (b *Breach) Every() time.Duration { return 5 * time.Second }
 
-// Once marks what is due as of now.
+// Once marks what is due as of now. A ticket that cannot be marked keeps no other
+// from it: it stays the first, being overdue for longest.
 func (b *Breach) Once(ctx context.Context, now time.Time) error {
 	ids, err := b.Books.DueClocks(ctx, now, 500)
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, id := range ids {
 		var events []desk.Event // of the last run: a transaction may run again
 		_, err := b.Books.Change(ctx, id, 0, func(t *desk.Ticket) ([]desk.Event, error) {
 			events = t.Breach(now)
 			return events, nil
 		})
-		if err != nil && !errors.Is(err, desk.ErrNotFound) {
-			return err
-		}
-		if err == nil {
+		switch {
+		case err == nil:
 			b.Metrics.breached(events)
+			b.Log.Info("SLA breached", "ticket", id)
+		case errors.Is(err, desk.ErrNotFound):
+		case errors.Is(err, desk.ErrUnavailable), ctx.Err() != nil:
+			return errors.Join(append(failed, err)...)
+		default:
+			failed = append(failed, fmt.Errorf("workers: breach of %s: %w", id, err))
 		}
-		b.Log.Info("SLA breached", "ticket", id)
 	}
-	return nil
+	return errors.Join(failed...)
 }

@@ -32,6 +32,7 @@ type Delivery struct {
 	tracing  *tracing
 	traced   func(context.Context, desk.TicketID) (string, error)
 	now      func() time.Time
+	wall     func() time.Time // this machine's own clock: now may stand still while it sleeps
 	log      *slog.Logger
 	set      DeliverySettings
 	holder   func() string // what the books know this process by; nil: nobody would notice its death
@@ -108,7 +109,7 @@ type DeliveryParts struct {
 
 // NewDelivery makes a delivery. It is safe for concurrent use.
 func NewDelivery(p DeliveryParts) *Delivery {
-	return &Delivery{books: p.Books, senders: p.Senders, dispatch: p.Dispatch, metrics: p.Metrics, tracing: newTracing(p.Tracer), traced: p.Traced, now: p.Now, log: p.Log, set: p.Settings,
+	return &Delivery{books: p.Books, senders: p.Senders, dispatch: p.Dispatch, metrics: p.Metrics, tracing: newTracing(p.Tracer), traced: p.Traced, now: p.Now, wall: time.Now, log: p.Log, set: p.Settings,
 		alone: make(chan struct{}, 1)}
 }
 

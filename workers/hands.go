@@ -214,16 +214,19 @@ func (h *hands) look(ctx context.Context, now time.Time) error {
 	if mine, err := h.elected(ctx); err != nil || !mine {
 		clear(h.lost)
 		clear(h.gone)
+		clear(h.buried) // who was only paused may come back unseen
 		return err
 	}
 	active, err := h.active()
 	if err != nil {
 		clear(h.gone)
+		clear(h.buried)
 		return err
 	}
 	held, left, dead, err := h.everybody(ctx)
 	if err != nil {
 		clear(h.gone)
+		clear(h.buried)
 		return err
 	}
 	if err := h.mourn(ctx, dead, now); err != nil {

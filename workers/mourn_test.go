@@ -122,3 +122,31 @@ func TestAWorkerThatCannotBeSeenSaysThatItLives(t *testing.T) {
 		t.Errorf("said so %d times, holds as %q", said, h.holder())
 	}
 }
+
+// A worker that was only paused lives on under its name. When it dies after others
+// looked for a while, what it was sending then is taken from it as well.
+func TestAWorkerThatCameBackIsBuriedAgain(t *testing.T) {
+	h, buried := newMourner(t)
+	ctx, start := t.Context(), time.Now()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	look := func(by string, after time.Duration) {
+		t.Helper()
+		must(h.client.Set(ctx, handsPrefix+"looks", by, 0).Err())
+		must(h.look(ctx, start.Add(after)))
+	}
+	must(h.client.SAdd(ctx, handsPrefix+"workers", "paused").Err())
+	must(h.client.Set(ctx, handsPrefix+"of:paused", "[]", 0).Err())
+	look(h.id, 0)
+	look(h.id, handsSure)
+	look("another", 2*handsSure) // which sees it come back, and die
+	look(h.id, 3*handsSure)
+	look(h.id, 4*handsSure)
+	if want := []string{"paused", "paused"}; !slices.Equal(*buried, want) {
+		t.Errorf("buried %q, want %q", *buried, want)
+	}
+}

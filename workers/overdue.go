@@ -28,7 +28,7 @@ const recordFor = 10 * time.Second
 type inLine struct {
 	at      atomic.Pointer[desk.ReceiptID]
 	since   atomic.Int64
-	counted atomic.Bool // somebody counts the attempt
+	counted atomic.Pointer[desk.ReceiptID] // the last of which somebody counts the attempt
 }
 
 func (l *inLine) enter(id *desk.ReceiptID, now time.Time) {
@@ -111,7 +111,7 @@ func (i *Intake) overdue(ctx context.Context, t task, p *part) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordFor)
 	defer cancel()
-	if l.counted.CompareAndSwap(false, true) {
+	if l.counted.Swap(hung) != hung {
 		if err := i.late(ctx, *hung); err != nil {
 			return err
 		}

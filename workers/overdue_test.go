@@ -271,3 +271,34 @@ func TestALineThatMovesBlamesNobody(t *testing.T) {
 		}
 	})
 }
+
+// A reading hangs on one message, goes on, and hangs on the next: the attempt of each is
+// counted, once.
+func TestEachMessageAReadingHangsOnIsCounted(t *testing.T) {
+	w := openBooks(t)
+	i := intake(t, w, nil)
+	ids, err := i.accept(t.Context(), nil, []*desk.Draft{mail("1", "a@b.example", "x"), mail("2", "b@b.example", "x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := &inLine{}
+	for n := range ids {
+		line.enter(&ids[n], i.now())
+		for range 2 { // tasks that are in the reading
+			p := &part{ctx: t.Context()}
+			p.line.Store(line)
+			if err := i.overdue(t.Context(), task{}, p); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	rs, err := w.Receipts(t.Context(), ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, r := range rs {
+		if r.Attempts != 1 {
+			t.Errorf("message %d: %d attempts, want 1", n, r.Attempts)
+		}
+	}
+}

@@ -59,13 +59,15 @@ func (a *attempt) isolate() error {
 }
 
 // longAgo is when a try that has not sent yet asks whether it still may: a paused
-// process was taken for dead meanwhile, and another has its message.
+// process was taken for dead meanwhile, and another has its message. So may one whose
+// machine slept, which only the clock on the wall tells.
 const longAgo = time.Second
 
 // still is desk.ErrTaken when somebody else has the message by now. It is asked before
 // the sender begins, and by the sender before the message leaves.
 func (a *attempt) still(ctx context.Context) error {
-	if a.d.now().Round(0).Sub(a.taken.Round(0)) < longAgo { // by the clock on the wall: a machine may have slept
+	books, wall := a.d.now().Round(0).Sub(a.taken.Round(0)), a.d.wall().Round(0).Sub(a.wall.Round(0))
+	if max(books.Abs(), wall.Abs()) < longAgo {
 		return nil
 	}
 	mine, err := a.d.books.Holds(ctx, a.m.ID, a.out.Tries)

@@ -295,6 +295,39 @@ func TestWhoWasTakenForDeadWhileSendingLetsNothingGo(t *testing.T) {
 	}
 }
 
+// A machine that slept while a sender waited does not know it by the time of the books,
+// which is carried on by a clock that a sleep stops.
+func TestWhoSleptWhileSendingLetsNothingGo(t *testing.T) {
+	for name, slept := range map[string]time.Duration{"slept": 10 * time.Minute, "slept, and its clock was set back": -time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			p := newPost(t)
+			wall := p.clock()
+			p.Delivery.wall = func() time.Time { return wall }
+			p.Delivery.holder = func() string { return "asleep" }
+			other := *p.Delivery
+			other.holder = nil
+			began, sent := 0, 0
+			id := p.answer()
+			p.sender = probes{sends(func(r *desk.Reply) (desk.Proof, error) {
+				if began++; began == 1 { // the one that sleeps; meanwhile:
+					p.must(p.abandoned(t.Context(), "asleep"))
+					p.must(other.Deliver(t.Context(), id))
+					wall = wall.Add(slept)
+				}
+				if err := r.Leaves(t.Context()); err != nil {
+					return desk.Proof{}, err
+				}
+				sent++
+				return desk.Proof{ExternalID: fmt.Sprint("x", began)}, nil
+			}), func(*desk.Reply) (desk.Proof, bool, error) { return desk.Proof{}, false, nil }}
+			p.deliver(id)
+			if began != 2 || sent != 1 {
+				t.Errorf("begun %d times, sent %d times", began, sent)
+			}
+		})
+	}
+}
+
 // The proof of what was sent waits for books that are away, as long as the message is
 // the try's own, and no longer.
 func TestAProofWaitsForTheBooks(t *testing.T) {

@@ -34,7 +34,7 @@ func (i *Intake) Process(ctx context.Context, ids []desk.ReceiptID) error {
 }
 
 // run is Process of a task, which is in the journal meanwhile.
-func (i *Intake) run(ctx context.Context, t task) error { return i.process(ctx, t, i.alone) }
+func (i *Intake) run(ctx context.Context, t task) error { return i.process(ctx, t, i.halves) }
 
 // process takes turns until every receipt is settled, or waits for others.
 func (i *Intake) process(ctx context.Context, t task, take func(*part) (turn, error)) error {
@@ -107,7 +107,7 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt, line *inLine, f
 	lost = map[desk.ReceiptID]bool{}
 	var wait sync.WaitGroup
 	var mu sync.Mutex
-	var down error // the books did not answer, or the lane is full: no message's fault
+	var down error // the books did not answer, or the lane is full or closed: no message's fault
 	file := func(piece []decided, lane *group[[]*desk.Filing, []desk.FilingResult]) {
 		wait.Go(func() {
 			results, err := i.filePiece(ctx, piece, lane)
@@ -120,7 +120,7 @@ func (i *Intake) round(ctx context.Context, open []desk.Receipt, line *inLine, f
 				case err == nil:
 					i.settled(ctx, d, result)
 				case errors.Is(err, desk.ErrSettled):
-				case errors.Is(err, desk.ErrUnavailable), errors.Is(err, desk.ErrBusy):
+				case errors.Is(err, desk.ErrUnavailable), errors.Is(err, desk.ErrBusy), errors.Is(err, errStopped):
 					mu.Lock()
 					down = err
 					mu.Unlock()

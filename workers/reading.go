@@ -3,7 +3,6 @@ package workers
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -51,11 +50,11 @@ func (i *Intake) gather(ctx context.Context, class Class, t task) error {
 	}
 	return i.process(ctx, t, func(p *part) (turn, error) {
 		done, err := from.do(p.ctx, p, max(len(p.ids), len(p.open)))
-		if err == nil || p.ctx.Err() != nil || errors.Is(err, desk.ErrUnavailable) || errors.Is(err, desk.ErrBusy) || errors.Is(err, errStopped) {
+		if err == nil || !faulty(p.ctx, err) {
 			return done, err
 		}
 		i.log.Warn("a reading failed; its tasks are run one by one", "count", len(t.Receipts), "error", err)
-		return i.alone(p)
+		return i.halves(p)
 	})
 }
 

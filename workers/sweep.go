@@ -77,7 +77,13 @@ func (s *Sweep) Once(ctx context.Context, now time.Time) error {
 		if silent {
 			since = now
 		}
-		return reach{since.Add(-s.Set.SweepAfter), since.Add(-min(s.Set.SweepAgain, 2*s.Set.SweepAfter)), silent}
+		// What waits among the suspects was claimed for them. Beside others it would
+		// take those along, and its death would not be counted.
+		claimed := since
+		if at, err := recall(suspect); err == nil {
+			claimed = earlier(since, at)
+		}
+		return reach{since.Add(-s.Set.SweepAfter), claimed.Add(-min(s.Set.SweepAgain, 2*s.Set.SweepAfter)), silent}
 	})
 }
 

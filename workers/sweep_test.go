@@ -331,3 +331,34 @@ func TestASilentQueueGetsNoCopies(t *testing.T) {
 		}
 	})
 }
+
+// What a dead worker held waits for workers of its own, however long that takes: no
+// sweep puts it beside others meanwhile. What nobody queued is found as ever.
+func TestSuspectsThatWaitAreNotQueuedBesideOthers(t *testing.T) {
+	onQueues(t, func(b *backlog) {
+		held := b.queued("support", Normal, 2)
+		if err := b.client.Del(b.Context(), "asynq:{"+Normal.queue()+"}:pending").Err(); err != nil {
+			b.Fatal(err) // a worker has it, and dies
+		}
+		s := NewServer(b.i, b.opt, b.w, b.now, slog.New(slog.DiscardHandler), b.set)
+		if err := s.recovered(b.Context(), task{Receipts: held}, true); err != nil {
+			b.Fatal(err)
+		}
+		lost, err := b.i.accept(b.Context(), nil, []*desk.Draft{mail("lost", "c@b.example", "x")})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if got := b.sweeps(3*b.set.SweepAfter, Normal); !slices.Equal(got, lost) {
+			b.Errorf("%v are queued, want %v alone", got, lost)
+		}
+		if got := b.pending(suspect); !slices.Equal(got, held) {
+			b.Errorf("%v wait as suspects, want %v", got, held)
+		}
+		if err := b.client.Del(b.Context(), "asynq:{"+suspect.queue()+"}:pending").Err(); err != nil {
+			b.Fatal(err)
+		}
+		if got := b.sweeps(time.Second, Normal); len(got) != 3 {
+			b.Errorf("%v are queued after the suspects were lost", got)
+		}
+	})
+}

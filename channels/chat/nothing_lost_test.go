@@ -114,12 +114,13 @@ func TestWhatHasNoWordsIsAMessage(t *testing.T) {
 		message("c", `"type": "interactive", "interactive": {"type": "nfm_reply", "nfm_reply": {"response_json": "{\"size\": 4}"}}`),
 		message("d", `"type": "order", "order": {"catalog_id": "1"}`),
 		message("e", `"type": "image", "image": {"id": "M1"}`),
+		message("f", `"type": "contacts", "contacts": [{"name": {"formatted_name": "Bo"}, "phones": [{"phone": "+49 30 1"}]}, {"name": {"formatted_name": "Cy"}}]`),
 	}, ", ")+`]}}]}]}`, "Authorization", "Bearer s3cret-s3cret-s3cret")
 	ds := whatsapp.h.drafts()
-	if got.Code != 200 || len(ds) != 5 {
+	if got.Code != 200 || len(ds) != 6 {
 		t.Fatalf("status %d %s, %d drafts", got.Code, got.Body, len(ds))
 	}
-	for i, want := range []string{"hello", "(a message of the type unsupported, which cannot be shown as text)", `{"size": 4}`, "(a message of the type order, which cannot be shown as text)", ""} {
+	for i, want := range []string{"hello", "(a message of the type unsupported, which cannot be shown as text)", `{"size": 4}`, "(a message of the type order, which cannot be shown as text)", "", "Contact: Bo +49 30 1 (and others, which the request has)"} {
 		if ds[i].Text != want {
 			t.Errorf("message %d says %q, want %q", i+1, ds[i].Text, want)
 		}

@@ -55,7 +55,8 @@ func whatsapp() preset {
 				?? item.interactive.nfm_reply.response_json ?? item.order.text
 				?? item.image.caption ?? item.video.caption ?? item.document.caption
 				?? (item.location != nil ? "Location: " + string(item.location.latitude) + ", " + string(item.location.longitude)
-				: item.contacts != nil ? "Contact: " + string(first(item.contacts).name.formatted_name)
+				: item.contacts != nil ? "Contact: " + join([first(item.contacts).name.formatted_name, first(first(item.contacts).phones).phone], " ")
+					+ (len(item.contacts) > 1 ? " (and others, which the request has)" : "")
 				: item.type == nil or (item.image ?? item.document ?? item.audio ?? item.video ?? item.sticker) != nil ? ""
 				: "(a message of the type " + string(item.type) + ", which cannot be shown as text)")`,
 			SentAt:      `item.timestamp`,

@@ -8,10 +8,16 @@ import (
 	"switchboard/pipeline/desk"
 )
 
-// overtaken is how long an edit waits for a message of which nothing is known:
-// events of a channel overtake each other. One that is in the ledger and not filed
+// How long an edit waits for its message. One that is in the ledger and not filed
 // yet has its [Patience].
-const overtaken = 2 * time.Second
+const (
+	// overtaken is for a message of which nothing is known: events of a channel
+	// overtake each other, by as long as a channel fetches the files of a message,
+	// and a little for the other side to send again what was not taken.
+	overtaken = 90 * time.Second
+	// justFiled is for a message that was filed since the books were opened.
+	justFiled = 2 * time.Second
+)
 
 // Revise ends a message that is none but does something to an earlier one: it
 // edits, deletes or restores it, and no later stage sees it. Only the author of
@@ -60,7 +66,7 @@ func missing(ctx context.Context, p *Pass) error {
 		case s.State == desk.Accepted && waited <= p.Patience.Turn:
 			p.Wait(fmt.Sprintf("the message it means to %s is receipt %s, not yet filed", act, s.Receipt))
 			return nil
-		case s.State == desk.Filed && waited < overtaken: // filed since the books were opened
+		case s.State == desk.Filed && waited < justFiled: // filed since the books were opened
 			p.Wait(fmt.Sprintf("the message it means to %s was just filed as receipt %s", act, s.Receipt))
 			return nil
 		case s.State == desk.Accepted:

@@ -95,7 +95,8 @@ func TestReviseOfWhatIsNotThere(t *testing.T) {
 		want desk.State // "" waits
 	}{
 		{"unknown, just now", nil, time.Second, ""},
-		{"unknown", nil, 3 * time.Second, desk.Dropped},
+		{"unknown, its files take long", nil, time.Minute, ""},
+		{"unknown", nil, 2 * time.Minute, desk.Dropped},
 		{"on its way", []desk.Seen{{Receipt: "0", State: desk.Accepted}}, time.Minute, ""},
 		{"on its way for too long", []desk.Seen{{Receipt: "0", State: desk.Accepted}}, time.Hour, desk.Held},
 		{"held", []desk.Seen{{Receipt: "0", State: desk.Held}}, 0, desk.Held},

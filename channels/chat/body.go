@@ -56,12 +56,16 @@ func formOf(contentType string, body []byte) (url.Values, error) {
 	}
 	out := url.Values{}
 	err := parts(body, params["boundary"], func(p *multipart.Part, value []byte) {
-		if p.FileName() == "" {
+		if !isFile(p) {
 			out.Add(p.FormName(), string(value))
 		}
 	})
 	return out, err
 }
+
+// isFile reports whether a part is a file: it has the name of one, or a name that
+// cannot be read, and then it may be.
+func isFile(p *multipart.Part) bool { return p.FileName() != "" || p.FormName() == "" }
 
 func parts(body []byte, boundary string, each func(*multipart.Part, []byte)) error {
 	if boundary == "" {
@@ -102,9 +106,9 @@ func decodeBody(contentType string, body []byte, depth int) (*decoded, error) {
 		d := &decoded{}
 		var fields []pair
 		err := parts(body, params["boundary"], func(p *multipart.Part, value []byte) {
-			if name := p.FileName(); name != "" {
+			if isFile(p) {
 				ct, _, _ := mime.ParseMediaType(p.Header.Get("Content-Type"))
-				d.uploads = append(d.uploads, upload{field: p.FormName(), name: name, contentType: ct, id: strings.Trim(p.Header.Get("Content-Id"), "<>"), bytes: value})
+				d.uploads = append(d.uploads, upload{field: p.FormName(), name: p.FileName(), contentType: ct, id: strings.Trim(p.Header.Get("Content-Id"), "<>"), bytes: value})
 				return
 			}
 			fields = append(fields, pair{p.FormName(), string(value)})

@@ -68,7 +68,7 @@ func (crispReply) carry(ctx context.Context, t *talker, to address, r *desk.Repl
 	if err != nil {
 		return "", err
 	}
-	return session + ":" + idOf(at(at(got, "data"), "fingerprint")), nil
+	return within(session, idOf(at(at(got, "data"), "fingerprint"))), nil
 }
 
 // chatwootReply is POST /api/v1/accounts/A/conversations/C/messages; its notation
@@ -87,5 +87,14 @@ func (chatwootReply) carry(ctx context.Context, t *talker, to address, r *desk.R
 	if err != nil {
 		return "", err
 	}
-	return id + ":" + idOf(at(got, "id")), nil
+	return within(id, idOf(at(got, "id"))), nil
+}
+
+// within is the ID of a message by its conversation; "" when the service named
+// none.
+func within(conversation, id string) string {
+	if id == "" {
+		return ""
+	}
+	return conversation + ":" + id
 }

@@ -119,14 +119,12 @@ func unbase64(s string) ([]byte, error) {
 	return base64.RawURLEncoding.DecodeString(s)
 }
 
-// collect keeps the files of a message as blobs. What cannot be had is said in
-// words; an error is of our own blobs.
-func (a *adapter) collect(ctx context.Context, files []fileRef) (out []desk.Attachment, damage []string, err error) {
+// collect keeps the files of a message as blobs. What cannot be had, or not
+// before soon ends, is said in words; an error is of our own blobs.
+func (a *adapter) collect(ctx, soon context.Context, files []fileRef) (out []desk.Attachment, damage []string, err error) {
 	if len(files) == 0 {
 		return nil, nil, nil
 	}
-	soon, cancel := context.WithTimeout(ctx, a.settings.Attachments.Timeout)
-	defer cancel()
 	for i, f := range files {
 		if i >= a.settings.Attachments.Files {
 			damage = append(damage, fmt.Sprintf("only the first %d of %d files were taken", i, len(files)))

@@ -158,9 +158,12 @@ func (a *adapter) submit(w http.ResponseWriter, ctx context.Context, body []byte
 	var drafts []*desk.Draft
 	var err error
 	var raw desk.Kept
+	soon := ctx                                                                      // for the files of all its messages
 	if slices.ContainsFunc(found, func(r record) bool { return len(r.Files) > 0 }) { // they may have to be fetched
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, a.settings.Attachments.Timeout+10*time.Second)
+		defer cancel()
+		soon, cancel = context.WithTimeout(ctx, a.settings.Attachments.Timeout)
 		defer cancel()
 	}
 	for i := range found {
@@ -178,7 +181,7 @@ func (a *adapter) submit(w http.ResponseWriter, ctx context.Context, body []byte
 		if len(found) > 1 {
 			part = fmt.Sprintf("/%d", i+1)
 		}
-		d, err := a.draft(ctx, &found[i], raw.Ref, part)
+		d, err := a.draft(ctx, soon, &found[i], raw.Ref, part)
 		if err != nil {
 			a.later(w, err)
 			return
@@ -220,8 +223,9 @@ func (a *adapter) keep(ctx context.Context, body []byte) (desk.Kept, error) {
 	return desk.Kept{Ref: ref}, err
 }
 
-// draft collects what belongs to a message and makes its draft.
-func (a *adapter) draft(ctx context.Context, r *record, raw desk.BlobRef, part string) (*desk.Draft, error) {
+// draft collects what belongs to a message and makes its draft. What has to be
+// fetched for it is given up when soon ends.
+func (a *adapter) draft(ctx, soon context.Context, r *record, raw desk.BlobRef, part string) (*desk.Draft, error) {
 	o := origin{source: a.Source, at: a.Now(), raw: raw, part: part, text: a.Limits.TextBytes}
 	if o.text <= 0 {
 		o.text = 1 << 20
@@ -243,7 +247,7 @@ func (a *adapter) draft(ctx context.Context, r *record, raw desk.BlobRef, part s
 			return nil, fmt.Errorf("chat: keep the HTML: %w", err)
 		}
 	}
-	if o.files, o.damage, err = a.collect(ctx, r.Files); err != nil {
+	if o.files, o.damage, err = a.collect(ctx, soon, r.Files); err != nil {
 		return nil, err
 	}
 	return a.settings.draft(r, o), nil

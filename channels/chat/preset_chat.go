@@ -16,7 +16,8 @@ func telegram() preset {
 			Item: `body.message ?? body.edited_message ?? body.business_message ?? body.edited_business_message`,
 			Ignore: `item == nil ? "an update of another kind" : item.from.is_bot == true ? "a bot wrote it"
 				: item.text == nil and item.caption == nil and item.document == nil and item.photo == nil and item.voice == nil
-				and item.video == nil and item.audio == nil and item.location == nil and item.contact == nil ? "nobody said anything" : ""`,
+				and item.video == nil and item.audio == nil and item.location == nil and item.contact == nil and item.sticker == nil
+				and item.video_note == nil and item.poll == nil and item.dice == nil ? "nobody said anything" : ""`,
 			ID:       `(body.message ?? body.business_message) != nil ? string(item.chat.id) + ":" + string(item.message_id) : "update:" + string(body.update_id)`,
 			Target:   `(body.message ?? body.business_message) != nil ? "" : string(item.chat.id) + ":" + string(item.message_id)`,
 			Act:      `(body.message ?? body.business_message) != nil ? "" : "edit"`,
@@ -25,33 +26,39 @@ func telegram() preset {
 			FromName: `join([item.from.first_name, item.from.last_name], " ")`,
 			Language: `item.from.language_code`,
 			Text: `item.text ?? item.caption ?? (item.location != nil ? "Location: " + string(item.location.latitude) + ", " + string(item.location.longitude)
-				: item.contact != nil ? "Contact: " + join([item.contact.first_name, item.contact.last_name, item.contact.phone_number], " ") : "")`,
+				: item.contact != nil ? "Contact: " + join([item.contact.first_name, item.contact.last_name, item.contact.phone_number], " ")
+				: item.sticker.emoji ?? item.poll.question ?? item.dice.emoji ?? "")`,
 			SentAt:      `item.edit_date ?? item.date`,
 			References:  `item.reply_to_message == nil ? "" : string(item.chat.id) + ":" + string(item.reply_to_message.message_id)`,
-			Attachments: `[item.document, last(item.photo), item.voice, item.video, item.audio]`,
+			Attachments: `[item.document, last(item.photo), item.voice, item.video, item.audio, item.video_note, item.sticker]`,
 			Address:     `{"chat": item.chat.id, "message": item.message_id, "topic": item.message_thread_id, "business": item.business_connection_id}`,
 		},
 	}
 }
 
 // whatsapp is the Cloud API ("Webhooks", messages). Notes of delivery hold no
-// messages and are nothing for a ticket.
+// messages and are nothing for a ticket. What a customer sends and the service or
+// this page has no words for ("unsupported", an order) is a message that says so.
 func whatsapp() preset {
 	return preset{
 		doc: "the Cloud API; signature.secret is the app secret, verifyToken that of the subscription", scheme: "meta", space: "whatsapp",
 		carry: "whatsapp", media: whatsappFile, hosts: []string{"lookaside.fbsbx.com"},
 		mapping: mapping{
 			Each:     `body.entry[].changes[].value.messages[]`,
-			Ignore:   `item.type in ["reaction", "system", "unsupported", "request_welcome"] ? "a message of the type " + item.type : ""`,
+			Ignore:   `item.type in ["reaction", "system", "request_welcome"] ? "a message of the type " + item.type : ""`,
 			ID:       `item.id`,
 			Thread:   `string(up[0].metadata.phone_number_id) + ":" + string(item.from)`,
 			From:     `item.from`,
 			FromName: `where(up[0].contacts, "wa_id", item.from).profile.name`,
 			Phone:    `"+" + string(item.from)`,
 			Text: `item.text.body ?? item.button.text ?? item.interactive.button_reply.title ?? item.interactive.list_reply.title
+				?? item.interactive.nfm_reply.response_json ?? item.order.text
 				?? item.image.caption ?? item.video.caption ?? item.document.caption
 				?? (item.location != nil ? "Location: " + string(item.location.latitude) + ", " + string(item.location.longitude)
-				: item.contacts != nil ? "Contact: " + string(first(item.contacts).name.formatted_name) : "")`,
+				: item.contacts != nil ? "Contact: " + join([first(item.contacts).name.formatted_name, first(first(item.contacts).phones).phone], " ")
+					+ (len(item.contacts) > 1 ? " (and others, which the request has)" : "")
+				: item.type == nil or (item.image ?? item.document ?? item.audio ?? item.video ?? item.sticker) != nil ? ""
+				: "(a message of the type " + string(item.type) + ", which cannot be shown as text)")`,
 			SentAt:      `item.timestamp`,
 			References:  `item.context.id`,
 			Attachments: `[item.image, item.document, item.audio, item.video, item.sticker]`,

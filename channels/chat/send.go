@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,6 +55,9 @@ func (t *talker) Send(ctx context.Context, r *desk.Reply) (desk.Proof, error) {
 	var to address
 	if err := json.Unmarshal(r.Thread.Address, &to); err != nil || to.Thread == "" {
 		return desk.Proof{}, desk.Permanent(errors.New("chat: the reply has no address"))
+	}
+	if strings.TrimSpace(r.Message.Text) == "" && len(r.Message.Attachments) == 0 {
+		return desk.Proof{}, desk.Permanent(errors.New("chat: there is nothing to send"))
 	}
 	if len(r.Message.Attachments) > 0 && !t.settings.giveFiles {
 		return desk.Proof{}, desk.Permanent(errors.New("chat: this service is not given files; send the text alone, or a link to the file"))

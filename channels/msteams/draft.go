@@ -116,6 +116,9 @@ func draftFrom(a *activity, o origin) *desk.Draft {
 		}
 	}
 	d.Auto = a.auto(o.source)
+	if was, _ := a.act(); was == desk.ActDelete && act == "" { // no word is left of it
+		d.Auto = desk.Auto{Kind: desk.AutoUnread, Reason: "it deletes a message and does not say which"}
+	}
 	d.Fingerprint = a.fingerprint(d)
 	return d
 }

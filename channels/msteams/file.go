@@ -81,7 +81,12 @@ func isPicture(f attachment) bool {
 // missing.
 func leftOut(f attachment) string {
 	switch t := strings.ToLower(string(f.ContentType)); t {
-	case "", typeHTML, "messagereference":
+	case "":
+		if f.ContentURL == "" && f.Name == "" && !sets(f.Content) {
+			return ""
+		}
+		return fmt.Sprintf("the attachment %s, of which no type is said, was left out; it is in the raw message", fileName(string(f.Name), false))
+	case typeHTML, "messagereference":
 		return ""
 	case "reference":
 		return fmt.Sprintf("the file %s is only linked, not sent: %s", fileName(string(f.Name), false), f.ContentURL)

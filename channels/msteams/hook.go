@@ -122,9 +122,6 @@ func (a *adapter) handle(ctx context.Context, act *activity, raw []byte) (int, e
 		}
 		a.Log.Debug("msteams: nothing to file", "type", desk.Cut(string(act.Type), 40), "event", desk.Cut(string(act.ChannelData.EventType), 40))
 		return http.StatusOK, nil
-	case kind == desk.ActDelete && act.ID == "":
-		a.Log.Warn("msteams: a delete does not say of what")
-		return http.StatusOK, nil
 	}
 	if err := a.learn(ctx, act); err != nil { // the message counts, and the next one tells the same
 		a.Log.Warn("msteams: keep a contact", "error", err)

@@ -327,9 +327,6 @@ func TestEvents(t *testing.T) {
 		h.deliver(t, h.fake.Event(kind, chat, h.person), 200)
 	}
 	h.deliver(t, h.fake.Event("invoke", chat, h.person), 501)
-	gone := h.fake.Deleted(h.fake.Message(chat, h.person, "x"))
-	delete(gone, "id")
-	h.deliver(t, gone, 200)
 	if h.ledger.calls != 0 {
 		t.Error("an event was filed")
 	}

@@ -261,7 +261,7 @@ func TestFilesThatFail(t *testing.T) {
 		"a card":                   {map[string]any{"contentType": "application/vnd.microsoft.card.adaptive", "content": map[string]any{}}, "left out"},
 		"a link":                   {map[string]any{"contentType": "reference", "name": "plan.docx", "contentUrl": "https://tenant.example/plan.docx"}, "only linked"},
 		"attachment of odd type":   {7, "JSON number"},
-		"picture of odd type name": {map[string]any{"contentType": []int{1}, "contentUrl": "https://x.example"}, ""},
+		"picture of odd type name": {map[string]any{"contentType": []int{1}, "contentUrl": "https://x.example"}, "no type is said"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

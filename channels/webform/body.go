@@ -144,6 +144,9 @@ func (rd *reader) multipart(ctx context.Context, mr *multipart.Reader) error {
 }
 
 func (rd *reader) part(ctx context.Context, p *multipart.Part) error {
+	if _, _, err := mime.ParseMediaType(p.Header.Get("Content-Disposition")); err != nil { // it may be a file
+		return fmt.Errorf("%w: the name of a part: %w", errClient, err)
+	}
 	name := p.FormName()
 	x := rd.form.field(name)
 	if x != nil && x.kind == kindFile {

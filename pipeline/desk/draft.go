@@ -79,8 +79,14 @@ type Draft struct {
 }
 
 // Conversation is the key in whose order messages are filed: the group, else
-// the thread.
-func (d *Draft) Conversation() string { return cmp.Or(d.Group, d.Thread.Key) }
+// the thread. An act has none: it is no message, and waits for the one it names
+// alone, which must not wait for it.
+func (d *Draft) Conversation() string {
+	if d.Act != "" {
+		return ""
+	}
+	return cmp.Or(d.Group, d.Thread.Key)
+}
 
 // Moment is when the message was said: what its channel says, else when the
 // source got it.

@@ -11,6 +11,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/infracloudio/msbotbuilder-go/connector/client"
@@ -149,8 +150,8 @@ func (a *adapter) request(ctx context.Context, method, address string, body []by
 }
 
 func (a *adapter) exchange(ctx context.Context, method, address, token string, body []byte, into any) (int, error) {
-	left := false
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { left = true }})
+	left := new(atomic.Bool)
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { left.Store(true) }})
 	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
 	if err != nil {
 		return 0, desk.Permanent(fmt.Errorf("msteams: %w", err))
@@ -161,7 +162,7 @@ func (a *adapter) exchange(ctx context.Context, method, address, token string, b
 	}
 	res, err := a.outside.Do(req)
 	cutOff := func(err error) error {
-		if left && method != http.MethodGet {
+		if left.Load() && method != http.MethodGet {
 			return fmt.Errorf("msteams: %w: %w", channels.ErrCutOff, brief(err))
 		}
 		return fmt.Errorf("msteams: %w", brief(err))

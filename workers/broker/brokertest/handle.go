@@ -41,8 +41,13 @@ func (h *Handle) FlushAll() {
 				return err
 			}
 			if h.Options.Mode == broker.Sentinel && h.dead() == 0 {
-				if err := n.client.Wait(ctx, 1, 10*time.Second).Err(); err != nil {
+				followed, err := n.client.Wait(ctx, 1, 10*time.Second).Result()
+				if err != nil {
 					return fmt.Errorf("the replica: %w", err)
+				}
+				// A server that lost its role meanwhile flushes what nobody reads.
+				if followed == 0 || h.master() != n {
+					return errors.New("the replica did not follow, or is the master by now")
 				}
 			}
 		}

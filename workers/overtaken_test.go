@@ -18,25 +18,7 @@ func TestAnEditThatOvertookItsMessage(t *testing.T) {
 		return &desk.Draft{Source: "shop", Channel: desk.Chat, Scope: "CHAT", ExternalID: id, Fingerprint: desk.Fingerprint(id, text),
 			From: desk.Party{Handle: "shop:7"}, Text: text, ReceivedAt: at, Thread: desk.Thread{Key: "shop:c1"}}
 	}
-	accept := func(d *desk.Draft) []desk.ReceiptID {
-		t.Helper()
-		ids, err := i.accept(t.Context(), nil, []*desk.Draft{d})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return ids
-	}
-	look := func(ids []desk.ReceiptID, want desk.State) desk.Receipt {
-		t.Helper()
-		if err := i.Process(t.Context(), ids); err != nil {
-			t.Fatal(err)
-		}
-		r, err := w.Receipt(t.Context(), ids[0])
-		if err != nil || r.State != want {
-			t.Fatalf("%s is %s (%s), want %s; %v", r.ExternalID, r.State, r.Reason, want, err)
-		}
-		return r
-	}
+	accept, look := onesteps(t, w, i)
 	change := said("e1", "the printer smokes")
 	change.Act, change.Target = desk.ActEdit, "m1"
 	edit := accept(change)

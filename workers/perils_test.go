@@ -271,28 +271,7 @@ func TestWhatCannotBeAskedForWaitsForTheDead(t *testing.T) {
 // whether the answer is still its own.
 func TestWhoWasTakenForDeadWhileSendingLetsNothingGo(t *testing.T) {
 	p := newPost(t)
-	p.Delivery.holder = func() string { return "paused" }
-	other := *p.Delivery
-	other.holder = nil
-	began, sent := 0, 0
-	id := p.answer()
-	p.sender = probes{sends(func(r *desk.Reply) (desk.Proof, error) {
-		if began++; began == 1 { // the paused one; meanwhile:
-			p.pass(10 * time.Second)
-			p.must(p.abandoned(t.Context(), "paused"))
-			p.must(other.Deliver(t.Context(), id))
-		}
-		if err := r.Leaves(t.Context()); err != nil {
-			return desk.Proof{}, err
-		}
-		sent++
-		return desk.Proof{ExternalID: fmt.Sprint("x", began)}, nil
-	}), func(*desk.Reply) (desk.Proof, bool, error) { return desk.Proof{}, false, nil }}
-	p.deliver(id)
-	p.state(id, desk.SendSent)
-	if began != 2 || sent != 1 || p.message(id).SendError != "" {
-		t.Errorf("begun %d times, sent %d times, %q", began, sent, p.message(id).SendError)
-	}
+	p.sentByAnother(func() { p.pass(10 * time.Second) })
 }
 
 // A machine that slept while a sender waited does not know it by the time of the books,
@@ -303,28 +282,36 @@ func TestWhoSleptWhileSendingLetsNothingGo(t *testing.T) {
 			p := newPost(t)
 			wall := p.clock()
 			p.Delivery.wall = func() time.Time { return wall }
-			p.Delivery.holder = func() string { return "asleep" }
-			other := *p.Delivery
-			other.holder = nil
-			began, sent := 0, 0
-			id := p.answer()
-			p.sender = probes{sends(func(r *desk.Reply) (desk.Proof, error) {
-				if began++; began == 1 { // the one that sleeps; meanwhile:
-					p.must(p.abandoned(t.Context(), "asleep"))
-					p.must(other.Deliver(t.Context(), id))
-					wall = wall.Add(slept)
-				}
-				if err := r.Leaves(t.Context()); err != nil {
-					return desk.Proof{}, err
-				}
-				sent++
-				return desk.Proof{ExternalID: fmt.Sprint("x", began)}, nil
-			}), func(*desk.Reply) (desk.Proof, bool, error) { return desk.Proof{}, false, nil }}
-			p.deliver(id)
-			if began != 2 || sent != 1 {
-				t.Errorf("begun %d times, sent %d times", began, sent)
-			}
+			p.sentByAnother(func() { wall = wall.Add(slept) })
 		})
+	}
+}
+
+// sentByAnother has a try taken for dead while its sender works, and its answer sent by
+// another process meanwhile; it lets nothing go. pause is what it does not notice.
+func (p *post) sentByAnother(pause func()) {
+	p.Helper()
+	p.Delivery.holder = func() string { return "paused" }
+	other := *p.Delivery
+	other.holder = nil
+	began, sent := 0, 0
+	id := p.answer()
+	p.sender = probes{sends(func(r *desk.Reply) (desk.Proof, error) {
+		if began++; began == 1 { // the paused one; meanwhile:
+			pause()
+			p.must(p.abandoned(p.Context(), "paused"))
+			p.must(other.Deliver(p.Context(), id))
+		}
+		if err := r.Leaves(p.Context()); err != nil {
+			return desk.Proof{}, err
+		}
+		sent++
+		return desk.Proof{ExternalID: fmt.Sprint("x", began)}, nil
+	}), func(*desk.Reply) (desk.Proof, bool, error) { return desk.Proof{}, false, nil }}
+	p.deliver(id)
+	p.state(id, desk.SendSent)
+	if began != 2 || sent != 1 || p.message(id).SendError != "" {
+		p.Errorf("begun %d times, sent %d times, %q", began, sent, p.message(id).SendError)
 	}
 }
 

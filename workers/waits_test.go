@@ -9,14 +9,9 @@ import (
 	"switchboard/workers/broker/brokertest"
 )
 
-// After an outage a reply is older than any patience before it is first looked at.
-// It waits for its parent all the same, which is in another task; but not for ever.
-func TestAReplyWaitsForItsParentAfterAnOutage(t *testing.T) {
-	w := openBooks(t)
-	i := intake(t, w, nil)
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	i.now = func() time.Time { return at }
-	accept := func(d *desk.Draft) []desk.ReceiptID {
+// onesteps take a draft in, and run its receipt once and say what became of it.
+func onesteps(t *testing.T, w *watched, i *Intake) (accept func(*desk.Draft) []desk.ReceiptID, look func([]desk.ReceiptID, desk.State) desk.Receipt) {
+	accept = func(d *desk.Draft) []desk.ReceiptID {
 		t.Helper()
 		ids, err := i.accept(t.Context(), nil, []*desk.Draft{d})
 		if err != nil {
@@ -24,17 +19,28 @@ func TestAReplyWaitsForItsParentAfterAnOutage(t *testing.T) {
 		}
 		return ids
 	}
-	look := func(ids []desk.ReceiptID, want desk.State) desk.Receipt {
+	look = func(ids []desk.ReceiptID, want desk.State) desk.Receipt {
 		t.Helper()
 		if err := i.Process(t.Context(), ids); err != nil {
 			t.Fatal(err)
 		}
 		r, err := w.Receipt(t.Context(), ids[0])
 		if err != nil || r.State != want {
-			t.Fatalf("%s is %s, want %s; %v", r.ExternalID, r.State, want, err)
+			t.Fatalf("%s is %s (%s), want %s; %v", r.ExternalID, r.State, r.Reason, want, err)
 		}
 		return r
 	}
+	return accept, look
+}
+
+// After an outage a reply is older than any patience before it is first looked at.
+// It waits for its parent all the same, which is in another task; but not for ever.
+func TestAReplyWaitsForItsParentAfterAnOutage(t *testing.T) {
+	w := openBooks(t)
+	i := intake(t, w, nil)
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	i.now = func() time.Time { return at }
+	accept, look := onesteps(t, w, i)
 	parent := accept(mail("parent", "a@b.example", "hello"))
 	reply := accept(mail("reply", "c@b.example", "Re: hello", "parent"))
 	left := accept(mail("left", "d@b.example", "Re: other", "stuck"))

@@ -45,7 +45,7 @@ func whatsapp() preset {
 		carry: "whatsapp", media: whatsappFile, hosts: []string{"lookaside.fbsbx.com"},
 		mapping: mapping{
 			Each:     `body.entry[].changes[].value.messages[]`,
-			Ignore:   `item.type in ["reaction", "system", "request_welcome"] ? "a message of the type " + item.type : ""`,
+			Ignore:   `string(item.type) in ["reaction", "system", "request_welcome"] ? "a message of the type " + item.type : ""`,
 			ID:       `item.id`,
 			Thread:   `string(up[0].metadata.phone_number_id) + ":" + string(item.from)`,
 			From:     `item.from`,

@@ -3,14 +3,16 @@ package chat
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"switchboard/channels/markup"
 	"switchboard/pipeline/desk"
 )
 
-// discordBot is POST /channels/ID/messages. The nonce makes Discord refuse a
-// second message for the same reply within minutes.
+// discordBot is POST /channels/ID/messages. The nonce makes Discord answer with
+// the message that is there already when the same piece of the same reply comes
+// again within minutes.
 type discordBot struct{}
 
 func (discordBot) carry(ctx context.Context, t *talker, to address, r *desk.Reply) (string, error) {
@@ -18,19 +20,27 @@ func (discordBot) carry(ctx context.Context, t *talker, to address, r *desk.Repl
 	if !digits(channel) {
 		return "", lost("discord")
 	}
-	first := ""
+	all := pieces{t: t}
 	for i, part := range discordParts(to, r) {
 		body := discordBody(to, part)
-		if i == 0 {
-			body["nonce"], body["enforce_nonce"] = desk.Cut(strings.ReplaceAll(string(r.Message.ID), "-", ""), 25), true
-		}
-		got, err := t.post(ctx, discordCall(t, "", channel, ""), body)
-		if err != nil {
+		body["nonce"], body["enforce_nonce"] = discordNonce(r.Message.ID, i), true
+		if err := all.send(ctx, func() (string, error) {
+			got, err := t.post(ctx, discordCall(t, "", channel, ""), body)
+			return idOf(at(got, "id")), err
+		}); err != nil {
 			return "", err
 		}
-		first = orElse(first, idOf(at(got, "id")))
 	}
-	return first, nil
+	return all.first, nil
+}
+
+// discordNonce names a piece of a reply; Discord takes 25 characters.
+func discordNonce(id desk.MessageID, piece int) string {
+	s := strings.ReplaceAll(string(id), "-", "")
+	if piece == 0 {
+		return desk.Cut(s, 25)
+	}
+	return desk.Cut(s, 20) + "." + strconv.Itoa(piece)
 }
 
 // discordParts is the text of a reply in as many messages as it takes.

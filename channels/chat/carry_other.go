@@ -18,16 +18,17 @@ func (twilioSMS) carry(ctx context.Context, t *talker, to address, r *desk.Reply
 	if from == "" || who == "" {
 		return "", lost("twilio")
 	}
-	first := ""
+	all := pieces{t: t}
 	for _, part := range markup.Split(markup.ToPlain(r.Message.Text), 1500) { // of 1600
-		got, err := t.do(ctx, call{what: "twilio: Messages", url: s.URL + "/Accounts/" + url.PathEscape(s.User) + "/Messages.json",
-			kind: "application/x-www-form-urlencoded", body: []byte(url.Values{"To": {who}, "From": {from}, "Body": {part}}.Encode()), user: s.User, pass: s.Token})
-		if err != nil {
+		if err := all.send(ctx, func() (string, error) {
+			got, err := t.do(ctx, call{what: "twilio: Messages", url: s.URL + "/Accounts/" + url.PathEscape(s.User) + "/Messages.json",
+				kind: "application/x-www-form-urlencoded", body: []byte(url.Values{"To": {who}, "From": {from}, "Body": {part}}.Encode()), user: s.User, pass: s.Token})
+			return idOf(at(got, "sid")), err
+		}); err != nil {
 			return "", err
 		}
-		first = orElse(first, idOf(at(got, "sid")))
 	}
-	return first, nil
+	return all.first, nil
 }
 
 // intercomReply is POST /conversations/ID/reply.

@@ -40,7 +40,10 @@ func (telegramBot) carry(ctx context.Context, t *talker, to address, r *desk.Rep
 	if business := to.more("business"); business != "" {
 		base["business_connection_id"] = business
 	}
-	first := ""
+	if err := telegramTakes(ctx, t, r.Message.Attachments); err != nil {
+		return "", err
+	}
+	all := pieces{t: t}
 	for i, part := range markup.Split(r.Message.Text, telegramText) {
 		if strings.TrimSpace(part) == "" {
 			continue
@@ -52,20 +55,38 @@ func (telegramBot) carry(ctx context.Context, t *talker, to address, r *desk.Rep
 		if answered := to.more("message"); i == 0 && answered != "" {
 			body["reply_parameters"] = map[string]any{"message_id": number(answered), "allow_sending_without_reply": true}
 		}
-		got, err := t.post(ctx, telegramCall(t, "sendMessage"), body)
-		if err != nil {
+		if err := all.send(ctx, func() (string, error) {
+			got, err := t.post(ctx, telegramCall(t, "sendMessage"), body)
+			return sentID(chat, got), err
+		}); err != nil {
 			return "", err
 		}
-		first = orElse(first, sentID(chat, got))
 	}
 	for _, a := range r.Message.Attachments {
-		got, err := sendDocument(ctx, t, base, a)
-		if err != nil {
+		if err := all.send(ctx, func() (string, error) {
+			got, err := sendDocument(ctx, t, base, a)
+			return sentID(chat, got), err
+		}); err != nil {
 			return "", err
 		}
-		first = orElse(first, sentID(chat, got))
 	}
-	return first, nil
+	return all.first, nil
+}
+
+// telegramTakes finds out, before anything is sent, whether every file can be
+// read and is small enough.
+func telegramTakes(ctx context.Context, t *talker, files []desk.Attachment) error {
+	for _, a := range files {
+		if a.Blob.Size > telegramFileBytes {
+			return desk.Permanent(errors.New("chat: telegram: a file is larger than Telegram takes"))
+		}
+		file, err := t.Blobs.Open(ctx, a.Blob)
+		if err != nil {
+			return fmt.Errorf("chat: telegram: open a file: %w", err)
+		}
+		_ = file.Close() // nothing was written
+	}
+	return nil
 }
 
 func telegramBody(part string) map[string]any {
@@ -139,9 +160,6 @@ func telegramCall(t *talker, method string) call {
 }
 
 func sendDocument(ctx context.Context, t *talker, base map[string]any, a desk.Attachment) (any, error) {
-	if a.Blob.Size > telegramFileBytes {
-		return nil, desk.Permanent(fmt.Errorf("chat: telegram: a file is larger than Telegram takes"))
-	}
 	file, err := t.Blobs.Open(ctx, a.Blob)
 	if err != nil {
 		return nil, fmt.Errorf("chat: telegram: open a file: %w", err)

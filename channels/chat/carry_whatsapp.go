@@ -24,7 +24,7 @@ func (whatsappCloud) carry(ctx context.Context, t *talker, to address, r *desk.R
 	if !digits(phone) || who == "" {
 		return "", lost("whatsapp")
 	}
-	first := ""
+	all := pieces{t: t}
 	for i, part := range markup.Split(r.Message.Text, whatsappText) {
 		if strings.TrimSpace(part) == "" {
 			continue
@@ -34,14 +34,15 @@ func (whatsappCloud) carry(ctx context.Context, t *talker, to address, r *desk.R
 		if answered := to.more("message"); i == 0 && answered != "" {
 			body["context"] = map[string]any{"message_id": answered}
 		}
-		got, err := t.post(ctx, call{what: "whatsapp: messages", url: t.settings.Send.URL + "/" + phone + "/messages",
-			header: map[string]string{"Authorization": "Bearer " + t.settings.Send.Token}}, body)
-		if err != nil {
+		if err := all.send(ctx, func() (string, error) {
+			got, err := t.post(ctx, call{what: "whatsapp: messages", url: t.settings.Send.URL + "/" + phone + "/messages",
+				header: map[string]string{"Authorization": "Bearer " + t.settings.Send.Token}}, body)
+			return idOf(at(at(at(got, "messages"), 0), "id")), err
+		}); err != nil {
 			return "", err
 		}
-		first = orElse(first, idOf(at(at(at(got, "messages"), 0), "id")))
 	}
-	return first, nil
+	return all.first, nil
 }
 
 func digits(s string) bool {

@@ -80,8 +80,9 @@ type adapter struct {
 // talker is a source that answers too.
 type talker struct {
 	*adapter
-	http *http.Client
-	pace pace
+	http  *http.Client
+	pace  pace
+	sleep func(context.Context, time.Duration) error // between two tries of a piece
 }
 
 func open(c channels.Config) (channels.Adapter, error) {
@@ -102,7 +103,7 @@ func open(c channels.Config) (channels.Adapter, error) {
 	if s.carry == nil {
 		return a, nil
 	}
-	t := &talker{adapter: a, http: &http.Client{Timeout: s.Send.Timeout, Transport: plain(), CheckRedirect: noRedirect}}
+	t := &talker{adapter: a, sleep: sleep, http: &http.Client{Timeout: s.Send.Timeout, Transport: plain(), CheckRedirect: noRedirect}}
 	if r, can := s.carry.(reviser); can {
 		return &editor{talker: t, reviser: r}, nil
 	}

@@ -175,3 +175,16 @@ func reply(d *desk.Draft, text string) *desk.Reply {
 }
 
 func b64(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+
+// talker is the same as what it is made of.
+func (w *town) talker() *talker {
+	w.t.Helper()
+	switch s := w.sender().(type) {
+	case *talker:
+		return s
+	case *editor:
+		return s.talker
+	}
+	w.t.Fatal("this source is no talker")
+	return nil
+}

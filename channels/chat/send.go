@@ -48,8 +48,8 @@ var carriers = map[string]carrierKind{
 
 func carrierNames() []string { return slices.Sorted(maps.Keys(carriers)) }
 
-// Send is part of [channels.Sender]. A long reply may take several messages; one
-// that failed in between is sent again from its beginning. One with files is
+// Send is part of [channels.Sender]. A long reply may take several messages (see
+// [pieces]); one that was cut off in between is sent again from its beginning. One with files is
 // refused for good, before anything is sent, when the service is not given files.
 func (t *talker) Send(ctx context.Context, r *desk.Reply) (desk.Proof, error) {
 	var to address
@@ -118,12 +118,5 @@ func (p *pace) turn(ctx context.Context, every time.Duration, now func() time.Ti
 	if wait == 0 {
 		return nil
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+	return sleep(ctx, wait)
 }

@@ -101,13 +101,14 @@ func revise(ctx context.Context, p *Pass, m *desk.Message) error {
 		p.Drop(fmt.Sprintf("refused: only the author of message %s may %s it", m.ID, d.Act))
 		return nil
 	}
-	if d.Act == desk.ActEdit && d.Text == m.Text && m.DeletedAt.IsZero() {
+	files := m.Lacks(d.Attachments)
+	if d.Act == desk.ActEdit && d.Text == m.Text && len(files) == 0 && m.DeletedAt.IsZero() {
 		p.Drop("edit that changes no word")
 		return nil
 	}
 	r := desk.Revision{Message: m.ID, Act: d.Act, At: p.said()}
 	if d.Act == desk.ActEdit {
-		r.Text = d.Text
+		r.Text, r.Files, r.Damage = d.Text, files, d.Damage
 	}
 	p.Revise(m, r)
 	return nil

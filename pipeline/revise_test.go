@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -49,7 +50,7 @@ func TestReviseOwnMessage(t *testing.T) {
 			t.Fatalf("%s: %+v\n%s", c.Act, f, trail(f))
 		}
 		want := desk.Revision{Message: s.entries["SLACK m1"].ID, Act: c.Act, Text: c.Text, At: c.SentAt}
-		if *f.Revision != want {
+		if !reflect.DeepEqual(*f.Revision, want) {
 			t.Errorf("%s: %+v, want %+v", c.Act, *f.Revision, want)
 		}
 		if f.Change.By.Kind != desk.ByCustomer || f.Change.By.ID == "" {
@@ -58,6 +59,28 @@ func TestReviseOwnMessage(t *testing.T) {
 		if strings.Contains(trail(f), "thread:") {
 			t.Errorf("%s went on down the line:\n%s", c.Act, trail(f))
 		}
+	}
+}
+
+// TestReviseBringsFiles: an edit that changes no word is none, unless it brings a
+// file.
+func TestReviseBringsFiles(t *testing.T) {
+	s, p := newShelf(), house(t)
+	file := desk.Attachment{Name: "a.png", Blob: desk.BlobRef{Digest: "a", Size: 1}}
+	more := desk.Attachment{Name: "b.png", Blob: desk.BlobRef{Digest: "b", Size: 1}}
+	d := chat("m1", "U1", "it broke")
+	d.Attachments = []desk.Attachment{file}
+	_, f := run(t, s, p, d, noon)
+	s.file(t, d, f)
+	edit := doing(desk.ActEdit, "e1", "U1", "m1", "it broke", noon.Add(time.Minute))
+	edit.Attachments, edit.Damage = []desk.Attachment{file, more}, []string{"c.png is too large"}
+	_, f = run(t, s, p, edit, noon)
+	if f.Verdict != desk.Filed || f.Revision == nil || !reflect.DeepEqual(f.Revision.Files, []desk.Attachment{more}) || !reflect.DeepEqual(f.Revision.Damage, edit.Damage) {
+		t.Fatalf("%+v\n%s", f, trail(f))
+	}
+	edit.Attachments = []desk.Attachment{file}
+	if _, f = run(t, s, p, edit, noon); f.Verdict != desk.Dropped || !strings.Contains(f.Reason, "no word") {
+		t.Errorf("what it had already: %s %s", f.Verdict, f.Reason)
 	}
 }
 

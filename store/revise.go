@@ -17,6 +17,7 @@ type revised struct {
 	m       desk.Message
 	adds    []revisionRow
 	changed bool
+	brought bool // files, or damage: what is written only then
 }
 
 func newRevised(row messageRow) (*revised, error) {
@@ -30,11 +31,13 @@ func newRevised(row messageRow) (*revised, error) {
 func (r *revised) revise(t *desk.Ticket, rev desk.Revision, by desk.Actor, now time.Time) ([]desk.Event, error) {
 	rev.Text = desk.Clean(rev.Text)
 	rev.At = micro(rev.At)
-	old := r.m.Text
+	old, late := r.m.Text, rev.At.Before(r.m.EditedAt)
+	had := len(r.m.Attachments) + len(r.m.Damage)
 	events := t.Revise(&r.m, rev, by, now)
+	r.brought = r.brought || len(r.m.Attachments)+len(r.m.Damage) > had
 	keep := ""
 	switch {
-	case rev.Act == desk.ActEdit && len(events) > 0:
+	case rev.Act == desk.ActEdit && len(events) > 0 && !late:
 		keep = old
 	case rev.Act == desk.ActEdit:
 		keep = rev.Text
@@ -54,6 +57,13 @@ func (r *revised) save(tx *gorm.DB) error {
 	set := map[string]any{"revisions": r.row.Revisions}
 	if r.changed {
 		set["body"], set["edited_at"], set["deleted_at"] = r.m.Text, microp(r.m.EditedAt), microp(r.m.DeletedAt)
+	}
+	if r.brought {
+		var p packer
+		set["attachments"], set["damage"] = p.attachments(r.m.Attachments), p.texts(r.m.Damage)
+		if p.err != nil {
+			return p.err
+		}
 	}
 	if err := tx.Model(&messageRow{}).Where("id = ?", r.row.ID).Updates(set).Error; err != nil {
 		return err

@@ -154,10 +154,12 @@ func (a *adapter) draft(ctx context.Context, act *activity, raw []byte, kind des
 		}
 		o.html, o.kept = kept.Ref, append(o.kept, kept.List()...)
 	}
-	if kind == "" { // an edit changes words; its files are those the message had
+	if kind == "" || kind == desk.ActEdit { // an edit may bring more
 		if o.files, o.damage, err = a.files(ctx, act); err != nil {
 			return nil, err
 		}
+	}
+	if kind == "" {
 		o.profile = a.profile(ctx, act)
 	}
 	return draftFrom(act, o), nil

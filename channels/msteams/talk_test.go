@@ -234,6 +234,25 @@ func TestFiles(t *testing.T) {
 	h.well(t)
 }
 
+// TestEditBringsFiles: a picture put into a message later arrives with the edit.
+func TestEditBringsFiles(t *testing.T) {
+	h := newHouse(t, options{})
+	f := h.fake
+	first := f.Message(f.Personal(h.person), h.person, "it broke")
+	h.deliver(t, first, 200)
+	picture := []byte("\x89PNG\r\n\x1a\nnot really")
+	h.deliver(t, f.WithPicture(f.Edited(first, "it broke, see"), "image/png", picture), 200)
+	all := h.ledger.all()
+	if len(all) != 2 || all[1].Act != desk.ActEdit || len(all[1].Attachments) != 1 || !bytes.Equal(h.bytes(t, all[1].Attachments[0].Blob), picture) {
+		t.Fatalf("%+v", all)
+	}
+	h.deliver(t, f.Deleted(first), 200)
+	if all = h.ledger.all(); len(all) != 3 || len(all[2].Attachments) != 0 {
+		t.Errorf("%+v", all)
+	}
+	h.well(t)
+}
+
 // TestFilesThatFail: the message arrives and says what is missing.
 func TestFilesThatFail(t *testing.T) {
 	h := newHouse(t, options{extra: "fileBytes: 1KB\nfiles: 9\ntimeouts: { files: 1s }\n"})

@@ -1,6 +1,9 @@
 package desk
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Revision is an edit, a delete or a restoring of a message by its author.
 type Revision struct {
@@ -8,6 +11,33 @@ type Revision struct {
 	Act     Act       `json:"act"`
 	Text    string    `json:"text,omitempty"` // the new text of an edit
 	At      time.Time `json:"at"`
+	// Files are what an edit brings that the message had not, Damage what of the edit
+	// could not be kept.
+	Files  []Attachment `json:"files,omitempty"`
+	Damage []string     `json:"damage,omitempty"`
+}
+
+// Lacks returns those of files whose bytes a message has not. Nothing a customer
+// sent is taken from a message by an edit.
+func (m *Message) Lacks(files []Attachment) []Attachment {
+	var out []Attachment
+	for _, f := range files {
+		same := func(x Attachment) bool { return x.Blob.Digest == f.Blob.Digest }
+		if !slices.ContainsFunc(m.Attachments, same) && !slices.ContainsFunc(out, same) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// bring puts on a message what an edit brings beside its words.
+func (m *Message) bring(files []Attachment, damage []string) {
+	m.Attachments = slices.Concat(m.Attachments, files)
+	for _, d := range damage {
+		if !slices.Contains(m.Damage, d) {
+			m.Damage = append(slices.Clip(m.Damage), d)
+		}
+	}
 }
 
 // maxDescription is what a ticket shows of its first message, in bytes. The
@@ -22,16 +52,20 @@ func Description(text string) string { return Cut(text, maxDescription) }
 // is described by its old text is described by the new one, and by nothing while
 // the message is deleted. A
 // revision older than one of its sort that took effect before changes neither
-// and adds no event. What the message said before is the caller's to keep.
+// and adds no event, unless it is an edit that brings files: those are added. What the message said before is the caller's to keep.
 func (t *Ticket) Revise(m *Message, r Revision, by Actor, now time.Time) []Event {
 	old := m.Text
 	shown := m.DeletedAt.IsZero()
 	switch r.Act {
 	case ActEdit:
-		if r.At.Before(m.EditedAt) {
+		late, files := r.At.Before(m.EditedAt), m.Lacks(r.Files)
+		if late && len(files) == 0 {
 			return nil
 		}
-		m.Text, m.EditedAt = r.Text, r.At
+		m.bring(files, r.Damage)
+		if !late {
+			m.Text, m.EditedAt = r.Text, r.At
+		}
 	case ActDelete:
 		if !shown {
 			return nil
@@ -49,7 +83,7 @@ func (t *Ticket) Revise(m *Message, r Revision, by Actor, now time.Time) []Event
 		describes := t.Description == Description(old)
 		switch {
 		case shown && describes && r.Act == ActEdit:
-			t.Description = Description(r.Text)
+			t.Description = Description(m.Text)
 		case shown && describes && r.Act == ActDelete:
 			t.Description = ""
 		case r.Act == ActRestore && t.Description == "":

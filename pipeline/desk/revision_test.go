@@ -1,9 +1,42 @@
 package desk
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
+
+// TestReviseBrings: what an edit brings is added once and never taken away, by a
+// late edit too, which changes no word.
+func TestReviseBrings(t *testing.T) {
+	at := func(n int) time.Time { return monday.Add(time.Duration(n) * time.Minute) }
+	file := func(name string) Attachment { return Attachment{Name: name, Blob: BlobRef{Digest: name, Size: 1}} }
+	tk := &Ticket{ID: "t", Description: "old", CreatedAt: monday}
+	m := &Message{ID: "m", Text: "old", CreatedAt: monday, Attachments: []Attachment{file("a")}}
+	for _, c := range []struct {
+		name   string
+		r      Revision
+		text   string
+		files  string
+		damage string
+		events int
+	}{
+		{"one more, twice", Revision{Act: ActEdit, Text: "new", At: at(5), Files: []Attachment{file("a"), file("b"), file("b")}, Damage: []string{"c is too large"}}, "new", "a b", "c is too large", 1},
+		{"the same again", Revision{Act: ActEdit, Text: "newer", At: at(6), Files: []Attachment{file("b")}, Damage: []string{"c is too large"}}, "newer", "a b", "c is too large", 1},
+		{"none", Revision{Act: ActEdit, Text: "newest", At: at(7)}, "newest", "a b", "c is too large", 1},
+		{"late", Revision{Act: ActEdit, Text: "between", At: at(4), Files: []Attachment{file("d")}}, "newest", "a b d", "c is too large", 1},
+		{"late, and nothing new", Revision{Act: ActEdit, Text: "between", At: at(4), Files: []Attachment{file("d")}, Damage: []string{"x"}}, "newest", "a b d", "c is too large", 0},
+	} {
+		events := tk.Revise(m, c.r, Actor{Kind: ByCustomer, ID: "c"}, at(20))
+		var names []string
+		for _, f := range m.Attachments {
+			names = append(names, f.Name)
+		}
+		if m.Text != c.text || tk.Description != c.text || strings.Join(names, " ") != c.files || strings.Join(m.Damage, "; ") != c.damage || len(events) != c.events {
+			t.Errorf("%s: %q %q %q %q, %d events", c.name, m.Text, tk.Description, names, m.Damage, len(events))
+		}
+	}
+}
 
 func TestRevise(t *testing.T) {
 	at := func(n int) time.Time { return monday.Add(time.Duration(n) * time.Minute) }

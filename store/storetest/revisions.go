@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"switchboard/pipeline/desk"
@@ -87,6 +88,34 @@ func editedByAuthor(h *house) {
 	if _, ok, err := h.entry("e1"); ok || err != nil {
 		h.Fatal("an edit is a message")
 	}
+}
+
+// editBringsFiles: what an edit brings stands on the message, beside what was
+// there, and an edit that brings nothing leaves it.
+func editBringsFiles(h *house) {
+	t := h.opened("a")
+	m := h.messages(t.ID)[0]
+	file := func(name string) desk.Attachment {
+		return desk.Attachment{Name: name, ContentType: "image/png", Blob: desk.BlobRef{Digest: name, Size: 1}}
+	}
+	names := func() []string {
+		out := []string{}
+		for _, f := range h.messages(t.ID)[0].Attachments[len(m.Attachments):] {
+			out = append(out, f.Name)
+		}
+		return out
+	}
+	edit := h.revises(h.event("e1"), t.ID, m, desk.ActEdit, "see the picture", h.now.Add(2*time.Minute))
+	edit.Revision.Files, edit.Revision.Damage = []desk.Attachment{file("one.png")}, []string{"two.png is too large"}
+	late := h.revises(h.event("e0"), t.ID, m, desk.ActEdit, "see", h.now.Add(time.Minute))
+	late.Revision.Files = []desk.Attachment{file("three.png")}
+	h.filed(edit, late)
+	h.equal("files", names(), []string{"one.png", "three.png"})
+	h.filed(h.revises(h.event("e2"), t.ID, m, desk.ActEdit, "never mind", h.now.Add(3*time.Minute)))
+	h.equal("files after an edit of words", names(), []string{"one.png", "three.png"})
+	h.equal("damage", h.messages(t.ID)[0].Damage, append(slices.Clone(m.Damage), "two.png is too large"))
+	h.equal("text", h.messages(t.ID)[0].Text, "never mind")
+	h.equal("kept", h.revisions(m.ID), []string{"edit " + m.Text, "edit see", "edit see the picture"})
 }
 
 func (h *house) entry(externalID string) (desk.Message, bool, error) {

@@ -32,6 +32,15 @@ func ClientAddr(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	return a
 }
 
+// Network reads an address of the config, or a network such as 10.0.0.0/8.
+func Network(s string) (netip.Prefix, bool) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), true
+	}
+	p, err := netip.ParsePrefix(s)
+	return p.Masked(), err == nil
+}
+
 func within(a netip.Addr, list []netip.Prefix) bool {
 	for _, p := range list {
 		if p.Contains(a) {

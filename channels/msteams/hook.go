@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"slices"
 	"strconv"
 
+	"switchboard/channels/limit"
 	"switchboard/pipeline/desk"
 )
 
@@ -73,11 +73,11 @@ func (a *adapter) receive(w http.ResponseWriter, r *http.Request) {
 
 // body reads the whole body or refuses it.
 func (a *adapter) body(w http.ResponseWriter, r *http.Request) ([]byte, int, error) {
-	limit := a.settings.BodyBytes
-	if r.ContentLength > limit {
+	most := a.settings.BodyBytes
+	if r.ContentLength > most {
 		return nil, http.StatusRequestEntityTooLarge, errors.New("the body is larger than bodyBytes")
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -201,15 +201,11 @@ func (a *adapter) refuse(w http.ResponseWriter, status int, why error) {
 // addressesKept bounds the addresses whose requests are counted.
 const addressesKept = 10_000
 
-// admits spends one request of the peer's address; false means it sends too many.
+// admits spends one request of the sender's address; false means it sends too many.
 func (a *adapter) admits(r *http.Request) bool {
 	if a.settings.Rate.PerSecond == 0 { // no limit
 		return true
 	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	_, _, ok := a.rates.Take(host, a.Now())
+	_, _, ok := a.rates.Take(limit.ClientAddr(r, a.settings.proxies), a.Now())
 	return ok
 }

@@ -318,6 +318,36 @@ func TestRate(t *testing.T) {
 	}
 }
 
+// TestRateBehindProxy: behind a proxy of ours a stranger spends what is theirs, and
+// Microsoft's requests are taken meanwhile.
+func TestRateBehindProxy(t *testing.T) {
+	h := newHouse(t, options{extra: "rate: { perSecond: 1, burst: 3 }\ntrustedProxies: [127.0.0.0/8, \"::1\"]\n"})
+	stranger := func() int {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, h.endpoint, strings.NewReader("{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Forwarded-For", "203.0.113.1, 198.51.100.7") // the first is what they say themselves
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	for range 3 {
+		if got := stranger(); got != http.StatusUnauthorized {
+			t.Fatalf("a stranger was answered %d", got)
+		}
+	}
+	if got := stranger(); got != http.StatusTooManyRequests {
+		t.Errorf("a stranger who sends too many was answered %d", got)
+	}
+	h.deliver(t, h.fake.Message(h.fake.Personal(h.person), h.person, "hello"), 200)
+	h.one(t)
+}
+
 // TestEvents: what is no message is counted and answered.
 func TestEvents(t *testing.T) {
 	h := newHouse(t, options{})

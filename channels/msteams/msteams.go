@@ -41,6 +41,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -84,7 +85,7 @@ type adapter struct {
 	tokens    *tokens
 	members   *members
 	kept      kept
-	rates     *limit.Buckets[string] // by address
+	rates     *limit.Buckets[netip.Addr] // by address
 	counts    counts
 }
 
@@ -103,7 +104,7 @@ func open(c channels.Config) (*adapter, error) {
 	a := &adapter{Config: c, settings: s,
 		outside: &http.Client{Transport: guarded(s.serviceHosts, s.fileHosts), CheckRedirect: noRedirect},
 		members: &members{known: map[string]member{}},
-		rates:   limit.New[string](limit.Rate{PerSecond: s.Rate.PerSecond, Burst: s.Rate.Burst}, addressesKept, limit.Forget),
+		rates:   limit.New[netip.Addr](limit.Rate{PerSecond: s.Rate.PerSecond, Burst: s.Rate.Burst}, addressesKept, limit.Forget),
 	}
 	home := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone(), CheckRedirect: noRedirect, Timeout: keysTimeout}
 	a.validator = &validator{settings: s, now: c.Now, keys: newKeys(s.MetadataURLs, home, c.Now, c.Log)}

@@ -2,12 +2,14 @@ package msteams
 
 import (
 	"fmt"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
 	"time"
 
 	"switchboard/channels"
+	"switchboard/channels/limit"
 	"switchboard/pipeline/desk"
 )
 
@@ -68,10 +70,14 @@ type settings struct {
 	Files        int   `yaml:"files"`        // fetched for one message
 	MessageBytes int   `yaml:"messageBytes"` // of one message we send
 
-	Rate     rateSettings `yaml:"rate"` // requests of one address
-	Timeouts timeouts     `yaml:"timeouts"`
+	Rate rateSettings `yaml:"rate"` // requests of one address
+	// TrustedProxies are addresses and networks (10.0.0.0/8) whose
+	// X-Forwarded-For is believed; without any the connection's address counts.
+	TrustedProxies []string `yaml:"trustedProxies"`
+	Timeouts       timeouts `yaml:"timeouts"`
 
 	serviceHosts, fileHosts hosts
+	proxies                 []netip.Prefix
 }
 
 type rateSettings struct {
@@ -173,6 +179,13 @@ func (s *settings) check() error {
 				return desk.Invalidf(fmt.Sprintf("%s[%d]", key, i), "is empty")
 			}
 		}
+	}
+	for i, p := range s.TrustedProxies {
+		n, ok := limit.Network(p)
+		if !ok {
+			return desk.Invalidf(fmt.Sprintf("trustedProxies[%d]", i), "is not an address or a network such as 10.0.0.0/8")
+		}
+		s.proxies = append(s.proxies, n)
 	}
 	if err := checkURL("tokenURL", s.TokenURL); err != nil {
 		return err

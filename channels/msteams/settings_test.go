@@ -50,6 +50,7 @@ func TestSettings(t *testing.T) {
 		good + "window: -1h\n":                                   "window",
 		good + "rate: { perSecond: 5, burst: 0 }\n":              "rate.burst",
 		good + "rate: { perSecond: -1 }\n":                       "rate.perSecond",
+		good + "trustedProxies: [10.0.0.0/33]\n":                 "trustedProxies[0]",
 		good + "timeouts: { files: 0s }\n":                       "timeouts.files",
 		good + "apID: x\n":                                       "apID",
 	} {

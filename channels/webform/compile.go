@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"switchboard/channels/limit"
 	"switchboard/pipeline/desk"
 )
 
@@ -57,18 +58,12 @@ func compile(s settings) (*site, error) {
 		c.wrong("continueAddress", "is not a mail address")
 	}
 	for i, p := range s.TrustedProxies {
-		prefix, err := netip.ParsePrefix(p)
-		if err != nil {
-			var a netip.Addr
-			if a, err = netip.ParseAddr(p); err == nil {
-				prefix = netip.PrefixFrom(a, a.BitLen())
-			}
-		}
-		if err != nil {
+		prefix, ok := limit.Network(p)
+		if !ok {
 			c.wrong(fmt.Sprintf("trustedProxies[%d]", i), "is not an address or a network such as 10.0.0.0/8")
 			continue
 		}
-		out.proxies = append(out.proxies, prefix.Masked())
+		out.proxies = append(out.proxies, prefix)
 	}
 	for i, f := range s.Forms {
 		at := fmt.Sprintf("forms[%d]", i)

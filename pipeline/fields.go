@@ -91,14 +91,23 @@ func title(d *desk.Draft) string {
 		lines = strings.SplitN(d.Text, "\n", 20)
 	}
 	for _, s := range lines {
-		if s = strings.Join(strings.Fields(s), " "); s != "" {
-			if r := []rune(s); len(r) > maxTitle {
-				s = string(r[:maxTitle])
-			}
+		if s = short(s); s != "" {
 			return s
 		}
 	}
 	return "(no subject)"
+}
+
+// short is a line as a title has it: blanks folded, and cut to maxTitle.
+func short(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) <= maxTitle {
+		return s
+	}
+	if r := []rune(s); len(r) > maxTitle {
+		s = string(r[:maxTitle])
+	}
+	return s
 }
 
 func titledBy(d *desk.Draft) string {

@@ -71,8 +71,9 @@ func (a *applying) pauseOrResume(is Category) {
 	}
 }
 
-// restartResolution lets a finished resolution clock count on after a reopen;
-// the time between does not count.
+// restartResolution lets a finished resolution clock count on after a reopen, to
+// the target of the priority the ticket has by now; the time between does not
+// count.
 func (a *applying) restartResolution() {
 	for i := range a.t.Clocks {
 		c := &a.t.Clocks[i]
@@ -81,6 +82,12 @@ func (a *applying) restartResolution() {
 		}
 		was := *c
 		c.State, c.StoppedAt, c.RunningAt = ClockRunning, time.Time{}, a.c.At
+		sla, _ := a.p.SLA(c.SLA)
+		for _, target := range sla.Targets {
+			if d, ok := target.For(a.t.Priority); ok && target.Metric == Resolution {
+				c.Target = d
+			}
+		}
 		if c.schedule(a.p.Calendar(c.Calendar)) != nil {
 			*c = was
 			continue
@@ -90,7 +97,8 @@ func (a *applying) restartResolution() {
 }
 
 // startNextResponse starts a next-response clock when the customer speaks after
-// a first response and none runs: two messages in a row keep the first start.
+// a first response and none runs: two messages in a row keep the first start. In
+// a status that pauses it, it waits.
 func (a *applying) startNextResponse() {
 	t := a.t
 	if t.FirstResponseAt == nil {
@@ -117,9 +125,13 @@ func (a *applying) startNextResponse() {
 		if target.Metric != NextResponse || !ok {
 			continue
 		}
-		c, err := startClock(NextResponse, sla.Name, a.p.CalendarFor(sla, t.TeamID), d, a.c.At)
+		cal := a.p.CalendarFor(sla, t.TeamID)
+		c, err := startClock(NextResponse, sla.Name, cal, d, a.c.At)
 		if err != nil {
 			continue
+		}
+		if slices.Contains(sla.PauseOn, a.p.Statuses.Category(t.Status)) {
+			c.pause(cal, a.c.At)
 		}
 		t.Clocks = append(kept, c)
 		a.clock(&t.Clocks[len(t.Clocks)-1], "started")

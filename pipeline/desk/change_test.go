@@ -186,6 +186,69 @@ func TestResolveReopenClose(t *testing.T) {
 	}
 }
 
+// A clock that ran out is breached, though something else happens to it before
+// anybody marks it.
+func TestWhatRanOutIsNotHidden(t *testing.T) {
+	p := office(t)
+	for name, c := range map[string]Change{"paused": {Status: ptr(StatusPending)}, "a new target": {Priority: ptr(Low)}, "answered": {Said: &Said{By: ByAgent, Public: true}}} {
+		tk := newTicket(t, p, High, monday) // first response due 11:00, resolution 13:00
+		c.At, c.By = monday.Add(4*time.Hour+3*time.Second), Actor{Kind: ByAgent, ID: "ann"}
+		var marked []any
+		for _, e := range apply(t, tk, p, c) {
+			if e.Kind == EventBreached {
+				marked = append(marked, e.Data["metric"])
+			}
+		}
+		if !slices.Equal(marked, []any{FirstResponse, Resolution}) {
+			t.Errorf("%s: marked %v", name, marked)
+		}
+		if late := tk.Breach(monday.Add(5 * time.Hour)); len(late) > 0 {
+			t.Errorf("%s: marked twice: %v", name, kinds(late))
+		}
+		apply(t, tk, p, Change{At: monday.Add(5 * time.Hour), Status: ptr(StatusResolved)})
+		if c := tk.clockOf(Resolution); c.State != ClockBreached || !c.BreachedAt.Equal(monday.Add(4*time.Hour)) {
+			t.Errorf("%s: resolution is %s, breached at %s", name, c.State, c.BreachedAt)
+		}
+	}
+}
+
+func TestNextResponseWaitsWhereClocksPause(t *testing.T) {
+	p := office(t)
+	for name, c := range map[string]Change{"as it is": {}, "told so again": {Status: ptr(StatusOnHold)}} {
+		tk := newTicket(t, p, Medium, monday)
+		apply(t, tk, p, Change{At: monday, Said: &Said{By: ByAgent, Public: true}})
+		apply(t, tk, p, Change{At: monday, Status: ptr(StatusOnHold)})
+		c.At, c.Said = monday.Add(time.Hour), &Said{By: ByCustomer, Public: true}
+		apply(t, tk, p, c)
+		if c := tk.clockOf(NextResponse); c.State != ClockPaused || !c.DueAt.IsZero() {
+			t.Errorf("%s: on hold, the clock is %s, due %s", name, c.State, c.DueAt)
+		}
+		apply(t, tk, p, Change{At: monday.Add(3 * time.Hour), Status: ptr(StatusOpen)})
+		if c := tk.clockOf(NextResponse); c.State != ClockRunning || !c.DueAt.Equal(monday.Add(4*time.Hour)) {
+			t.Errorf("%s: open again, the clock is %s, due %s", name, c.State, c.DueAt)
+		}
+	}
+}
+
+// What became urgent after it was resolved is urgent when it is opened again.
+func TestReopeningCountsToTheTargetOfThePriority(t *testing.T) {
+	p := office(t)
+	for name, changes := range map[string][]Change{
+		"before":   {{Priority: ptr(Urgent)}, {Status: ptr(StatusOpen)}},
+		"together": {{Priority: ptr(Urgent), Status: ptr(StatusOpen)}},
+	} {
+		tk := newTicket(t, p, High, monday)
+		apply(t, tk, p, Change{At: monday.Add(time.Hour), Status: ptr(StatusResolved)})
+		for _, c := range changes {
+			c.At = monday.Add(3 * time.Hour)
+			apply(t, tk, p, c)
+		}
+		if got, want := tk.clockOf(Resolution).DueAt, monday.Add(4*time.Hour); !got.Equal(want) {
+			t.Errorf("%s: due %s, want %s: one hour of two was used", name, got, want)
+		}
+	}
+}
+
 func TestApplySaysNothingWhenNothingChanges(t *testing.T) {
 	p := office(t)
 	tk := newTicket(t, p, High, monday)

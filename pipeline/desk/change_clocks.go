@@ -107,13 +107,13 @@ func (a *applying) startNextResponse() {
 	var name string
 	kept := t.Clocks[:0:0]
 	for _, c := range t.Clocks {
+		name = c.SLA
 		if c.Metric == NextResponse {
 			if c.Live() {
 				return
 			}
 			continue // an ended round makes room for the next; its event remains
 		}
-		name = c.SLA
 		kept = append(kept, c)
 	}
 	sla, ok := a.p.SLA(name)
@@ -140,8 +140,9 @@ func (a *applying) startNextResponse() {
 }
 
 // StartClocks gives a new ticket the clocks of its SLA: first response and
-// resolution, for the targets its priority has. The error says which target can
-// never be reached in its calendar.
+// resolution, for the targets its priority has. With neither, a clock of the next
+// response that is not begun keeps which SLA promises one. The error says which
+// target can never be reached in its calendar.
 func (t *Ticket) StartClocks(p *Policy, sla SLA, at time.Time) error {
 	cal := p.CalendarFor(sla, t.TeamID)
 	for _, target := range sla.Targets {
@@ -157,6 +158,12 @@ func (t *Ticket) StartClocks(p *Policy, sla SLA, at time.Time) error {
 			c.pause(cal, at)
 		}
 		t.Clocks = append(t.Clocks, c)
+	}
+	for _, target := range sla.Targets {
+		if d, ok := target.For(t.Priority); ok && target.Metric == NextResponse && len(t.Clocks) == 0 {
+			t.Clocks = append(t.Clocks, Clock{Metric: NextResponse, SLA: sla.Name, Calendar: cal.Name, Target: d,
+				State: ClockCancelled, StartedAt: at, StoppedAt: at})
+		}
 	}
 	return nil
 }

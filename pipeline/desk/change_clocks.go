@@ -18,10 +18,22 @@ func (a *applying) clock(c *Clock, what string) {
 	a.add(EventClock, data)
 }
 
+// mark notes that a clock has run out, before something else happens to it that
+// would hide it.
+func (a *applying) mark(c *Clock) {
+	if e, breached := a.t.breach(c, a.c.At); breached {
+		a.events = append(a.events, e)
+	}
+}
+
 func (a *applying) stop(metrics ...Metric) {
 	for i := range a.t.Clocks {
 		c := &a.t.Clocks[i]
-		if slices.Contains(metrics, c.Metric) && c.stop(a.p.Calendar(c.Calendar), a.c.At) {
+		if !slices.Contains(metrics, c.Metric) {
+			continue
+		}
+		a.mark(c)
+		if c.stop(a.p.Calendar(c.Calendar), a.c.At) {
 			a.clock(c, "stopped: "+string(c.State))
 		}
 	}
@@ -30,7 +42,11 @@ func (a *applying) stop(metrics ...Metric) {
 func (a *applying) cancel(metrics ...Metric) {
 	for i := range a.t.Clocks {
 		c := &a.t.Clocks[i]
-		if slices.Contains(metrics, c.Metric) && c.cancel(a.c.At) {
+		if !slices.Contains(metrics, c.Metric) {
+			continue
+		}
+		a.mark(c)
+		if c.cancel(a.c.At) {
 			a.clock(c, "cancelled")
 		}
 	}
@@ -46,7 +62,12 @@ func (a *applying) retarget() {
 			if target.Metric != c.Metric {
 				continue
 			}
-			if d, ok := target.For(a.t.Priority); ok && c.retarget(a.p.Calendar(c.Calendar), d, a.c.At) {
+			d, ok := target.For(a.t.Priority)
+			if !ok || d == c.Target {
+				continue
+			}
+			a.mark(c)
+			if c.retarget(a.p.Calendar(c.Calendar), d, a.c.At) {
 				a.clock(c, "new target")
 			}
 		}
@@ -62,6 +83,7 @@ func (a *applying) pauseOrResume(is Category) {
 		sla, _ := a.p.SLA(c.SLA)
 		cal := a.p.Calendar(c.Calendar)
 		if slices.Contains(sla.PauseOn, is) {
+			a.mark(c)
 			if c.pause(cal, a.c.At) {
 				a.clock(c, "paused")
 			}
@@ -173,17 +195,22 @@ func (t *Ticket) StartClocks(p *Policy, sla SLA, at time.Time) error {
 func (t *Ticket) Breach(now time.Time) []Event {
 	var events []Event
 	for i := range t.Clocks {
-		c := &t.Clocks[i]
-		if c.State == ClockRunning && c.BreachedAt.IsZero() && now.After(c.DueAt) {
-			c.BreachedAt = c.DueAt
-			events = append(events, t.event(EventBreached, Actor{Kind: BySystem, ID: "sla"}, now,
-				map[string]any{"metric": c.Metric, "dueAt": c.DueAt}))
+		if e, breached := t.breach(&t.Clocks[i], now); breached {
+			events = append(events, e)
 		}
 	}
 	if len(events) > 0 {
 		t.Touch(now)
 	}
 	return events
+}
+
+func (t *Ticket) breach(c *Clock, now time.Time) (Event, bool) {
+	if c.State != ClockRunning || !c.BreachedAt.IsZero() || !now.After(c.DueAt) {
+		return Event{}, false
+	}
+	c.BreachedAt = c.DueAt
+	return t.event(EventBreached, Actor{Kind: BySystem, ID: "sla"}, now, map[string]any{"metric": c.Metric, "dueAt": c.DueAt}), true
 }
 
 func equalJSON(a, b any) bool {

@@ -35,15 +35,24 @@ func Fields() Stage {
 			t.Custom = defaults(p.Policy.Fields)
 			t.Tags = []string{}
 			asked(p)
-			if p.Policy.Statuses.Category(t.Status) == desk.CategoryClosed {
-				t.ClosedAt = &p.Now
-			}
-			if p.Policy.Statuses.Category(t.Status).Done() {
-				t.ResolvedAt = &p.Now
-			}
+			finish(p)
 			p.Note("titled by %s, type %s, status %s", titledBy(d), t.Type, t.Status)
 			return nil
 		},
+	}
+}
+
+// finish says since when a new ticket is resolved or closed, if its status is
+// such a one.
+func finish(p *Pass) {
+	t := p.Ticket
+	t.ResolvedAt, t.ClosedAt = nil, nil
+	is := p.Policy.Statuses.Category(t.Status)
+	if is.Done() {
+		t.ResolvedAt = &p.Now
+	}
+	if is == desk.CategoryClosed {
+		t.ClosedAt = &p.Now
 	}
 }
 
@@ -65,6 +74,7 @@ func asked(p *Pass) {
 	if a.Channel != "" {
 		t.Channel = a.Channel
 	}
+	t.Priority, t.TeamID, t.AgentID = a.Priority, a.TeamID, a.AgentID // conditions read them
 	t.DueDate = a.DueDate
 	t.Tags = desk.AddTags(t.Tags, a.Tags...)
 	maps.Copy(t.Custom, a.CustomFields)
@@ -91,14 +101,23 @@ func title(d *desk.Draft) string {
 		lines = strings.SplitN(d.Text, "\n", 20)
 	}
 	for _, s := range lines {
-		if s = strings.Join(strings.Fields(s), " "); s != "" {
-			if r := []rune(s); len(r) > maxTitle {
-				s = string(r[:maxTitle])
-			}
+		if s = short(s); s != "" {
 			return s
 		}
 	}
 	return "(no subject)"
+}
+
+// short is a line as a title has it: blanks folded, and cut to maxTitle.
+func short(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if len(s) <= maxTitle {
+		return s
+	}
+	if r := []rune(s); len(r) > maxTitle {
+		s = string(r[:maxTitle])
+	}
+	return s
 }
 
 func titledBy(d *desk.Draft) string {

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"switchboard/pipeline/desk"
@@ -76,6 +78,7 @@ func act(p *Pass, r *desk.Rule) string {
 		p.Hold(fmt.Sprintf("rule %q: %s", r.Name, a.Hold))
 		return "hold"
 	}
+	a = possible(p, a, r.Name)
 	var did []string
 	say := func(format string, args ...any) { did = append(did, fmt.Sprintf(format, args...)) }
 	if p.Joined {
@@ -117,8 +120,72 @@ func act(p *Pass, r *desk.Rule) string {
 	return strings.Join(did, "; ")
 }
 
-// fill does a rule's action on a ticket being made. What an authenticated
-// sender asked for stands.
+// possible is what of an action is to be done. A ticket that is joined keeps its
+// status where it cannot move to the rule's: the message would be refused with
+// it. An escalation level is raised, never lowered.
+func possible(p *Pass, a desk.Action, rule string) desk.Action {
+	level := p.Ticket.Escalation
+	if up := p.Change.Escalation; up != nil {
+		level = *up
+	}
+	if a.Escalate <= level {
+		a.Escalate = 0
+	}
+	if !p.Joined {
+		return unasked(p, a, rule)
+	}
+	if a.Status != "" {
+		if err := p.Policy.Statuses.Move(p.Ticket.Status, a.Status); err != nil {
+			p.Note("rule %q sets no status: %v", rule, err)
+			a.Status = ""
+		}
+	}
+	return a
+}
+
+// unasked is an action without what an authenticated sender asked for, which
+// stands. Tags add up.
+func unasked(p *Pass, a desk.Action, rule string) desk.Action {
+	ask := p.Draft.Ask
+	if ask == nil {
+		return a
+	}
+	var stands []string
+	stand := func(name string, asked bool) bool {
+		if asked {
+			stands = append(stands, name)
+		}
+		return asked
+	}
+	if stand("priority", a.Priority != "" && ask.Priority != "") {
+		a.Priority = ""
+	}
+	if stand("type", a.Type != "" && ask.Type != "") {
+		a.Type = ""
+	}
+	if stand("status", a.Status != "" && ask.Status != "") {
+		a.Status = ""
+	}
+	if stand("team", a.Team != "" && ask.TeamID != "") {
+		a.Team = ""
+	}
+	if stand("agent", a.Agent != "" && ask.AgentID != "") {
+		a.Agent = ""
+	}
+	fields := map[string]any{}
+	for _, name := range slices.Sorted(maps.Keys(a.Fields)) {
+		if _, asked := ask.CustomFields[name]; !stand("field "+name, asked) {
+			fields[name] = a.Fields[name]
+		}
+	}
+	a.Fields = fields
+	if len(stands) > 0 {
+		p.Note("rule %q leaves what the sender asked for: %s", rule, strings.Join(stands, ", "))
+	}
+	return a
+}
+
+// fill does a rule's action on a ticket being made.
 func fill(p *Pass, a desk.Action, rule string) {
 	t := p.Ticket
 	if a.Priority != "" {
@@ -129,6 +196,7 @@ func fill(p *Pass, a desk.Action, rule string) {
 	}
 	if a.Status != "" {
 		t.Status = a.Status
+		finish(p)
 	}
 	if a.Team != "" {
 		t.TeamID, t.AssignedBy.Rule = a.Team, rule
@@ -165,6 +233,8 @@ func alter(c *desk.Change, a desk.Action, rule string) {
 		c.AssignedBy = &desk.AssignedBy{Rule: rule}
 	}
 	c.AddTags = desk.AddTags(c.AddTags, a.Tags...)
+	c.RemoveTags = desk.RemoveTags(c.RemoveTags, a.Tags...) // the rule that comes last has the last word
+	c.AddTags = desk.RemoveTags(c.AddTags, a.Untag...)
 	c.RemoveTags = desk.AddTags(c.RemoveTags, a.Untag...)
 	for k, v := range a.Fields {
 		if c.CustomFields == nil {

@@ -64,6 +64,15 @@ func explainClocks(p *Pass) {
 	counted := cal.Explain(clocks[0].StartedAt, longest)
 	var calendar, zone any = clocks[0].Calendar, cal.Location.String()
 	for _, c := range clocks {
+		if !c.Begun() {
+			p.Note("%s starts when the customer writes after an answer: %s of working time at priority %s", c.Metric, c.Target, p.Ticket.Priority)
+			continue
+		}
+		if c.State == desk.ClockPaused {
+			p.NoteData(map[string]any{"calendar": calendar, "zone": zone}, "%s waits while the ticket is %s: %s of working time at priority %s",
+				c.Metric, p.Ticket.Status, c.Target, p.Ticket.Priority)
+			continue
+		}
 		text := append(make([]byte, 0, 128), c.Metric...)
 		text = c.DueAt.AppendFormat(append(text, " due "...), time.RFC3339)
 		text = append(append(text, ": "...), c.Target.String()...)

@@ -22,8 +22,10 @@ var number = regexp.MustCompile(`(?i)\[\s*(?:ticket\s*)?#\s*(\d{1,15})\s*\]|\b(?
 
 // baseSubject is the subject without reply marks, list blobs and ticket
 // numbers, folded in case and blanks: RFC 5256 section 2.1, widened to the
-// marks of other languages.
+// marks of other languages. It looks at as much of it as a title keeps: a longer
+// one is compared with a title, and thousands of marks in a row cost no more.
 func baseSubject(s string) string {
+	s = short(s)
 	if strings.Contains(s, "#") {
 		s = number.ReplaceAllString(s, " ")
 	}

@@ -231,6 +231,24 @@ func TestBaseSubject(t *testing.T) {
 	}
 }
 
+// A title keeps the first 500 characters of a subject: who writes on under the whole
+// of it changed no topic. And a subject made of marks only is not gone through once
+// for each of them.
+func TestLongSubject(t *testing.T) {
+	s, p := newShelf(), house(t)
+	subject := strings.Repeat("Printer  on fire ", 60)
+	d := mail("root@acme", "alice@acme.example", subject, "it burns")
+	_, f := run(t, s, p, d, noon)
+	id := s.file(t, d, f)
+	_, f = run(t, s, p, mail("r1", "alice@acme.example", subject, "still", "root@acme"), noon.Add(time.Hour))
+	if f.Into != id {
+		t.Errorf("the same subject opens another ticket:\n%s", trail(f))
+	}
+	if n := len(baseSubject(strings.Repeat("x", 20_000))); n > maxTitle {
+		t.Errorf("%d characters of a subject are gone through, want at most %d", n, maxTitle)
+	}
+}
+
 func FuzzSubject(f *testing.F) {
 	f.Add("Re: [#12] Fwd: x (fwd)")
 	f.Add("[[[[[[")

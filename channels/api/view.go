@@ -122,7 +122,9 @@ func trackingOf(t *desk.Ticket) trackingView {
 		case desk.FirstResponse:
 			v.FirstResponse = clockOf(c)
 		case desk.NextResponse:
-			v.NextResponse = clockOf(c)
+			if c.Begun() {
+				v.NextResponse = clockOf(c)
+			}
 		case desk.Resolution:
 			v.Resolution = clockOf(c)
 		}

@@ -68,6 +68,9 @@ func explainReceipt(w io.Writer, r desk.Receipt) {
 func (h *house) explainTicket(ctx context.Context, w io.Writer, t *desk.Ticket) error {
 	fmt.Fprintf(w, "ticket %d (%s): %s, %s, team %s, agent %s\n", t.Number, t.ID, t.Status, t.Priority, t.TeamID, orDash(string(t.AgentID)))
 	for _, c := range t.Clocks {
+		if !c.Begun() {
+			continue
+		}
 		fmt.Fprintf(w, "  clock %s of SLA %q: %s", c.Metric, c.SLA, c.State)
 		if !c.DueAt.IsZero() {
 			fmt.Fprintf(w, ", due %s", c.DueAt.Format(time.RFC3339))

@@ -48,7 +48,8 @@ type Said struct {
 // Apply makes the change on the ticket and returns the events it adds to its
 // history, in order. A field that cannot be honoured is an *Invalid (an illegal
 // status move also wraps ErrMove) and leaves the ticket in an undefined state:
-// throw it away. Setting what is already so adds no event.
+// throw it away. Setting what is already so adds no event. A clock that ran out
+// and was not marked yet is marked before the change stops, pauses or retargets it.
 func (t *Ticket) Apply(p *Policy, c Change) ([]Event, error) {
 	a := applying{t: t, p: p, c: c}
 	if t.DeletedAt != nil {

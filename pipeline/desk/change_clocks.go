@@ -18,10 +18,22 @@ func (a *applying) clock(c *Clock, what string) {
 	a.add(EventClock, data)
 }
 
+// mark notes that a clock has run out, before something else happens to it that
+// would hide it.
+func (a *applying) mark(c *Clock) {
+	if e, breached := a.t.breach(c, a.c.At); breached {
+		a.events = append(a.events, e)
+	}
+}
+
 func (a *applying) stop(metrics ...Metric) {
 	for i := range a.t.Clocks {
 		c := &a.t.Clocks[i]
-		if slices.Contains(metrics, c.Metric) && c.stop(a.p.Calendar(c.Calendar), a.c.At) {
+		if !slices.Contains(metrics, c.Metric) {
+			continue
+		}
+		a.mark(c)
+		if c.stop(a.p.Calendar(c.Calendar), a.c.At) {
 			a.clock(c, "stopped: "+string(c.State))
 		}
 	}
@@ -30,7 +42,11 @@ func (a *applying) stop(metrics ...Metric) {
 func (a *applying) cancel(metrics ...Metric) {
 	for i := range a.t.Clocks {
 		c := &a.t.Clocks[i]
-		if slices.Contains(metrics, c.Metric) && c.cancel(a.c.At) {
+		if !slices.Contains(metrics, c.Metric) {
+			continue
+		}
+		a.mark(c)
+		if c.cancel(a.c.At) {
 			a.clock(c, "cancelled")
 		}
 	}
@@ -46,7 +62,12 @@ func (a *applying) retarget() {
 			if target.Metric != c.Metric {
 				continue
 			}
-			if d, ok := target.For(a.t.Priority); ok && c.retarget(a.p.Calendar(c.Calendar), d, a.c.At) {
+			d, ok := target.For(a.t.Priority)
+			if !ok || d == c.Target {
+				continue
+			}
+			a.mark(c)
+			if c.retarget(a.p.Calendar(c.Calendar), d, a.c.At) {
 				a.clock(c, "new target")
 			}
 		}
@@ -62,6 +83,7 @@ func (a *applying) pauseOrResume(is Category) {
 		sla, _ := a.p.SLA(c.SLA)
 		cal := a.p.Calendar(c.Calendar)
 		if slices.Contains(sla.PauseOn, is) {
+			a.mark(c)
 			if c.pause(cal, a.c.At) {
 				a.clock(c, "paused")
 			}
@@ -71,8 +93,9 @@ func (a *applying) pauseOrResume(is Category) {
 	}
 }
 
-// restartResolution lets a finished resolution clock count on after a reopen;
-// the time between does not count.
+// restartResolution lets a finished resolution clock count on after a reopen, to
+// the target of the priority the ticket has by now; the time between does not
+// count.
 func (a *applying) restartResolution() {
 	for i := range a.t.Clocks {
 		c := &a.t.Clocks[i]
@@ -81,6 +104,12 @@ func (a *applying) restartResolution() {
 		}
 		was := *c
 		c.State, c.StoppedAt, c.RunningAt = ClockRunning, time.Time{}, a.c.At
+		sla, _ := a.p.SLA(c.SLA)
+		for _, target := range sla.Targets {
+			if d, ok := target.For(a.t.Priority); ok && target.Metric == Resolution {
+				c.Target = d
+			}
+		}
 		if c.schedule(a.p.Calendar(c.Calendar)) != nil {
 			*c = was
 			continue
@@ -90,7 +119,8 @@ func (a *applying) restartResolution() {
 }
 
 // startNextResponse starts a next-response clock when the customer speaks after
-// a first response and none runs: two messages in a row keep the first start.
+// a first response and none runs: two messages in a row keep the first start. In
+// a status that pauses it, it waits.
 func (a *applying) startNextResponse() {
 	t := a.t
 	if t.FirstResponseAt == nil {
@@ -99,13 +129,13 @@ func (a *applying) startNextResponse() {
 	var name string
 	kept := t.Clocks[:0:0]
 	for _, c := range t.Clocks {
+		name = c.SLA
 		if c.Metric == NextResponse {
 			if c.Live() {
 				return
 			}
 			continue // an ended round makes room for the next; its event remains
 		}
-		name = c.SLA
 		kept = append(kept, c)
 	}
 	sla, ok := a.p.SLA(name)
@@ -117,9 +147,13 @@ func (a *applying) startNextResponse() {
 		if target.Metric != NextResponse || !ok {
 			continue
 		}
-		c, err := startClock(NextResponse, sla.Name, a.p.CalendarFor(sla, t.TeamID), d, a.c.At)
+		cal := a.p.CalendarFor(sla, t.TeamID)
+		c, err := startClock(NextResponse, sla.Name, cal, d, a.c.At)
 		if err != nil {
 			continue
+		}
+		if slices.Contains(sla.PauseOn, a.p.Statuses.Category(t.Status)) {
+			c.pause(cal, a.c.At)
 		}
 		t.Clocks = append(kept, c)
 		a.clock(&t.Clocks[len(t.Clocks)-1], "started")
@@ -128,8 +162,9 @@ func (a *applying) startNextResponse() {
 }
 
 // StartClocks gives a new ticket the clocks of its SLA: first response and
-// resolution, for the targets its priority has. The error says which target can
-// never be reached in its calendar.
+// resolution, for the targets its priority has. With neither, a clock of the next
+// response that is not begun keeps which SLA promises one. The error says which
+// target can never be reached in its calendar.
 func (t *Ticket) StartClocks(p *Policy, sla SLA, at time.Time) error {
 	cal := p.CalendarFor(sla, t.TeamID)
 	for _, target := range sla.Targets {
@@ -146,6 +181,12 @@ func (t *Ticket) StartClocks(p *Policy, sla SLA, at time.Time) error {
 		}
 		t.Clocks = append(t.Clocks, c)
 	}
+	for _, target := range sla.Targets {
+		if d, ok := target.For(t.Priority); ok && target.Metric == NextResponse && len(t.Clocks) == 0 {
+			t.Clocks = append(t.Clocks, Clock{Metric: NextResponse, SLA: sla.Name, Calendar: cal.Name, Target: d,
+				State: ClockCancelled, StartedAt: at, StoppedAt: at})
+		}
+	}
 	return nil
 }
 
@@ -154,17 +195,22 @@ func (t *Ticket) StartClocks(p *Policy, sla SLA, at time.Time) error {
 func (t *Ticket) Breach(now time.Time) []Event {
 	var events []Event
 	for i := range t.Clocks {
-		c := &t.Clocks[i]
-		if c.State == ClockRunning && c.BreachedAt.IsZero() && now.After(c.DueAt) {
-			c.BreachedAt = c.DueAt
-			events = append(events, t.event(EventBreached, Actor{Kind: BySystem, ID: "sla"}, now,
-				map[string]any{"metric": c.Metric, "dueAt": c.DueAt}))
+		if e, breached := t.breach(&t.Clocks[i], now); breached {
+			events = append(events, e)
 		}
 	}
 	if len(events) > 0 {
 		t.Touch(now)
 	}
 	return events
+}
+
+func (t *Ticket) breach(c *Clock, now time.Time) (Event, bool) {
+	if c.State != ClockRunning || !c.BreachedAt.IsZero() || !now.After(c.DueAt) {
+		return Event{}, false
+	}
+	c.BreachedAt = c.DueAt
+	return t.event(EventBreached, Actor{Kind: BySystem, ID: "sla"}, now, map[string]any{"metric": c.Metric, "dueAt": c.DueAt}), true
 }
 
 func equalJSON(a, b any) bool {

@@ -186,6 +186,83 @@ func TestResolveReopenClose(t *testing.T) {
 	}
 }
 
+// A clock that ran out is breached, though something else happens to it before
+// anybody marks it; it is marked once.
+func TestWhatRanOutIsNotHidden(t *testing.T) {
+	p := office(t)
+	now := monday.Add(4*time.Hour + 3*time.Second)
+	for _, c := range []struct {
+		name   string
+		change Change
+		marks  []any
+	}{
+		{"paused", Change{Status: ptr(StatusPending)}, []any{Resolution}},
+		{"a new target", Change{Priority: ptr(Low)}, []any{Resolution}},
+		{"answered", Change{Said: &Said{By: ByAgent, Public: true}}, []any{FirstResponse}},
+		{"closed", Change{Status: ptr(StatusClosed)}, []any{Resolution, FirstResponse}},
+		{"called something else", Change{Title: ptr("x")}, nil},
+	} {
+		tk := newTicket(t, p, High, monday) // first response due 11:00, resolution 13:00
+		marked := func(events []Event) (out []any) {
+			for _, e := range events {
+				if e.Kind == EventBreached {
+					out = append(out, e.Data["metric"])
+				}
+			}
+			return out
+		}
+		c.change.At, c.change.By = now, Actor{Kind: ByAgent, ID: "ann"}
+		got := marked(apply(t, tk, p, c.change))
+		if !slices.Equal(got, c.marks) {
+			t.Errorf("%s: marked %v, want %v", c.name, got, c.marks)
+		}
+		if all := append(got, marked(tk.Breach(now.Add(time.Second)))...); len(all) != 2 {
+			t.Errorf("%s: marked in all %v, want each once", c.name, all)
+		}
+		apply(t, tk, p, Change{At: now.Add(time.Hour), Status: ptr(StatusClosed)})
+		if r := tk.clockOf(Resolution); r.State != ClockBreached || !r.BreachedAt.Equal(monday.Add(4*time.Hour)) {
+			t.Errorf("%s: resolution is %s, breached at %s", c.name, r.State, r.BreachedAt)
+		}
+	}
+}
+
+func TestNextResponseWaitsWhereClocksPause(t *testing.T) {
+	p := office(t)
+	for name, c := range map[string]Change{"as it is": {}, "told so again": {Status: ptr(StatusOnHold)}} {
+		tk := newTicket(t, p, Medium, monday)
+		apply(t, tk, p, Change{At: monday, Said: &Said{By: ByAgent, Public: true}})
+		apply(t, tk, p, Change{At: monday, Status: ptr(StatusOnHold)})
+		c.At, c.Said = monday.Add(time.Hour), &Said{By: ByCustomer, Public: true}
+		apply(t, tk, p, c)
+		if c := tk.clockOf(NextResponse); c.State != ClockPaused || !c.DueAt.IsZero() {
+			t.Errorf("%s: on hold, the clock is %s, due %s", name, c.State, c.DueAt)
+		}
+		apply(t, tk, p, Change{At: monday.Add(3 * time.Hour), Status: ptr(StatusOpen)})
+		if c := tk.clockOf(NextResponse); c.State != ClockRunning || !c.DueAt.Equal(monday.Add(4*time.Hour)) {
+			t.Errorf("%s: open again, the clock is %s, due %s", name, c.State, c.DueAt)
+		}
+	}
+}
+
+// What became urgent after it was resolved is urgent when it is opened again.
+func TestReopeningCountsToTheTargetOfThePriority(t *testing.T) {
+	p := office(t)
+	for name, changes := range map[string][]Change{
+		"before":   {{Priority: ptr(Urgent)}, {Status: ptr(StatusOpen)}},
+		"together": {{Priority: ptr(Urgent), Status: ptr(StatusOpen)}},
+	} {
+		tk := newTicket(t, p, High, monday)
+		apply(t, tk, p, Change{At: monday.Add(time.Hour), Status: ptr(StatusResolved)})
+		for _, c := range changes {
+			c.At = monday.Add(3 * time.Hour)
+			apply(t, tk, p, c)
+		}
+		if got, want := tk.clockOf(Resolution).DueAt, monday.Add(4*time.Hour); !got.Equal(want) {
+			t.Errorf("%s: due %s, want %s: one hour of two was used", name, got, want)
+		}
+	}
+}
+
 func TestApplySaysNothingWhenNothingChanges(t *testing.T) {
 	p := office(t)
 	tk := newTicket(t, p, High, monday)

@@ -69,6 +69,12 @@ func (c *Clock) schedule(cal *hours.Calendar) error {
 // Live reports whether the clock has not ended.
 func (c *Clock) Live() bool { return c.State == ClockRunning || c.State == ClockPaused }
 
+// Begun reports whether the clock ever measured anything. One that did not keeps
+// the SLA of a ticket; see [Ticket.StartClocks].
+func (c *Clock) Begun() bool {
+	return c.Metric != NextResponse || c.State != ClockCancelled || !c.StoppedAt.Equal(c.StartedAt)
+}
+
 // pause stops counting; what was used so far is kept.
 func (c *Clock) pause(cal *hours.Calendar, at time.Time) bool {
 	if c.State != ClockRunning {

@@ -110,7 +110,7 @@ type Limits struct {
 	PartsPerMail int  `yaml:"partsPerMail" min:"1" max:"100000"`
 	PartDepth    int  `yaml:"partDepth" min:"1" max:"1000"`
 	HeaderBytes  Size `yaml:"headerBytes" min:"1KB" max:"64MB"`
-	Pending      int  `yaml:"pending" min:"1"`
+	Pending      int  `yaml:"pending" min:"1" max:"1000000"` // queues of this length are made at the start
 
 	PendingPerSource int  `yaml:"pendingPerSource" min:"1"`
 	PendingBytes     Size `yaml:"pendingBytes" min:"1MB"`

@@ -61,6 +61,7 @@ func read(name string, data []byte, env Lookup) (*Config, error) {
 		return nil, r.err()
 	}
 	c := defaults()
+	c.whole = Block{src: r.src, node: r.root}
 	d := &decoder{report: r, env: env}
 	d.value(r.root, reflect.ValueOf(c).Elem(), field{key: "the config"})
 	p := c.compile(r)

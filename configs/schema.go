@@ -44,6 +44,7 @@ type Config struct {
 	Sources     []Source     `yaml:"sources"`
 
 	policy *desk.Policy
+	whole  Block // the file; the zero Block: there is none
 }
 
 // Server is the HTTP side.

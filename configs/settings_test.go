@@ -9,7 +9,7 @@ import (
 // knows is refused, and never becomes a file of that name; nothing of a password is
 // said.
 func TestDatabaseURL(t *testing.T) {
-	for _, good := range []string{"", "postgres://sb:hunter2@h/db", "postgresql://h,i/db?sslmode=disable", "sqlite:/var/lib/sb.db",
+	for _, good := range []string{"postgres://sb:hunter2@h/db", "postgresql://h,i/db?sslmode=disable", "sqlite:/var/lib/sb.db",
 		"sqlite:books.db", "/var/lib/sb.db", "books.db", `C:\books\sb.db`} {
 		if _, err := Parse("c.yaml", []byte("database: { url: '${DB}' }\n"), env("DB", good)); err != nil {
 			t.Errorf("%s: %v", good, err)

@@ -107,6 +107,10 @@ func (b Block) Locate(err error) error {
 	return r.err()
 }
 
+// Locate is [Block.Locate] for the whole file: a Field is a path from its root, such
+// as "operators.accounts[0].password".
+func (c *Config) Locate(err error) error { return c.whole.Locate(err) }
+
 // parsePlace reads the form place.String writes.
 func parsePlace(s string) place {
 	var p place

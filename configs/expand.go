@@ -91,8 +91,7 @@ func (d *decoder) secret(n *node, key string) (string, bool) {
 		return d.secretFile(n, key, strings.TrimPrefix(value, "file:"))
 	}
 	if value == "" {
-		d.node(n, "the environment variable %s is empty", strings.Trim(n.text, "${}"))
-		return "", false
+		return d.emptyVariable(n)
 	}
 	return value, true
 }
@@ -111,7 +110,15 @@ func (d *decoder) url(n *node, key string) (string, bool) {
 		return "", false
 	}
 	value, _, ok := d.expand(n)
+	if ok && value == "" && lonely.MatchString(n.text) { // or a fleet's process would quietly have books of its own
+		return d.emptyVariable(n)
+	}
 	return value, ok
+}
+
+func (d *decoder) emptyVariable(n *node) (string, bool) {
+	d.node(n, "the environment variable %s is empty", strings.Trim(n.text, "${}"))
+	return "", false
 }
 
 // secretFile reads a secret from a file, without the line end editors add. A

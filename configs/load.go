@@ -5,6 +5,7 @@ import (
 	"os"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 )
 
 // Load reads the config file at path; an empty path gives [Default]. env looks
@@ -49,13 +50,18 @@ func read(name string, data []byte, env Lookup) (*Config, error) {
 		env = os.LookupEnv
 	}
 	text := strings.ReplaceAll(strings.TrimPrefix(string(data), "\uFEFF"), "\r\n", "\n")
-	text = strings.ToValidUTF8(text, "\uFFFD")
 	r := &report{src: newSource(name, text)}
+	if at := invalid(text); at >= 0 {
+		line, column := r.src.position(utf8.RuneCountInString(text[:at]))
+		r.at(line, column, "this is not UTF-8; save the file as UTF-8")
+		return nil, r.err()
+	}
 	r.root = parse(r, []byte(text))
 	if r.root == nil {
 		return nil, r.err()
 	}
 	c := defaults()
+	c.whole = Block{src: r.src, node: r.root}
 	d := &decoder{report: r, env: env}
 	d.value(r.root, reflect.ValueOf(c).Elem(), field{key: "the config"})
 	p := c.compile(r)
@@ -64,4 +70,15 @@ func read(name string, data []byte, env Lookup) (*Config, error) {
 	}
 	c.policy = p
 	return c, nil
+}
+
+// invalid is where the first byte stands that is not UTF-8, or -1. What such bytes
+// were meant to be is a guess, and a wrong one would stand in answers to customers.
+func invalid(text string) int {
+	for i, r := range text {
+		if _, size := utf8.DecodeRuneInString(text[i:]); r == utf8.RuneError && size == 1 {
+			return i
+		}
+	}
+	return -1
 }

@@ -48,8 +48,8 @@ func (k *compiler) operators() {
 	at := place{"operators", "accounts"}
 	named(k, at, "name", "an operator", k.c.Operators.Accounts, func(o Operator) string { return o.Name })
 	for i, o := range k.c.Operators.Accounts {
-		if o.Password == "" && !k.written(at.of(i, "password")) {
-			k.path(at.of(i), "an operator needs a password: the hash that `switchboard password` prints")
+		if p := at.of(i, "password"); o.Password == "" && (!k.written(p) || k.bare(p)) {
+			k.path(p, "an operator needs a password: the hash that `switchboard password` prints")
 		}
 	}
 	for i, p := range k.c.Operators.TrustedProxies {

@@ -21,7 +21,7 @@ type Reloader struct {
 // NewReloader loads the config for the first time, as [Load] does.
 func NewReloader(path string, env Lookup) (*Reloader, error) {
 	r := &Reloader{path: path, env: env}
-	if err := r.Reload(); err != nil {
+	if err := r.Reload(nil); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -34,9 +34,10 @@ func (r *Reloader) Config() *Config { return r.current.Load() }
 // that one message is judged by one policy.
 func (r *Reloader) Policy() *desk.Policy { return r.Config().Policy() }
 
-// Reload reads the file again. On error the config in force stays. With an
+// Reload reads the file again, once, and takes it over when check, unless nil, finds
+// nothing wrong with what was read. On error the config in force stays. With an
 // empty path it does nothing after the first time.
-func (r *Reloader) Reload() error {
+func (r *Reloader) Reload(check func(*Config) error) error {
 	r.one.Lock()
 	defer r.one.Unlock()
 	if r.path == "" && r.current.Load() != nil {
@@ -45,6 +46,11 @@ func (r *Reloader) Reload() error {
 	c, err := Load(r.path, r.env)
 	if err != nil {
 		return err
+	}
+	if check != nil {
+		if err := check(c); err != nil {
+			return err
+		}
 	}
 	r.current.Store(c)
 	return nil
@@ -67,6 +73,8 @@ func NeedsRestart(before, after *Config) []string {
 	note("limits", before.Limits == after.Limits)
 	note("intake", before.Intake == after.Intake)
 	note("traces", reflect.DeepEqual(before.Traces, after.Traces))
+	note("operators", reflect.DeepEqual(before.Operators, after.Operators))
+	note("canary", before.Canary == after.Canary)
 	note("health", before.Health == after.Health)
 	note("delivery", before.Delivery == after.Delivery)
 	note("retention", before.Retention == after.Retention)

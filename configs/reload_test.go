@@ -1,8 +1,11 @@
 package configs
 
 import (
+	"errors"
+	"iter"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"sync"
 	"testing"
@@ -25,20 +28,20 @@ func TestReloader(t *testing.T) {
 	}
 	old := r.Config()
 	write("teams: [{id: two}]\ndefaultTeam: three\n")
-	if err := r.Reload(); err == nil || r.Config() != old {
+	if err := r.Reload(nil); err == nil || r.Config() != old {
 		t.Fatalf("a broken file changed the config, or was taken: %v", err)
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Reload(); err == nil || r.Config() != old {
+	if err := r.Reload(nil); err == nil || r.Config() != old {
 		t.Fatalf("a missing file changed the config, or was taken: %v", err)
 	}
 	write("teams: [{id: two}]\n")
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			if err := r.Reload(); err != nil {
+			if err := r.Reload(nil); err != nil {
 				t.Error(err)
 			}
 			if got := r.Policy().DefaultTeam; got != "two" {
@@ -52,13 +55,95 @@ func TestReloader(t *testing.T) {
 	}
 }
 
+// What was checked is what is taken over, whatever becomes of the file meanwhile;
+// what a check refuses changes nothing.
+func TestReloaderChecksWhatItTakes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	write := func(yaml string) {
+		if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("teams: [{id: one}]\n")
+	r, err := NewReloader(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("teams: [{id: two}]\n")
+	bad := errors.New("bad")
+	if err := r.Reload(func(*Config) error { return bad }); err != bad || r.Policy().DefaultTeam != "one" {
+		t.Errorf("refused: %v, and the team is %q", err, r.Policy().DefaultTeam)
+	}
+	var checked *Config
+	err = r.Reload(func(c *Config) error {
+		checked = c
+		write("teams: [{id: three}]\n")
+		return nil
+	})
+	if err != nil || r.Config() != checked || r.Policy().DefaultTeam != "two" {
+		t.Errorf("%v, and the team is %q", err, r.Policy().DefaultTeam)
+	}
+}
+
+// Every part of a config that is no policy is named when it differs: nothing is
+// silently left for the next start.
+func TestNeedsRestartNamesEveryPart(t *testing.T) {
+	policy := []string{"threading", "statuses", "types", "fields", "serviceLevels", "publicDomains", "calendars",
+		"agents", "teams", "defaultTeam", "slas", "rules", "routes"}
+	before := Default()
+	for sf := range fieldsIn(before) {
+		after := Default()
+		v := reflect.ValueOf(after).Elem().FieldByName(sf.Name)
+		switch key := sf.Tag.Get("yaml"); {
+		case key == "sources":
+			v.Set(reflect.ValueOf([]Source{{Name: "x"}}))
+		case v.Kind() == reflect.Struct:
+			differ(v)
+		}
+		got := NeedsRestart(before, after)
+		want := []string{sf.Tag.Get("yaml")}
+		if slices.Contains(policy, want[0]) {
+			want = nil
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s differs: %v, want %v", sf.Name, got, want)
+		}
+	}
+}
+
+// fieldsIn are the parts of a config that a file has.
+func fieldsIn(c *Config) iter.Seq[reflect.StructField] {
+	return func(yield func(reflect.StructField) bool) {
+		t := reflect.TypeOf(*c)
+		for i := range t.NumField() {
+			if f := t.Field(i); f.IsExported() && !yield(f) {
+				return
+			}
+		}
+	}
+}
+
+// differ changes the first plain value in a struct.
+func differ(v reflect.Value) {
+	for i := range v.NumField() {
+		switch f := v.Field(i); {
+		case f.Kind() == reflect.String:
+			f.SetString(f.String() + "x")
+			return
+		case f.CanInt():
+			f.SetInt(f.Int() + 1)
+			return
+		}
+	}
+}
+
 func TestReloaderWithoutFile(t *testing.T) {
 	r, err := NewReloader("", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	old := r.Config()
-	if err := r.Reload(); err != nil || r.Config() != old {
+	if err := r.Reload(nil); err != nil || r.Config() != old {
 		t.Errorf("a reload of nothing changed something: %v", err)
 	}
 }

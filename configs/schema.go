@@ -44,6 +44,7 @@ type Config struct {
 	Sources     []Source     `yaml:"sources"`
 
 	policy *desk.Policy
+	whole  Block // the file; the zero Block: there is none
 }
 
 // Server is the HTTP side.
@@ -110,7 +111,7 @@ type Limits struct {
 	PartsPerMail int  `yaml:"partsPerMail" min:"1" max:"100000"`
 	PartDepth    int  `yaml:"partDepth" min:"1" max:"1000"`
 	HeaderBytes  Size `yaml:"headerBytes" min:"1KB" max:"64MB"`
-	Pending      int  `yaml:"pending" min:"1"`
+	Pending      int  `yaml:"pending" min:"1" max:"1000000"` // queues of this length are made at the start
 
 	PendingPerSource int  `yaml:"pendingPerSource" min:"1"`
 	PendingBytes     Size `yaml:"pendingBytes" min:"1MB"`

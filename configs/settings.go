@@ -48,11 +48,27 @@ func (k *compiler) settings() {
 
 var schemeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]{1,20}$`)
 
+// settingsForm is the other form of a PostgreSQL DSN, which the store does not know.
+var settingsForm = regexp.MustCompile(`(?i)(^|\s)(host|hostaddr|port|dbname|database|user|password|passfile|service|sslmode)\s*=`)
+
+// database refuses what the store would take for the path of an SQLite file though
+// it is none: the books would silently be another's.
 func (k *compiler) database() {
-	scheme, _, ok := strings.Cut(string(k.c.Database.URL), ":")
-	// One letter is a drive; what is no scheme is a path or key=value settings.
-	if ok && schemeForm.MatchString(scheme) && !slices.Contains([]string{"postgres", "postgresql", "sqlite"}, strings.ToLower(scheme)) {
-		k.path(place{"database", "url"}, "a database is postgres://... or sqlite:/path/to/file.db, not %s", quote(scheme+":"))
+	at, u := place{"database", "url"}, string(k.c.Database.URL)
+	for _, known := range []string{"postgres://", "postgresql://", "sqlite:"} {
+		if strings.HasPrefix(u, known) {
+			return
+		}
+	}
+	const want = "a database is postgres://... or sqlite:/path/to/file.db"
+	scheme, _, ok := strings.Cut(u, ":")
+	switch { // one letter is a drive; what is no scheme is a path
+	case ok && schemeForm.MatchString(scheme):
+		k.path(at, want+", not %s", quote(scheme+":"))
+	case settingsForm.MatchString(u):
+		k.path(at, want+"; settings such as host=... are not understood")
+	case strings.TrimSpace(u) != u:
+		k.path(at, want+", without blanks around it")
 	}
 }
 

@@ -91,6 +91,17 @@ func (c *auditCmd) audit(ctx context.Context, s streams) (*auditResult, error) {
 		return nil, err
 	}
 	defer h.store.Close()
+	return c.of(ctx, h)
+}
+
+// of looks at the books of an open house, by their own clock: what the fleet wrote
+// goes by it, and this machine's may be wrong.
+func (c *auditCmd) of(ctx context.Context, h *house) (*auditResult, error) {
+	started := time.Now()
+	h.keepTime(ctx)
+	if h.untime != nil {
+		defer h.untime()
+	}
 	pending, err := h.store.Pending(ctx)
 	if err != nil {
 		return nil, err
@@ -122,7 +133,7 @@ func (c *auditCmd) audit(ctx context.Context, s streams) (*auditResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &auditResult{At: begun.UTC(), Database: h.store.Dialect(), Checks: checks, LeftOut: c.leftOut(), Seconds: time.Since(begun).Seconds()}
+	out := &auditResult{At: begun.UTC(), Database: h.store.Dialect(), Checks: checks, LeftOut: c.leftOut(), Seconds: time.Since(started).Seconds()}
 	for _, check := range checks {
 		out.Looked += check.Looked
 		out.Wrong += check.Wrong

@@ -33,7 +33,7 @@ func (c *checkCmd) Validate() error {
 func (c *checkCmd) Run(s streams) error {
 	cfg, err := configs.Inspect(c.File, s.env)
 	if cfg != nil {
-		err = errors.Join(err, checkBlocks(cfg), checkOperators(cfg))
+		err = errors.Join(err, checkConfig(cfg))
 	}
 	if err != nil {
 		return report(err, s)
@@ -61,11 +61,18 @@ func describe(out io.Writer) error {
 	return w.Flush()
 }
 
+// checkConfig looks at a config beyond its schema: what `check` and every role at
+// its start and at a reload do, so that no part of a fleet takes what another
+// refuses.
+func checkConfig(cfg *configs.Config) error {
+	return errors.Join(checkBlocks(cfg), checkOperators(cfg))
+}
+
 // checkBlocks lets every channel look at its own settings.
 func checkBlocks(cfg *configs.Config) error {
 	var errs []error
 	for _, src := range cfg.Sources {
-		if src.Channel == desk.API {
+		if src.Channel == desk.API || src.Channel == "" { // "": refused by the loader
 			continue
 		}
 		errs = append(errs, src.Block.Check(func(b configs.Block) error {

@@ -99,14 +99,19 @@ func (h *house) explainTicket(ctx context.Context, w io.Writer, t *desk.Ticket) 
 			break
 		}
 	}
-	events, err := h.store.Events(ctx, t.ID, 0, 1000)
-	if err != nil {
-		return err
+	for after := 0; ; {
+		events, err := h.store.Events(ctx, t.ID, after, desk.MaxPage)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			fmt.Fprintf(w, "event %d %s by %s %s at %s\n", e.Seq, e.Kind, e.Actor.Kind, e.Actor.ID, e.At.Format(time.RFC3339))
+			after = e.Seq
+		}
+		if len(events) < desk.MaxPage {
+			return nil
+		}
 	}
-	for _, e := range events {
-		fmt.Fprintf(w, "event %d %s by %s %s at %s\n", e.Seq, e.Kind, e.Actor.Kind, e.Actor.ID, e.At.Format(time.RFC3339))
-	}
-	return nil
 }
 
 func orDash(s string) string {

@@ -37,17 +37,7 @@ func (h *house) reloadOn(ctx context.Context, hup <-chan os.Signal, check config
 // changes nothing. Both are said in the log.
 func (h *house) reload(check configCheck) {
 	before := h.config.Config()
-	var err error
-	if check != nil {
-		var c *configs.Config
-		if c, err = configs.Load(h.place.Config, h.env); err == nil {
-			err = check(c)
-		}
-	}
-	if err == nil {
-		err = h.config.Reload()
-	}
-	if err != nil {
+	if err := h.config.Reload(check); err != nil {
 		h.reloads.WithLabelValues("refused").Inc()
 		for _, line := range problems(err) {
 			h.log.Error("the config was not reloaded; the old one stays", "problem", line)

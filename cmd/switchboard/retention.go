@@ -19,20 +19,22 @@ func (h *house) retention() []workers.Job {
 		Orphans: c.Orphans, Every: c.Every, OrphansEvery: c.OrphansEvery, Batch: c.Batch, Pace: workers.Pace{Share: c.Share, Least: c.Pause}}
 	return []workers.Job{
 		&workers.Retain{Books: h.store, Holder: holder, Now: h.now, Log: h.log, Set: set},
-		&workers.Orphans{Books: h.store, Walk: h.orphans, Holder: holder, Now: h.now, Log: h.log, Set: set},
+		&workers.Orphans{Books: h.store, Walk: h.orphans(c), Holder: holder, Now: h.now, Log: h.log, Set: set},
 	}
 }
 
-// orphans removes bytes that no row refers to.
-func (h *house) orphans(ctx context.Context, began time.Time, held func() error) (blobs, kept int64, err error) {
-	c := h.config.Config().Retention
-	o := store.OrphanOptions{Blobs: h.blobs, Began: began, Grace: c.Orphans, Batch: c.Batch, Temp: c.Temp, Held: held,
-		Read: workers.Pace{Share: c.ReadShare}.Rest, Delete: workers.Pace{Share: c.Share, Least: c.Pause}.Rest}
-	blobs, kept, err = h.store.Orphans(ctx, o, func(ref desk.BlobRef, before time.Time) (bool, error) { return h.blobs.RemoveOld(ctx, ref, before) })
-	if err != nil {
-		err = fmt.Errorf("bytes without a row (retention.orphans, sorted in retention.temp): %w", err)
+// orphans removes bytes that no row refers to. It goes by the config its job was made
+// with: a reload must not take the grace away while the job still walks.
+func (h *house) orphans(c configs.Retention) func(context.Context, time.Time, func() error) (blobs, kept int64, err error) {
+	return func(ctx context.Context, began time.Time, held func() error) (blobs, kept int64, err error) {
+		o := store.OrphanOptions{Blobs: h.blobs, Began: began, Grace: c.Orphans, Batch: c.Batch, Temp: c.Temp, Held: held,
+			Read: workers.Pace{Share: c.ReadShare}.Rest, Delete: workers.Pace{Share: c.Share, Least: c.Pause}.Rest}
+		blobs, kept, err = h.store.Orphans(ctx, o, func(ref desk.BlobRef, before time.Time) (bool, error) { return h.blobs.RemoveOld(ctx, ref, before) })
+		if err != nil {
+			err = fmt.Errorf("bytes without a row (retention.orphans, sorted in retention.temp): %w", err)
+		}
+		return blobs, kept, err
 	}
-	return blobs, kept, err
 }
 
 // orphaned is how old bytes without a row are when they go, and the least age of a

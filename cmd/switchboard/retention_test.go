@@ -65,11 +65,40 @@ func TestRetentionWithoutRoomToSort(t *testing.T) {
 	if len(failed) != 1 || !strings.HasPrefix(failed[0], "orphans: ") || !strings.Contains(failed[0], c.Temp) || !strings.Contains(failed[0], "retention.temp") {
 		t.Errorf("%v", failed)
 	}
-	c.Temp = t.TempDir()
-	if err := jobs[1].Once(t.Context(), time.Now().Add(time.Hour)); err != nil {
+	l = live(t, dropRule)
+	l.config.Config().Retention.Temp = t.TempDir()
+	if err := l.retention()[1].Once(t.Context(), time.Now()); err != nil {
 		t.Error(err)
 	}
 	if at, err := l.store.RetiredAt(t.Context(), "orphans"); err != nil || at.IsZero() {
 		t.Errorf("no walk was noted: %v", err)
 	}
+}
+
+// A reload leaves the retention at work as it is, which a restart changes: above
+// all, a walk for bytes without a row keeps its grace when the config says that
+// there shall be none, or what was brought a moment before its row would go.
+func TestReloadLeavesRetentionAlone(t *testing.T) {
+	l := live(t, dropRule)
+	jobs := l.retention()
+	ref, err := l.blobs.Put(t.Context(), strings.NewReader(strings.Repeat("an attachment on its way ", 1000)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.write(dropRule + "retention: { orphans: 0 }\n")
+	l.reload(nil)
+	if l.config.Config().Retention.Orphans != 0 {
+		t.Fatal("the config was not reloaded")
+	}
+	if err := jobs[1].Once(t.Context(), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if at, err := l.store.RetiredAt(t.Context(), "orphans"); err != nil || at.IsZero() {
+		t.Fatalf("no walk was noted: %v", err)
+	}
+	r, err := l.blobs.Open(t.Context(), ref)
+	if err != nil {
+		t.Fatalf("bytes that were brought an hour before the walk are gone: %v", err)
+	}
+	r.Close()
 }

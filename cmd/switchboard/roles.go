@@ -25,7 +25,7 @@ type webCmd struct {
 }
 
 func (c *webCmd) Run(ctx context.Context, s streams) error {
-	return role(ctx, c.place, s, part{addr: httpAt(c.Addr), run: func(ctx context.Context, h *house) error {
+	return role(ctx, c.place, s, part{addr: httpAt(c.Addr), check: checkConfig, run: func(ctx context.Context, h *house) error {
 		defer h.plays(ctx, "web")()
 		return h.runWeb(ctx, c.Addr, nil)
 	}})
@@ -38,7 +38,7 @@ type listenCmd struct {
 }
 
 func (c *listenCmd) Run(ctx context.Context, s streams) error {
-	return role(ctx, c.place, s, part{addr: opsAt(c.Ops), check: checkBlocks, small: true, run: func(ctx context.Context, h *house) error {
+	return role(ctx, c.place, s, part{addr: opsAt(c.Ops), check: checkConfig, small: true, run: func(ctx context.Context, h *house) error {
 		defer h.plays(ctx, "listen")()
 		return h.withOps(ctx, c.Ops, h.readyFor(needsOfListen, true), h.runMailboxes)
 	}})
@@ -51,7 +51,7 @@ type workCmd struct {
 }
 
 func (c *workCmd) Run(ctx context.Context, s streams) error {
-	return role(ctx, c.place, s, part{addr: opsAt(c.Ops), run: func(ctx context.Context, h *house) error {
+	return role(ctx, c.place, s, part{addr: opsAt(c.Ops), check: checkConfig, run: func(ctx context.Context, h *house) error {
 		defer h.plays(ctx, "work")()
 		return h.withOps(ctx, c.Ops, h.readyFor(needsOfWork, false), h.runWorkers)
 	}})

@@ -18,7 +18,7 @@ type serveCmd struct {
 }
 
 func (c *serveCmd) Run(ctx context.Context, s streams) error {
-	return role(ctx, c.place, s, part{addr: httpAt(c.Addr), check: checkBlocks,
+	return role(ctx, c.place, s, part{addr: httpAt(c.Addr), check: checkConfig,
 		first: func(ctx context.Context, h *house) error {
 			if h.joined {
 				return fmt.Errorf("another process already runs on the data folder %s: stop it, or name another --data; for several processes set redis in the config", c.Data)

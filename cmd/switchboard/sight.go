@@ -26,31 +26,51 @@ type sight struct {
 func (h *house) watch() *watchman {
 	c := h.config.Config().Health
 	now := h.now
-	w := newWatchman(c.Every, c.Timeout, now, h.log, func(ctx context.Context) sight { return h.lookAround(ctx, now()) })
+	l := newLookout(h.store.Pulse, func(ctx context.Context) ([]workers.Depth, error) { return workers.Depths(ctx, h.broker.Client()) },
+		func(context.Context) (free, total uint64, err error) { return h.blobs.Free() })
+	w := newWatchman(c.Every, c.Timeout, now, h.log, func(ctx context.Context) sight { return l.around(ctx, now()) })
 	w.ask("database", h.store.Ping)
 	w.ask("queue", h.broker.Ping)
 	w.ask("blobs", func(context.Context) error { return h.blobs.Check() })
 	return w
 }
 
-// lookAround counts what waits as of now. The parts are asked at once: one that is dead
-// costs the others nothing.
-func (h *house) lookAround(ctx context.Context, now time.Time) sight {
+// lookout counts what there is to be counted.
+type lookout struct {
+	pulse  func(context.Context) (desk.Pulse, error)
+	depths func(context.Context) ([]workers.Depth, error)
+	free   func(context.Context) (free, total uint64, err error)
+
+	pulsing, sounding, freeing chan struct{} // each holds a token while its part hangs
+}
+
+func newLookout(pulse func(context.Context) (desk.Pulse, error), depths func(context.Context) ([]workers.Depth, error),
+	free func(context.Context) (free, total uint64, err error)) *lookout {
+	return &lookout{pulse, depths, free, make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)}
+}
+
+// around counts what waits as of now, and returns when ctx ends at the latest. The
+// parts are asked at once: one that is dead, or hangs, costs the others nothing.
+func (l *lookout) around(ctx context.Context, now time.Time) sight {
 	s := sight{at: now}
 	var all sync.WaitGroup
 	all.Go(func() {
-		if p, err := h.store.Pulse(ctx); err == nil {
+		if p, err := answerOf(ctx, l.pulsing, l.pulse); err == nil {
 			s.pulse = &p
 		}
 	})
 	all.Go(func() {
-		if d, err := workers.Depths(ctx, h.broker.Client()); err == nil {
+		if d, err := answerOf(ctx, l.sounding, l.depths); err == nil {
 			s.depths = d
 		}
 	})
 	all.Go(func() {
-		if free, total, err := h.blobs.Free(); err == nil {
-			s.blobs = &[2]float64{float64(free), float64(total)}
+		b, err := answerOf(ctx, l.freeing, func(ctx context.Context) ([2]float64, error) {
+			free, total, err := l.free(ctx)
+			return [2]float64{float64(free), float64(total)}, err
+		})
+		if err == nil {
+			s.blobs = &b
 		}
 	})
 	all.Wait()

@@ -42,13 +42,8 @@ func (c *topCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	h.log = slog.New(slog.DiscardHandler) // words in between would spoil the picture
-	o := &observer{h: h, wait: max(2*time.Second, c.Interval)}
-	defer func() {
-		if h.broker != nil {
-			h.broker.Close()
-		}
-		h.store.Close()
-	}()
+	o := newObserver(ctx, h, max(2*time.Second, c.Interval))
+	defer o.close()
 	out, isFile := s.out.(*os.File)
 	in, hasKeys := s.in.(*os.File)
 	if c.JSON || c.Once || !isFile || !hasKeys || !term.IsTerminal(int(out.Fd())) || !term.IsTerminal(int(in.Fd())) {

@@ -69,6 +69,23 @@ type observer struct {
 	own  bool          // the queue is run by a process of the data folder
 }
 
+// newObserver looks through open books, by their own clock: who holds a mailbox and
+// until when was written by it. The books are closed with the observer.
+func newObserver(ctx context.Context, h *house, wait time.Duration) *observer {
+	h.keepTime(ctx)
+	return &observer{h: h, wait: wait}
+}
+
+func (o *observer) close() {
+	if o.h.broker != nil {
+		o.h.broker.Close()
+	}
+	if o.h.untime != nil {
+		o.h.untime()
+	}
+	o.h.store.Close()
+}
+
 // connect makes sure that there is a client of the queue; it is asked anew for as
 // long as there is none.
 func (o *observer) connect(ctx context.Context) error {

@@ -140,13 +140,8 @@ func TestTopOfAHouse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &observer{h: h, wait: 5 * time.Second}
-	defer func() {
-		if h.broker != nil {
-			h.broker.Close()
-		}
-		h.store.Close()
-	}()
+	o := newObserver(t.Context(), h, 5*time.Second)
+	defer o.close()
 	var f *frame
 	source := func(name string) sourceLine {
 		i := slices.IndexFunc(f.Sources, func(l sourceLine) bool { return l.Name == name })

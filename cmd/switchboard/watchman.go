@@ -20,7 +20,9 @@ type watchman struct {
 	now     func() time.Time
 	log     *slog.Logger
 	asks    []*question
-	look    func(context.Context) sight // what there is to be counted; each field nil when it could not be
+	// look counts what there is to be counted, each field nil when it could not be; it
+	// returns when its context ends at the latest.
+	look func(context.Context) sight
 
 	mu    sync.Mutex
 	round chan struct{} // of the round under way; closed at its end
@@ -117,14 +119,9 @@ func (w *watchman) goRound(done chan struct{}) {
 	for i, a := range w.asks {
 		all.Go(func() { errs[i] = a.answer(ctx) })
 	}
-	seen := make(chan sight, 1)
-	go func() { seen <- w.look(ctx) }()
-	all.Wait()
 	var s sight
-	select {
-	case s = <-seen:
-	case <-ctx.Done():
-	}
+	all.Go(func() { s = w.look(ctx) })
+	all.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, a := range w.asks {
@@ -134,24 +131,34 @@ func (w *watchman) goRound(done chan struct{}) {
 	close(done)
 }
 
-// answer asks and gives up when ctx ends. A question that hangs is not asked
-// again until it was answered.
 func (a *question) answer(ctx context.Context) error {
+	_, err := answerOf(ctx, a.busy, func(ctx context.Context) (struct{}, error) { return struct{}{}, a.how(ctx) })
+	return err
+}
+
+// answerOf asks and gives up when ctx ends. A question that hangs is not asked
+// again until it was answered: busy, with room for one, holds a token until then.
+func answerOf[T any](ctx context.Context, busy chan struct{}, how func(context.Context) (T, error)) (out T, err error) {
 	select {
-	case a.busy <- struct{}{}:
+	case busy <- struct{}{}:
 	default:
-		return errHangs
+		return out, errHangs
 	}
-	said := make(chan error, 1)
+	type answer struct {
+		value T
+		err   error
+	}
+	said := make(chan answer, 1)
 	go func() {
-		defer func() { <-a.busy }()
-		said <- a.how(ctx)
+		defer func() { <-busy }()
+		value, err := how(ctx)
+		said <- answer{value, err}
 	}()
 	select {
-	case err := <-said:
-		return err
+	case a := <-said:
+		return a.value, a.err
 	case <-ctx.Done():
-		return ctx.Err()
+		return out, ctx.Err()
 	}
 }
 

@@ -1,0 +1,27 @@
+package configs
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestDatabaseURL: what is meant for PostgreSQL and is not in the form the store
+// knows is refused, and never becomes a file of that name; nothing of a password is
+// said.
+func TestDatabaseURL(t *testing.T) {
+	for _, good := range []string{"postgres://sb:hunter2@h/db", "postgresql://h,i/db?sslmode=disable", "sqlite:/var/lib/sb.db",
+		"sqlite:books.db", "/var/lib/sb.db", "books.db", `C:\books\sb.db`} {
+		if _, err := Parse("c.yaml", []byte("database: { url: '${DB}' }\n"), env("DB", good)); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+	for _, bad := range []string{"host=127.0.0.1 port=5432 password=hunter2", "user = sb password = 'hunter2' dbname=sb", "POSTGRES://sb:hunter2@h/db",
+		"postgres:sb:hunter2@h/db", " postgres://sb:hunter2@h/db", "sqlite3:x.db", "SQLite:x.db", "mysql://h/db"} {
+		_, err := Parse("c.yaml", []byte("database: { url: '${DB}' }\n"), env("DB", bad))
+		if err == nil {
+			t.Errorf("%q is taken for the path of a file", bad)
+		} else if s := err.Error(); !strings.HasPrefix(s, "c.yaml:1:18: a database is ") || strings.Contains(s, "hunter2") {
+			t.Errorf("%q: %s", bad, s)
+		}
+	}
+}

@@ -70,7 +70,7 @@ func (s *server) create(ctx context.Context, in *createInput) (*createOutput, er
 		if err != nil {
 			return nil, err
 		}
-		if ok && asked(earlier) != hash {
+		if ok && otherwise(earlier, hash) {
 			return nil, keyReused()
 		}
 		if ok && earlier.State != desk.Accepted {
@@ -87,7 +87,7 @@ func (s *server) create(ctx context.Context, in *createInput) (*createOutput, er
 		return nil, err
 	}
 	// Two requests with one key at once: the ledger kept the first.
-	if in.Key != "" && asked(r) != hash {
+	if in.Key != "" && otherwise(r, hash) {
 		return nil, keyReused()
 	}
 	return s.created(ctx, r, false)
@@ -120,11 +120,10 @@ func apiScope(p *desk.Policy) string {
 	return string(desk.API)
 }
 
-func asked(r desk.Receipt) string {
-	if r.Draft == nil || r.Draft.Ask == nil {
-		return ""
-	}
-	return r.Draft.Ask.RequestHash
+// otherwise reports whether a receipt's request had another body. Once its draft
+// is gone nobody can say; it then counts as the same.
+func otherwise(r desk.Receipt, hash string) bool {
+	return r.Draft != nil && (r.Draft.Ask == nil || r.Draft.Ask.RequestHash != hash)
 }
 
 func keyReused() *Problem {
@@ -153,7 +152,7 @@ func (s *server) submit(ctx context.Context, d *desk.Draft) (*createOutput, erro
 		r = desk.NewReceipt(d, s.Now()) // taken, whatever the books say now
 		r.ID = ids[0]
 	}
-	if asked(r) != d.Ask.RequestHash {
+	if otherwise(r, d.Ask.RequestHash) {
 		return nil, keyReused()
 	}
 	out := s.acceptedOnly(ctx, r)

@@ -39,6 +39,9 @@ func (s *server) routeTickets() {
 	schema := func(t reflect.Type) map[string]*huma.MediaType {
 		return map[string]*huma.MediaType{"application/json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(t, true, "")}}
 	}
+	text := func(doc string) *huma.Param {
+		return &huma.Param{Description: doc, Schema: &huma.Schema{Type: "string"}}
+	}
 	route(s, huma.Operation{
 		OperationID: "createTicket", Method: http.MethodPost, Path: "/v1/tickets", Tags: []string{"tickets"}, DefaultStatus: http.StatusCreated,
 		Summary: "Create a ticket",
@@ -48,7 +51,8 @@ func (s *server) routeTickets() {
 		Responses: map[string]*huma.Response{
 			"201": {Description: "The ticket.", Content: schema(typeOf[ticketView]())},
 			"202": {Description: "Accepted and kept; ask the receipt what became of it.", Content: schema(typeOf[receiptView]()),
-				Headers: map[string]*huma.Param{"Location": {Description: "The receipt.", Schema: &huma.Schema{Type: "string"}}}},
+				Headers: map[string]*huma.Param{"Location": text("The receipt."), "Idempotency-Replayed": text("true when an earlier request with this key was accepted."),
+					"Preference-Applied": text("respond-async, when it was asked for.")}},
 		},
 	}, desk.CreateTickets, s.create)
 	s.routeRead()

@@ -129,9 +129,14 @@ func (c *checks) text(field, s string, limit int) string {
 	return s
 }
 
-// id is a name of another system: short and printable.
+// id is a name of another system: short and printable. In a query it may be any
+// bytes.
 func (c *checks) id(field, s string) string {
 	s = strings.TrimSpace(s)
+	if !utf8.ValidString(s) {
+		c.wrong(field, "is not UTF-8")
+		return ""
+	}
 	if len(s) > maxID {
 		c.wrong(field, "is longer than %d bytes", maxID)
 		return ""

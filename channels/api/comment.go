@@ -114,7 +114,7 @@ type statusInput struct {
 
 type statusOutput struct {
 	ETag     string `header:"ETag" doc:"The ticket's version, for If-Match."`
-	Replayed string `header:"Idempotency-Replayed" doc:"true when an earlier request with this key left the comment."`
+	Replayed string `header:"Idempotency-Replayed" doc:"true when an earlier request with this key set it."`
 	Body     ticketView
 }
 
@@ -203,17 +203,17 @@ func (s *server) comment(ctx context.Context, in *commentInput) (*commentOutput,
 	}
 	var c checks
 	key := caller(ctx)
-	if strings.TrimSpace(in.Body.Content) == "" {
+	m := s.message(ctx, &c, "content", t, key, in.Body.Content, in.Body.IsPublic, in.Body.Mentions)
+	if strings.TrimSpace(m.Text) == "" {
 		c.wrong("content", "is required")
 	}
-	m := s.message(ctx, &c, "content", t, key, in.Body.Content, in.Body.IsPublic, in.Body.Mentions)
 	if err := s.begin(ctx, &c, t, m, in.Body.Via); err != nil {
 		return nil, err
 	}
 	if err := c.err(); err != nil {
 		return nil, err
 	}
-	said, err := s.say(ctx, m, in.Key, s.applying(s.Policy(), key, saying(m, desk.Change{})))
+	said, err := s.say(ctx, m, requestOf(m.Author.ID, in.Key, "comment", in.Body), s.applying(s.Policy(), key, saying(m, desk.Change{})))
 	if err != nil {
 		return nil, err
 	}
@@ -241,36 +241,21 @@ func (s *server) comments(ctx context.Context, in *commentsInput) (*commentsOutp
 }
 
 func (s *server) status(ctx context.Context, in *statusInput) (*statusOutput, error) {
-	p, key := s.Policy(), caller(ctx)
 	t, err := s.ticket(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
 	var c checks
-	to, err := p.Statuses.Parse(in.Body.Status)
+	to, err := s.Policy().Statuses.Parse(in.Body.Status)
 	if err != nil {
 		c.errs = append(c.errs, err)
 	}
-	m := s.message(ctx, &c, "comment", t, key, in.Body.Comment, in.Body.IsPublic, in.Body.Mentions)
+	m := s.message(ctx, &c, "comment", t, caller(ctx), in.Body.Comment, in.Body.IsPublic, in.Body.Mentions)
 	version, err := in.version()
 	if err = errors.Join(c.err(), err); err != nil {
 		return nil, err
 	}
-	ch := desk.Change{Status: &to}
-	if strings.TrimSpace(in.Body.Comment) == "" {
-		out, err := s.apply(ctx, p, in.ID, version, ch)
-		if err != nil {
-			return nil, err
-		}
-		return &statusOutput{ETag: out.ETag, Body: out.Body}, nil
-	}
-	apply := s.applying(p, key, saying(m, ch))
-	said, err := s.say(ctx, m, in.Key, func(t *desk.Ticket) ([]desk.Event, error) {
-		if version != 0 && t.Version != version {
-			return nil, desk.ErrConflict
-		}
-		return apply(t)
-	})
+	said, err := s.move(ctx, t.ID, to, version, m, requestOf(m.Author.ID, in.Key, "status", in.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -279,4 +264,26 @@ func (s *server) status(ctx context.Context, in *statusInput) (*statusOutput, er
 		return nil, err
 	}
 	return &statusOutput{ETag: out.ETag, Replayed: replayed(said.again), Body: out.Body}, nil
+}
+
+// move gives a ticket a status, and says with it what there is to say.
+func (s *server) move(ctx context.Context, id desk.TicketID, to desk.Status, version int64, m *desk.Message, r request) (said, error) {
+	p, key, ch := s.Policy(), caller(ctx), desk.Change{Status: &to}
+	if strings.TrimSpace(m.Text) == "" {
+		change := func(apply func(*desk.Ticket) ([]desk.Event, error)) (said, error) {
+			t, err := s.Books.Change(ctx, id, version, apply)
+			return said{ticket: t}, err
+		}
+		if r.key == "" {
+			return change(s.applying(p, key, ch))
+		}
+		return s.once(ctx, id, r, nil, s.applying(p, key, ch), change)
+	}
+	apply := s.applying(p, key, saying(m, ch))
+	return s.say(ctx, m, r, func(t *desk.Ticket) ([]desk.Event, error) {
+		if version != 0 && t.Version != version {
+			return nil, desk.ErrConflict
+		}
+		return apply(t)
+	})
 }

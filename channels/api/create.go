@@ -39,6 +39,9 @@ func (s *server) routeTickets() {
 	schema := func(t reflect.Type) map[string]*huma.MediaType {
 		return map[string]*huma.MediaType{"application/json": {Schema: s.api.OpenAPI().Components.Schemas.Schema(t, true, "")}}
 	}
+	text := func(doc string) *huma.Param {
+		return &huma.Param{Description: doc, Schema: &huma.Schema{Type: "string"}}
+	}
 	route(s, huma.Operation{
 		OperationID: "createTicket", Method: http.MethodPost, Path: "/v1/tickets", Tags: []string{"tickets"}, DefaultStatus: http.StatusCreated,
 		Summary: "Create a ticket",
@@ -48,7 +51,8 @@ func (s *server) routeTickets() {
 		Responses: map[string]*huma.Response{
 			"201": {Description: "The ticket.", Content: schema(typeOf[ticketView]())},
 			"202": {Description: "Accepted and kept; ask the receipt what became of it.", Content: schema(typeOf[receiptView]()),
-				Headers: map[string]*huma.Param{"Location": {Description: "The receipt.", Schema: &huma.Schema{Type: "string"}}}},
+				Headers: map[string]*huma.Param{"Location": text("The receipt."), "Idempotency-Replayed": text("true when an earlier request with this key was accepted."),
+					"Preference-Applied": text("respond-async, when it was asked for.")}},
 		},
 	}, desk.CreateTickets, s.create)
 	s.routeRead()
@@ -70,7 +74,7 @@ func (s *server) create(ctx context.Context, in *createInput) (*createOutput, er
 		if err != nil {
 			return nil, err
 		}
-		if ok && asked(earlier) != hash {
+		if ok && otherwise(earlier, hash) {
 			return nil, keyReused()
 		}
 		if ok && earlier.State != desk.Accepted {
@@ -87,7 +91,7 @@ func (s *server) create(ctx context.Context, in *createInput) (*createOutput, er
 		return nil, err
 	}
 	// Two requests with one key at once: the ledger kept the first.
-	if in.Key != "" && asked(r) != hash {
+	if in.Key != "" && otherwise(r, hash) {
 		return nil, keyReused()
 	}
 	return s.created(ctx, r, false)
@@ -120,11 +124,10 @@ func apiScope(p *desk.Policy) string {
 	return string(desk.API)
 }
 
-func asked(r desk.Receipt) string {
-	if r.Draft == nil || r.Draft.Ask == nil {
-		return ""
-	}
-	return r.Draft.Ask.RequestHash
+// otherwise reports whether a receipt's request had another body. Once its draft
+// is gone nobody can say; it then counts as the same.
+func otherwise(r desk.Receipt, hash string) bool {
+	return r.Draft != nil && (r.Draft.Ask == nil || r.Draft.Ask.RequestHash != hash)
 }
 
 func keyReused() *Problem {
@@ -153,7 +156,7 @@ func (s *server) submit(ctx context.Context, d *desk.Draft) (*createOutput, erro
 		r = desk.NewReceipt(d, s.Now()) // taken, whatever the books say now
 		r.ID = ids[0]
 	}
-	if asked(r) != d.Ask.RequestHash {
+	if otherwise(r, d.Ask.RequestHash) {
 		return nil, keyReused()
 	}
 	out := s.acceptedOnly(ctx, r)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"encoding/json"
 
@@ -188,5 +189,26 @@ func TestNewKey(t *testing.T) {
 	b, _ := api.NewKey(desk.RoleAgent, "n", h.now)
 	if a == b || len(a) != 67 || !strings.HasPrefix(a, key.Prefix) || len(key.Prefix) > 12 || len(key.Hash) != 32 {
 		t.Errorf("%q %q %+v", a, b, key)
+	}
+}
+
+// When the request's words are gone from the ledger, a repeat is told what the
+// request made: nobody can say any more that the body is another.
+func TestRepeatAfterTheDraftIsGone(t *testing.T) {
+	h := newHouse(t)
+	create := func(headers ...string) answer {
+		return h.do(desk.RoleIntegration, "POST", "/v1/tickets", `{"title":"x"}`, append(headers, "Idempotency-Key", "k")...)
+	}
+	a := create().want(t, 201)
+	if n, _, err := h.store.RetireDrafts(t.Context(), time.Now().Add(time.Hour), 100); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	for _, b := range []answer{create(), create("Prefer", "respond-async")} {
+		if b.want(t, 201); b.str("uid") != a.str("uid") || b.Header.Get("Idempotency-Replayed") != "true" {
+			t.Errorf("%s", b.raw)
+		}
+	}
+	if l := items(h.get("/v1/tickets")); len(l) != 1 {
+		t.Errorf("%d tickets", len(l))
 	}
 }

@@ -63,6 +63,7 @@ func TestHostileBodies(t *testing.T) {
 		"very deep":            {strings.Repeat("[", 500_000), 400, "", ""},
 		"name twice":           {`{"title":"x","title":"SECRET"}`, 422, "title", "twice"},
 		"name twice inside":    {`{"title":"x","customFields":{"a":1,"a":"SECRET"}}`, 422, "customFields.a", "twice"},
+		"name twice by NUL":    {`{"title":"x","customFields":{"a":1,"a\u0000":"SECRET"}}`, 422, "customFields.a", "twice"},
 		"due in words":         {`{"title":"x","dueDate":"SECRET"}`, 422, "dueDate", "RFC 3339"},
 		"due on no day":        {`{"title":"x","dueDate":"2026-02-30T00:00:00Z"}`, 422, "dueDate", "RFC 3339"},
 		"due long ago":         {`{"title":"x","dueDate":"0001-01-01T00:00:00Z"}`, 422, "dueDate", "1970"},

@@ -47,10 +47,15 @@ func TestListFilters(t *testing.T) {
 		"priority=ASAP": "priority", "type=x": "type", "source=FAX": "source", "colour=red": "colour", "createdAfter=yesterday": "createdAfter",
 		"createdBefore=2026-13-01T00:00:00Z": "createdBefore", "cursor=garbage": "cursor", "cursor=" + strings.Repeat("x", 501): "cursor",
 		"status=NEW&status=OPEN": "status", "tag=" + strings.Repeat("x", 101): "tag", "tag=%00": "tag",
+		"teamId=%ff": "teamId", "agentId=a,%ff": "agentId", "customerId=%ff": "customerId", "tag=%ff": "tag", // PostgreSQL refuses them
+		"createdAfter=9999-12-31T23:59:59-23:00": "createdAfter", "createdBefore=0000-01-01T00:00:00Z": "createdBefore",
 	} {
 		a := h.do(desk.RoleReader, "GET", "/v1/tickets?"+query, nil).want(t, 422)
 		if !slices.Contains(a.fields(), field) {
 			t.Errorf("%q names %v, want %s", query, a.fields(), field)
+		}
+		if field == "createdAfter" && strings.Contains(a.str("detail"), "2006") {
+			t.Errorf("%q speaks Go: %s", query, a.str("detail"))
 		}
 	}
 	h.do(desk.RoleReader, "GET", "/v1/tickets?%zz", nil).want(t, 400)

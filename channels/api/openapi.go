@@ -22,7 +22,7 @@ const about = `Switchboard takes in what customers send, over every channel, and
 
 **Enumerations** are read in any case and written in UPPER_SNAKE. Times are RFC 3339 in UTC.
 
-**Repeating.** A create or comment with an ` + "`Idempotency-Key`" + ` takes effect once, however often it is sent.
+**Repeating.** A create, comment or new status with an ` + "`Idempotency-Key`" + ` takes effect once, however often it is sent.
 
 **Limits.** 429 and 503 carry Retry-After.`
 

@@ -189,3 +189,24 @@ func TestHealth(t *testing.T) {
 		t.Error("no books, no error")
 	}
 }
+
+// What an accepted create carries in its header is in the document.
+func TestHeadersOfAcceptedAreDescribed(t *testing.T) {
+	h := newHouse(t)
+	var at any = h.do("", "GET", "/openapi.json", nil).want(t, 200).json
+	for _, p := range []string{"paths", "/v1/tickets", "post", "responses", "202", "headers"} {
+		at, _ = at.(map[string]any)[p]
+	}
+	described := at.(map[string]any)
+	for range 2 {
+		a := h.do(desk.RoleIntegration, "POST", "/v1/tickets", `{"title":"x"}`, "Prefer", "respond-async", "Idempotency-Key", "k").want(t, 202)
+		for _, name := range []string{"Location", "Preference-Applied"} {
+			if a.Header.Get(name) == "" || described[name] == nil {
+				t.Errorf("%s: %q, described as %v", name, a.Header.Get(name), described[name])
+			}
+		}
+	}
+	if described["Idempotency-Replayed"] == nil {
+		t.Error("Idempotency-Replayed is not described")
+	}
+}

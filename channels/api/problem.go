@@ -134,6 +134,9 @@ func fromDetail(d *huma.ErrorDetail) FieldError {
 		f.Field = strings.TrimPrefix(f.Field+"."+name, ".")
 		f.Message = "is required"
 	}
+	if strings.HasPrefix(f.Message, "invalid date/time") { // the library names the form by Go's example
+		f.Message = "must be an RFC 3339 time, such as 2026-03-02T09:00:00Z"
+	}
 	switch f.Message {
 	case "unexpected property":
 		f.Message = "is not a known field"

@@ -139,7 +139,7 @@ func (s *server) filter(p *desk.Policy, in *listInput) (desk.TicketFilter, error
 		Type:     parsedAll(&c, "type", in.Type, p.Types.Parse),
 		Channel:  parsedAll(&c, "source", in.Source, desk.ParseChannel),
 		Team:     parsedAll(&c, "teamId", in.TeamID, func(x string) (desk.TeamID, error) { return desk.TeamID(c.id("teamId", x)), nil }),
-		Tag:      c.id("tag", in.Tag), CreatedAfter: in.CreatedAfter.UTC(), CreatedBefore: in.CreatedBefore.UTC(), Cursor: in.Cursor,
+		Tag:      c.id("tag", in.Tag), CreatedAfter: c.instant("createdAfter", in.CreatedAfter), CreatedBefore: c.instant("createdBefore", in.CreatedBefore), Cursor: in.Cursor,
 	}
 	in.CustomerID = c.id("customerId", in.CustomerID)
 	for _, id := range in.AgentID {
@@ -152,6 +152,15 @@ func (s *server) filter(p *desk.Policy, in *listInput) (desk.TicketFilter, error
 	limit, err := s.size(in.Paging)
 	f.Limit = limit
 	return f, errors.Join(c.err(), err)
+}
+
+// instant keeps a filter within the years that every store compares alike; the
+// zero instant is no filter.
+func (c *checks) instant(field string, t time.Time) time.Time {
+	if t = t.UTC(); t.Year() < 1 || t.Year() > 9999 {
+		c.wrong(field, "must lie between the years 1 and 9999")
+	}
+	return t
 }
 
 // maxAny bounds the values of one filter.

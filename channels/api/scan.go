@@ -108,7 +108,8 @@ func (w *walk) object(depth int) error {
 			return err
 		}
 		name, _ := t.(string)
-		w.path = append(w.path, desk.Clean(name))
+		name = desk.Clean(name) // as it is kept
+		w.path = append(w.path, name)
 		if seen[name] {
 			return w.wrong("is there twice")
 		}

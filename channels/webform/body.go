@@ -242,9 +242,44 @@ func (rd *reader) urlencoded(r io.Reader) error {
 
 // jsonBody is what the JSON endpoint takes, beside multipart/form-data.
 type jsonBody struct {
-	Token   string                     `json:"token"`
-	Captcha string                     `json:"captcha"`
-	Values  map[string]json.RawMessage `json:"values"`
+	Token   string `json:"token"`
+	Captcha string `json:"captcha"`
+	Values  named  `json:"values"`
+}
+
+// named are values by name. A name that is there twice is refused (RFC 8259
+// section 4): all but one of its values would be lost.
+type named map[string]json.RawMessage
+
+func (n *named) UnmarshalJSON(data []byte) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	switch t, err := d.Token(); {
+	case err != nil:
+		return err
+	case t == nil: // null
+		return nil
+	case t != json.Delim('{'):
+		return errors.New("the values are no object")
+	case *n != nil:
+		return errors.New("the values are there twice")
+	}
+	*n = named{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := t.(string)
+		if _, twice := (*n)[name]; twice {
+			return errors.New("a value is there twice")
+		}
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return err
+		}
+		(*n)[name] = raw
+	}
+	return nil
 }
 
 func (rd *reader) json(r io.Reader) error {
@@ -277,7 +312,7 @@ func (rd *reader) json(r io.Reader) error {
 			continue
 		}
 		values, ok := jsonValues(raw)
-		if !ok || x.kind == kindFile {
+		if !ok || x.kind == kindFile || len(values) > 1 && x.kind != kindChoices {
 			rd.sub.typed[name] = bad("pattern")
 			continue
 		}

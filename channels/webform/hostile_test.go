@@ -330,18 +330,21 @@ func TestJSON(t *testing.T) {
 		t.Errorf("%+v", d.Ask)
 	}
 	for in, want := range map[string]string{
-		`{"token":"T","values":{` + values + `,"teamId":"x"}}`:          `"field":"teamId","message":"is not a field of this form"`,
-		`{"token":"T","values":{` + values + `,"phone":{"a":1}}}`:       `"field":"phone"`,
-		`{"token":"T","values":{` + values + `,"phone":[["a"]]}}`:       `"field":"phone"`,
-		`{"token":"T","values":{` + values + `,"files":"x"}}`:           `"field":"files"`,
-		`{"token":"T","values":{"terms":"<script>alert(1)</script>"}}`:  `"errors":[{"field":"name"`,
-		`{"token":"T","values":{` + values + `,"since":"<b>bold</b>"}}`: `Bitte ein Datum`,
-		`{"token":"` + "x" + `","values":{}}`:                           `"token":"`,
-		`{"token":"T","values":{},"extra":1}`:                           `"status":400`,
-		`{"token":"T","values":[]}`:                                     `"status":400`,
-		`{"token":"T","values":{}} {}`:                                  `"status":400`,
-		`null`:                                                          `"status":422`,
-		`{"token":"T","values":{` + values + `,"website":"spam"}}`:      `"status":422`,
+		`{"token":"T","values":{` + values + `,"teamId":"x"}}`:                                     `"field":"teamId","message":"is not a field of this form"`,
+		`{"token":"T","values":{` + values + `,"phone":{"a":1}}}`:                                  `"field":"phone"`,
+		`{"token":"T","values":{` + values + `,"phone":[["a"]]}}`:                                  `"field":"phone"`,
+		`{"token":"T","values":{` + values + `,"files":"x"}}`:                                      `"field":"files"`,
+		`{"token":"T","values":{"terms":"<script>alert(1)</script>"}}`:                             `"errors":[{"field":"name"`,
+		`{"token":"T","values":{` + strings.Replace(values, "2026-01-01", "<b>bold</b>", 1) + `}}`: `Bitte ein Datum`,
+		`{"token":"` + "x" + `","values":{}}`:                                                      `"token":"`,
+		`{"token":"T","values":{` + values + `,"message":"z"}}`:                                    `"status":400`,
+		`{"token":"T","values":{` + values + `},"values":{"name":"z"}}`:                            `"status":400`,
+		`{"token":"T","values":{` + values + `,"phone":["1234","5678"]}}`:                          `"field":"phone"`,
+		`{"token":"T","values":{},"extra":1}`:                                                      `"status":400`,
+		`{"token":"T","values":[]}`:                                                                `"status":400`,
+		`{"token":"T","values":{}} {}`:                                                             `"status":400`,
+		`null`:                                                                                     `"status":422`,
+		`{"token":"T","values":{` + values + `,"website":"spam"}}`:                                 `"status":422`,
 	} {
 		code, header, body := h.postJSON("/forms/site/contact.json?lang=de", strings.Replace(in, `"T"`, `"`+f.Token+`"`, 1))
 		var p problemJSON

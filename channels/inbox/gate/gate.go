@@ -84,6 +84,7 @@ type Gate struct {
 	byAddr  *limit.Buckets[netip.Addr]
 	byName  *limit.Buckets[string]
 	working chan struct{} // hashes computed at the same time
+	nobody  hash          // of a name that does not exist
 }
 
 // atOnce bounds the hashes computed at the same time: each takes 19 MiB.
@@ -95,15 +96,18 @@ const bucketsKept = 10_000
 // New makes a gate. An operator without a name, or whose hash is not one, is an
 // error.
 func New(o Options) (*Gate, error) {
+	var hashes []hash
 	for _, op := range o.Operators {
 		if op.Name == "" {
 			return nil, errors.New("gate: an operator has no name")
 		}
-		if err := CheckHash(op.Hash); err != nil {
+		h, err := parseHash(op.Hash)
+		if err != nil {
 			return nil, fmt.Errorf("gate: operator %s: %w", op.Name, err)
 		}
+		hashes = append(hashes, h)
 	}
-	g := &Gate{Options: o, origin: http.NewCrossOriginProtection(), working: make(chan struct{}, atOnce),
+	g := &Gate{Options: o, origin: http.NewCrossOriginProtection(), working: make(chan struct{}, atOnce), nobody: nobody(hashes),
 		byAddr: limit.New[netip.Addr](o.PerAddress, bucketsKept, limit.Refuse),
 		byName: limit.New[string](o.PerName, bucketsKept, limit.Refuse)}
 	if u, err := url.Parse(o.PublicURL); err == nil && u.Host != "" {

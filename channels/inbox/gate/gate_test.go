@@ -261,3 +261,27 @@ func TestHash(t *testing.T) {
 		t.Errorf("a gate with an open password: %v", err)
 	}
 }
+
+// A hash that another program made may cost more or less than ours: a name that
+// does not exist costs the same.
+func TestUnknownNameCostsAsMuch(t *testing.T) {
+	hashed := func(memory, time uint32) string {
+		h := hash{memory: memory, time: time, lanes: 1, salt: make([]byte, saltSize)}
+		h.key = h.derive("correct horse", keySize)
+		return h.String()
+	}
+	for _, c := range []struct {
+		operators    []Operator
+		memory, time uint32
+	}{
+		{nil, costMemory, costTime},
+		{[]Operator{{"ada", adaHash}}, costMemory, costTime},
+		{[]Operator{{"ada", hashed(64, 1)}}, 64, 1},
+		{[]Operator{{"ada", hashed(64, 1)}, {"bob", hashed(64, 3)}, {"eve", hashed(128, 1)}}, 64, 3},
+	} {
+		g, err := New(Options{Operators: c.operators})
+		if err != nil || g.nobody.memory != c.memory || g.nobody.time != c.time || g.nobody.is("") {
+			t.Errorf("%v: %+v, %v", c.operators, g.nobody, err)
+		}
+	}
+}

@@ -135,7 +135,7 @@ func (g *Gate) right(r *http.Request, name, password string) (Operator, bool, er
 		return Operator{}, false, r.Context().Err()
 	}
 	op, known := g.operator(name)
-	h := nobody
+	h := g.nobody
 	if known {
 		var err error
 		if h, err = parseHash(op.Hash); err != nil {

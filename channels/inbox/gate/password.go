@@ -92,5 +92,16 @@ func parseHash(s string) (hash, error) {
 	return h, nil
 }
 
-// nobody is compared with when a name is unknown, so that it takes as long.
-var nobody = hash{memory: costMemory, time: costTime, lanes: 1, salt: make([]byte, saltSize), key: make([]byte, keySize)}
+// nobody is what a password is compared with when the name is unknown, so that it
+// takes as long: as the costliest of the operators' hashes, which other programs
+// may have made.
+func nobody(hashes []hash) hash {
+	h := hash{memory: costMemory, time: costTime, lanes: 1, salt: make([]byte, saltSize), key: make([]byte, keySize)}
+	cost := func(h hash) uint64 { return uint64(h.memory) * uint64(h.time) }
+	for i, o := range hashes {
+		if i == 0 || cost(o) > cost(h) {
+			h.memory, h.time, h.lanes = o.memory, o.time, o.lanes
+		}
+	}
+	return h
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -132,6 +133,27 @@ func TestDeepHTMLKeepsItsText(t *testing.T) {
 	l := read(t, "Content-Type: text/html\r\n\r\n"+strings.Repeat("<div>", 2000)+"deep &amp; down", DefaultLimits())
 	if l.Text != "deep & down" || !damaged(l, "without layout") {
 		t.Errorf("%q %v", l.Text, l.Damage)
+	}
+}
+
+// TestMultiplyingHTML: formatting left open is opened anew in every paragraph, by
+// the parser's rules; a small mail must not fill the memory of the process.
+func TestMultiplyingHTML(t *testing.T) {
+	var body strings.Builder
+	body.WriteString("<p>")
+	for i := range 250 {
+		fmt.Fprintf(&body, "<b id=x%d>\n", i)
+	}
+	body.WriteString(strings.Repeat("<p>word\n", 3000))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	l := read(t, "Content-Type: text/html\n\n"+body.String(), DefaultLimits())
+	runtime.ReadMemStats(&after)
+	if n := strings.Count(l.Text, "word"); n != 3000 || !damaged(l, "without layout") {
+		t.Errorf("%d words, %v", n, l.Damage)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 64<<20 {
+		t.Errorf("%d bytes of HTML took %d MB", body.Len(), took>>20)
 	}
 }
 

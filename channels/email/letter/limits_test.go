@@ -157,6 +157,30 @@ func TestMultiplyingHTML(t *testing.T) {
 	}
 }
 
+// TestManyHTMLBodiesBesideMuchText: what the plain text says is read once, not
+// anew for each of the bodies it is compared with.
+func TestManyHTMLBodiesBesideMuchText(t *testing.T) {
+	var mail strings.Builder
+	mail.WriteString("Content-Type: multipart/mixed; boundary=b\n\n--b\n\n")
+	for i := range 40_000 {
+		fmt.Fprintf(&mail, "w%d ", i)
+	}
+	mail.WriteString("\n")
+	for i := range 200 {
+		fmt.Fprintf(&mail, "--b\nContent-Type: text/html\n\n<p>other%d words here\n", i)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	l := read(t, mail.String(), DefaultLimits())
+	runtime.ReadMemStats(&after)
+	if !strings.Contains(l.Text, "w39999") || !strings.Contains(l.Text, "other199 words") {
+		t.Errorf("%d bytes of text, %v", len(l.Text), l.Damage)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 100<<20 {
+		t.Errorf("%d bytes of mail took %d MB", mail.Len(), took>>20)
+	}
+}
+
 func TestErrorsAreOnlyOfTheOutside(t *testing.T) {
 	broken := errors.New("line is dead")
 	mail := "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\nContent-Type: image/png\r\n\r\n"

@@ -61,7 +61,7 @@ func (w *reader) tnef(p part, pieces *[]piece) error {
 		return err
 	}
 	own := t.body
-	if own.plain != "" && covers(plainOf(*pieces), own.plain) {
+	if own.plain != "" && covers(wordsOf(plainOf(*pieces)), own.plain) {
 		own.plain = ""
 	}
 	if own.html != "" && w.letter.HTML == "" {

@@ -178,6 +178,8 @@ func TestAnswerGoesTo(t *testing.T) {
 		"Reply-To: help@example.org\r\n": "ann@b.example",
 		"Reply-To: help@example.org, boss@b.example\r\n": "boss@b.example",
 		"Reply-To: undisclosed\r\n":                      "ann@b.example",
+		"Reply-To: boss@b..example\r\n":                  "ann@b.example",
+		"Reply-To: x@y@, boss@b.example\r\n":             "boss@b.example",
 	} {
 		d := parse(t, "From: ann@b.example\r\n"+header+"\r\ny\r\n")
 		var to replyTo

@@ -216,6 +216,16 @@ func TestUnreadableMail(t *testing.T) {
 	}
 }
 
+// What is taken of it is as long as of any mail: a key of 60 KB fits no index of
+// PostgreSQL, and the mailbox would stand still before it.
+func TestUnreadableMailWithLongFields(t *testing.T) {
+	long := strings.Repeat("x", 20_000)
+	l := sketch([]byte("Message-ID: <" + long + "@b.example>\r\nFrom: " + long + " <" + long + "@b.example>\r\nSubject: " + long + "\r\n\r\n"))
+	if len(l.MessageID) > 998 || len(l.From) != 1 || len(l.From[0].Addr) > 998 || len(l.From[0].Name) > 16<<10 || len(l.Subject) > 16<<10 {
+		t.Errorf("Message-ID of %d bytes, From of %d, subject of %d", len(l.MessageID), len(l.From[0].Addr), len(l.Subject))
+	}
+}
+
 // Failures of ours are errors, to be tried again, and no damage of the mail.
 func TestParseErrors(t *testing.T) {
 	raw := "From: a@b.example\r\nContent-Type: application/pdf; name=x.pdf\r\n\r\ntext\r\n"

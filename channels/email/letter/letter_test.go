@@ -48,3 +48,15 @@ func sound(t testing.TB, l *Letter) {
 		}
 	}
 }
+
+// A date in its zone may be one that no JSON can hold in UTC.
+func TestDateBeyondTheCalendar(t *testing.T) {
+	for _, s := range []string{"Fri, 31 Dec 9999 23:59:59 -1200", "9999-12-31T23:59:59-12:00"} {
+		if got := parseDate(s); !got.IsZero() {
+			t.Errorf("%s is %v, in UTC %v", s, got, got.UTC())
+		}
+	}
+	if got := parseDate("Fri, 31 Dec 9999 23:59:59 +1200"); got.IsZero() {
+		t.Error("a date within it is none")
+	}
+}

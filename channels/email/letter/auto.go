@@ -229,12 +229,21 @@ var answerWords = regexp.MustCompile(`(?i)^\s*\[?(auto(matic|mated)?[- ]?(reply|
 	`automatisch antwoord|afwezig|resposta automática|fora do escritório|autosvar|automatisk svar|automatiskt svar|frånvaro|automaattinen vastaus|automatyczna odpowiedź|automatická odpověď|automatikus válasz|` +
 	`автоответ|автоматический ответ|otomatik yanıt|自動返信|自動応答|不在通知|自动回复|自動回覆|자동 ?회신|부재중)`)
 
+// answerSubject believes a subject alone. A person's question about automatic
+// replies begins with the same words and then goes on; such a mail is a machine's
+// only where it answers something or has the empty return path.
 func answerSubject(w *reader) (string, string) {
-	if m := answerWords.FindString(w.letter.Subject); m != "" {
-		return AutoReply, "the subject begins with " + strings.TrimSpace(m)
+	l := w.letter
+	m := answerWords.FindString(l.Subject)
+	if m == "" || goesOn.MatchString(l.Subject[len(m):]) && len(l.InReplyTo) == 0 && len(l.References) == 0 && !w.nullPath() {
+		return "", ""
 	}
-	return "", ""
+	return AutoReply, "the subject begins with " + strings.TrimSpace(m)
 }
+
+// goesOn is a sentence: after what is left of the word, others, and no colon
+// behind the first two of them, as in "Out of Office Reply: Help".
+var goesOn = regexp.MustCompile(`^[\pL]*\s+(?:[\pL\pN'’]+[^\pL\pN'’:：]+){0,1}[\pL\pN'’]+[^\pL\pN'’:：]*(?:[\s][\pL\pN]|[?!.]*$)`)
 
 func listHeaders(w *reader) (string, string) {
 	for _, name := range []string{"list-id", "list-post", "x-google-group-id"} {

@@ -60,3 +60,31 @@ func TestDateBeyondTheCalendar(t *testing.T) {
 		t.Error("a date within it is none")
 	}
 }
+
+// People write about automatic replies, too; what is taken for one is dropped.
+func TestQuestionsAboutAutomaticReplies(t *testing.T) {
+	for subject, want := range map[string]string{
+		"Automatic reply does not work":              "",
+		"Auto-reply broken since Monday":             "",
+		"Auto reply broken":                          "",
+		"Out of office feature: how do I turn it on": AutoReply, // too close to call
+		"Abwesenheitsnotiz lässt sich nicht ändern":  "",
+		"Automatic reply: Help":                      AutoReply,
+		"Automatic reply":                            AutoReply,
+		"Out of Office Reply: Help":                  AutoReply,
+		"Out of Office":                              AutoReply,
+		"Abwesenheitsnotiz: Hilfe":                   AutoReply,
+		"Abwesenheitsnotiz":                          AutoReply,
+		"OOO - back on Monday":                       AutoReply,
+		"Réponse automatique : Aide":                 AutoReply,
+		"自動返信: お問い合わせ":                               AutoReply,
+	} {
+		if l := read(t, "From: a@b.example\nSubject: "+subject+"\n\nx\n", DefaultLimits()); l.Auto.Kind != want {
+			t.Errorf("%q is %q (%s), want %q", subject, l.Auto.Kind, l.Auto.Reason, want)
+		}
+	}
+	answer := "From: a@b.example\nSubject: Out of office until Monday\nIn-Reply-To: <x@y.example>\n\nx\n"
+	if l := read(t, answer, DefaultLimits()); l.Auto.Kind != AutoReply {
+		t.Errorf("an answer: %+v", l.Auto)
+	}
+}

@@ -88,3 +88,16 @@ func TestQuestionsAboutAutomaticReplies(t *testing.T) {
 		t.Errorf("an answer: %+v", l.Auto)
 	}
 }
+
+// A person's question about a bounce, quoted in it, is no bounce: those are dropped.
+func TestQuestionsAboutBounces(t *testing.T) {
+	mail := "From: ann@b.example\nSubject: Mail delivery failed to my client, please help\n\nHi, when I write to Bob I get this:\n550 5.1.1 User unknown\nAnn\n"
+	if l := read(t, mail, DefaultLimits()); l.Auto.Kind != "" {
+		t.Errorf("%+v", l.Auto)
+	}
+	for _, sign := range []string{"Return-Path: <>\n" + mail, strings.Replace(mail, "ann@", "MAILER-DAEMON@", 1)} {
+		if l := read(t, sign, DefaultLimits()); l.Auto.Kind != AutoBounce {
+			t.Errorf("%s\n%+v", sign, l.Auto)
+		}
+	}
+}

@@ -126,16 +126,26 @@ func mailbox(p desk.Party) (netmail.Address, error) {
 		return netmail.Address{}, wrong
 	}
 	local, domain, ok := cutAddress(a.Address)
-	if !ok || len(local) > maxLocalOctet {
+	if !ok {
 		return netmail.Address{}, wrong
 	}
-	if !strings.HasPrefix(domain, "[") {
+	// Of a domain in ASCII the server knows better than we whether it leads anywhere:
+	// some that are in use hold what RFC 5891 forbids.
+	if !ascii(domain) {
 		if domain, err = idna.Lookup.ToASCII(domain); err != nil {
 			return netmail.Address{}, wrong
 		}
 	}
+	if len(local)+1+len(domain) > maxAddress {
+		return netmail.Address{}, wrong
+	}
 	return netmail.Address{Name: words(p.Name, 200), Address: local + "@" + domain}, nil
 }
+
+// maxAddress is the longest address, in octets (RFC 5321 4.5.3.1.3, without the
+// brackets). That a local part has 64 at most (4.5.3.1.1) is what a server must
+// take, not all that it may.
+const maxAddress = 254
 
 var dotted = regexp.MustCompile("^[a-zA-Z0-9!#$%&'*+/=?^_`{|}~.-]*(\\.\\.|\\.$)[a-zA-Z0-9!#$%&'*+/=?^_`{|}~.-]*$")
 

@@ -176,8 +176,16 @@ func TestRecipients(t *testing.T) {
 		"idn":          {func(r *desk.Reply, to *replyTo) { to.To = []desk.Party{{Handle: "a@Bücher.example"}} }, "a@xn--bcher-kva.example"},
 		"quoted":       {func(r *desk.Reply, to *replyTo) { to.To = []desk.Party{{Handle: `"a b"@b.example`}} }, "a b@b.example"},
 		"double dots":  {func(r *desk.Reply, to *replyTo) { to.To = []desk.Party{{Handle: "a..b.@b.example"}} }, "a..b.@b.example"},
-		"nobody":       {func(r *desk.Reply, to *replyTo) { to.To = nil }, ""},
-		"ourselves":    {func(r *desk.Reply, to *replyTo) { to.To = []desk.Party{{Handle: "Support+x@example.org"}} }, ""},
+		"underscore":   {func(r *desk.Reply, to *replyTo) { to.To = []desk.Party{{Handle: "a@mail_1.b.example"}} }, "a@mail_1.b.example"},
+		"hyphens":      {func(r *desk.Reply, to *replyTo) { to.To = []desk.Party{{Handle: "a@r3--b.example"}} }, "a@r3--b.example"},
+		"long": {func(r *desk.Reply, to *replyTo) {
+			to.To = []desk.Party{{Handle: "reply+" + strings.Repeat("x", 80) + "@b.example"}}
+		}, "reply+" + strings.Repeat("x", 80) + "@b.example"},
+		"longer than a path": {func(r *desk.Reply, to *replyTo) {
+			to.To = []desk.Party{{Handle: strings.Repeat("x", 250) + "@b.example"}}
+		}, ""},
+		"nobody":    {func(r *desk.Reply, to *replyTo) { to.To = nil }, ""},
+		"ourselves": {func(r *desk.Reply, to *replyTo) { to.To = []desk.Party{{Handle: "Support+x@example.org"}} }, ""},
 		"line end": {func(r *desk.Reply, to *replyTo) {
 			to.To = []desk.Party{{Handle: "a@b.example>\r\nRCPT TO:<c@d.example"}}
 		}, ""},

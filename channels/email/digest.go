@@ -35,7 +35,7 @@ func (f *folder) digest(ctx context.Context, batch []*mail) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if err := f.submit(channels.WithBegan(ctx, batch[0].began), batch, drafts); err != nil {
+	if err := f.submit(channels.WithBegan(ctx, batch[0].began), batch, drafts, false); err != nil {
 		return err
 	}
 	for _, m := range batch {
@@ -97,8 +97,9 @@ func (f *folder) note(m *mail, now time.Time) *desk.Draft {
 }
 
 // submit hands over a batch. A draft that the ledger will never take goes in as
-// the raw mail with a note; so the mails after it are not held up.
-func (f *folder) submit(ctx context.Context, batch []*mail, drafts []*desk.Draft) error {
+// the raw mail with a note; so the mails after it are not held up. noted says that
+// the one draft is such a note.
+func (f *folder) submit(ctx context.Context, batch []*mail, drafts []*desk.Draft, noted bool) error {
 	last := max(f.last, batch[len(batch)-1].uid)
 	cursor := &desk.Cursor{Source: f.a.Source.Name, Folder: f.name, UIDValidity: f.validity,
 		LastUID: uint32(last), Lease: f.a.lease(), Token: f.token}
@@ -109,14 +110,14 @@ func (f *folder) submit(ctx context.Context, batch []*mail, drafts []*desk.Draft
 		return err
 	case refused && len(batch) > 1:
 		for i := range batch {
-			if err := f.submit(ctx, batch[i:i+1], drafts[i:i+1]); err != nil {
+			if err := f.submit(ctx, batch[i:i+1], drafts[i:i+1], false); err != nil {
 				return err
 			}
 		}
 		return nil
-	case refused && drafts[0].Text != unreadableText:
+	case refused && !noted:
 		f.log.Error("email: the ledger refuses a mail; it goes in as a note", "uid", batch[0].uid, "error", err)
-		return f.submit(ctx, batch, []*desk.Draft{bare(drafts[0], err)})
+		return f.submit(ctx, batch, []*desk.Draft{bare(drafts[0], err)}, true)
 	case err != nil:
 		return ours{fmt.Errorf("submit up to uid %d: %w", last, err)}
 	case len(receipts) != len(drafts):

@@ -130,8 +130,8 @@ func thread(d *desk.Draft, l *letter.Letter, source desk.Source) desk.Thread {
 			to.References = nil
 		}
 	}
-	for _, a := range parties(l.ReplyTo) { // RFC 5322 3.6.2, but never to ourselves
-		if _, _, ok := cutAddress(a.Handle); ok && !own(source, a.Handle) {
+	for _, a := range parties(l.ReplyTo) { // RFC 5322 3.6.2, but never to ourselves, nor where no mail can go
+		if _, err := mailbox(a); err == nil && !own(source, a.Handle) {
 			to.To = append(to.To, a)
 		}
 	}

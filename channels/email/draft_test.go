@@ -178,6 +178,8 @@ func TestAnswerGoesTo(t *testing.T) {
 		"Reply-To: help@example.org\r\n": "ann@b.example",
 		"Reply-To: help@example.org, boss@b.example\r\n": "boss@b.example",
 		"Reply-To: undisclosed\r\n":                      "ann@b.example",
+		"Reply-To: boss@b..example\r\n":                  "ann@b.example",
+		"Reply-To: x@y@, boss@b.example\r\n":             "boss@b.example",
 	} {
 		d := parse(t, "From: ann@b.example\r\n"+header+"\r\ny\r\n")
 		var to replyTo
@@ -211,6 +213,16 @@ func TestUnreadableMail(t *testing.T) {
 	}
 	if len(d.Attachments) != 1 || d.Attachments[0].Name != "original.eml" || d.Attachments[0].Blob != d.Raw || len(d.Damage) != 1 {
 		t.Errorf("attachments %v, damage %q", d.Attachments, d.Damage)
+	}
+}
+
+// What is taken of it is as long as of any mail: a key of 60 KB fits no index of
+// PostgreSQL, and the mailbox would stand still before it.
+func TestUnreadableMailWithLongFields(t *testing.T) {
+	long := strings.Repeat("x", 20_000)
+	l := sketch([]byte("Message-ID: <" + long + "@b.example>\r\nFrom: " + long + " <" + long + "@b.example>\r\nSubject: " + long + "\r\n\r\n"))
+	if len(l.MessageID) > 998 || len(l.From) != 1 || len(l.From[0].Addr) > 998 || len(l.From[0].Name) > 16<<10 || len(l.Subject) > 16<<10 {
+		t.Errorf("Message-ID of %d bytes, From of %d, subject of %d", len(l.MessageID), len(l.From[0].Addr), len(l.Subject))
 	}
 }
 

@@ -49,6 +49,7 @@ type folder struct {
 
 	// Of the digesting half.
 	pending  map[imap.UID]desk.ReceiptID // submitted, still in the folder
+	copied   map[imap.UID]bool           // of these, what lies in moveTo already
 	moveWait time.Duration
 	moveHold time.Time // the server refused to move; not before this
 	idleSaid bool      // it was said that IDLE was refused
@@ -66,7 +67,7 @@ func (f *folder) forget() {
 	f.end()
 	f.last, f.from = 0, 0
 	f.trouble, f.huge, f.planFail = map[imap.UID]stumble{}, map[imap.UID]bool{}, map[imap.UID]int{}
-	f.pending, f.moveWait = map[imap.UID]desk.ReceiptID{}, f.a.pace.moveMin
+	f.pending, f.copied, f.moveWait = map[imap.UID]desk.ReceiptID{}, map[imap.UID]bool{}, f.a.pace.moveMin
 }
 
 // end gives back what the folder holds outside memory.

@@ -62,7 +62,7 @@ func (f *folder) clear(ctx context.Context, s *session) error {
 		return nil
 	}
 	for part := range slices.Chunk(uids, moveMany) {
-		err := s.move(ctx, imap.UIDSetNum(part...))
+		err := s.move(ctx, part, f.copied)
 		var refused *imap.Error
 		if errors.As(err, &refused) {
 			f.moveHold = f.a.Now().Add(moveAgain)
@@ -74,6 +74,7 @@ func (f *folder) clear(ctx context.Context, s *session) error {
 		}
 		for _, uid := range part {
 			delete(f.pending, uid)
+			delete(f.copied, uid)
 		}
 		f.moveWait = f.a.pace.moveMin
 	}
@@ -94,6 +95,7 @@ func (f *folder) reconcile(ctx context.Context, s *session) error {
 		for _, uid := range part {
 			if !there[uid] {
 				delete(f.pending, uid)
+				delete(f.copied, uid)
 			}
 		}
 	}
@@ -102,8 +104,8 @@ func (f *folder) reconcile(ctx context.Context, s *session) error {
 
 // move moves mails to moveTo, and makes that folder when the server says that
 // it is missing.
-func (s *session) move(ctx context.Context, set imap.UIDSet) error {
-	err := s.moveOnce(ctx, set)
+func (s *session) move(ctx context.Context, uids []imap.UID, copied map[imap.UID]bool) error {
+	err := s.moveOnce(ctx, uids, copied)
 	var refused *imap.Error
 	if !errors.As(err, &refused) || refused.Code != imap.ResponseCodeTryCreate {
 		return err
@@ -114,29 +116,37 @@ func (s *session) move(ctx context.Context, set imap.UIDSet) error {
 	if err != nil {
 		return err
 	}
-	return s.moveOnce(ctx, set)
+	return s.moveOnce(ctx, uids, copied)
 }
 
 // moveOnce uses MOVE where the server has it. Else each step waits for the one
 // before: the library would send COPY, STORE and EXPUNGE in one go and so
-// delete what it failed to copy. Without UIDPLUS the mails are only marked as
+// delete what it failed to copy. What was copied is noted in copied, and not
+// copied again when a later step failed: a server that lets nobody delete would
+// get a copy more with each try. Without UIDPLUS the mails are only marked as
 // deleted, because EXPUNGE would remove other people's marked mails too.
-func (s *session) moveOnce(ctx context.Context, set imap.UIDSet) error {
-	limit, to := s.a.settings.Timeouts.Command, s.a.settings.MoveTo
+func (s *session) moveOnce(ctx context.Context, uids []imap.UID, copied map[imap.UID]bool) error {
+	limit, to, set := s.a.settings.Timeouts.Command, s.a.settings.MoveTo, imap.UIDSetNum(uids...)
 	if s.caps.Has(imap.CapMove) {
 		return s.guard(ctx, limit, "move", func(func()) error {
 			_, err := s.client.Move(set, to).Wait()
 			return err
 		})
 	}
-	err := s.guard(ctx, limit, "copy", func(func()) error {
-		_, err := s.client.Copy(set, to).Wait()
-		return err
-	})
-	if err != nil {
-		return err
+	fresh := slices.DeleteFunc(slices.Clone(uids), func(uid imap.UID) bool { return copied[uid] })
+	if len(fresh) > 0 {
+		err := s.guard(ctx, limit, "copy", func(func()) error {
+			_, err := s.client.Copy(imap.UIDSetNum(fresh...), to).Wait()
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, uid := range fresh {
+			copied[uid] = true
+		}
 	}
-	err = s.guard(ctx, limit, "mark as deleted", func(func()) error {
+	err := s.guard(ctx, limit, "mark as deleted", func(func()) error {
 		flags := &imap.StoreFlags{Op: imap.StoreFlagsAdd, Silent: true, Flags: []imap.Flag{imap.FlagDeleted}}
 		return s.client.Store(set, flags, nil).Close()
 	})

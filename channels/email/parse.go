@@ -150,6 +150,13 @@ func (in *reading) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// As in a letter: words of a header, and what a store looks up by it, whose index
+// takes no more than a few kilobytes.
+const (
+	sketchWords = 16 << 10
+	sketchKey   = 998
+)
+
 // sketch reads the few header fields a person needs from a mail that could not
 // be read otherwise.
 func sketch(head []byte) *letter.Letter {
@@ -158,16 +165,17 @@ func sketch(head []byte) *letter.Letter {
 		if d, err := words.DecodeHeader(s); err == nil {
 			s = d
 		}
-		return desk.Clean(s)
+		return desk.Cut(desk.Clean(s), sketchWords)
 	}
-	l := &letter.Letter{Subject: word(field(head, "Subject")), MessageID: desk.Clean(strings.Trim(field(head, "Message-ID"), "<> "))}
+	key := func(s string) string { return desk.Cut(desk.Clean(s), sketchKey) }
+	l := &letter.Letter{Subject: word(field(head, "Subject")), MessageID: key(strings.Trim(field(head, "Message-ID"), "<> "))}
 	from := field(head, "From")
 	if a, err := netmail.ParseAddress(from); err == nil {
-		l.From = []letter.Address{{Name: desk.Clean(a.Name), Addr: desk.Clean(a.Address)}}
+		l.From = []letter.Address{{Name: word(a.Name), Addr: key(a.Address)}}
 	} else if addr := addressIn(from); addr != "" {
-		l.From = []letter.Address{{Addr: desk.Clean(addr)}}
+		l.From = []letter.Address{{Addr: key(addr)}}
 	}
-	if at, err := netmail.ParseDate(field(head, "Date")); err == nil {
+	if at, err := netmail.ParseDate(field(head, "Date")); err == nil && at.UTC().Year() <= 9999 {
 		l.Date = at
 	}
 	return l

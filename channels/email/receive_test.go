@@ -272,6 +272,31 @@ func TestMailTheLedgerRefuses(t *testing.T) {
 	}
 }
 
+// A mail that could not be read and that the ledger refuses goes in all the same,
+// without what it was refused for.
+func TestUnreadableMailTheLedgerRefuses(t *testing.T) {
+	box := emailtest.Memory(t)
+	box.AddUser("support", "secret")
+	mails := rawMails(0, 3, 300)
+	mails[1] = []byte("Message-ID: <1@customer.example>\r\nSubject: Mail 1\r\n\r\n" + unreadableText + "\r\n")
+	box.DeliverMany("support", "INBOX", mails...)
+	l := newLedger()
+	l.refuse = func(drafts []*desk.Draft) error {
+		for _, d := range drafts {
+			if d.Subject == "Mail 1" {
+				return desk.Permanent(errDown)
+			}
+		}
+		return nil
+	}
+	start(t, newAdapter(t, l, account(box.Addr())))
+	l.awaitRows(t, 3)
+	l.inOrder(t)
+	if d := l.drafts()[1]; d.Text != unreadableText || d.Subject != "" || !bytes.Equal(l.blobs.get(t, d.Raw), mails[1]) {
+		t.Errorf("draft %+v", d)
+	}
+}
+
 func TestLargeMails(t *testing.T) {
 	servers(t, func(t *testing.T, box emailtest.Mailbox) {
 		box.AddUser("support", "secret")

@@ -122,10 +122,12 @@ func (s *mailer) deliver(ctx context.Context, r *desk.Reply, a *answer, size int
 	line.limit = s.settings.SMTP.DataTimeout
 	if err := w.Close(); err != nil {
 		var answered *smtp.SMTPError
-		if errors.As(err, &answered) {
+		switch {
+		case !errors.As(err, &answered):
+			return fmt.Errorf("%w: %w", channels.ErrCutOff, err)
+		case answered.Code/100 != 2: // by its first digit any 2yz is a yes (RFC 5321 4.2.1)
 			return refused("the mail", err)
 		}
-		return fmt.Errorf("%w: %w", channels.ErrCutOff, err)
 	}
 	line.limit = min(s.settings.SMTP.Timeout, 5*time.Second)
 	_ = client.Quit() // the mail is theirs, whatever they say now

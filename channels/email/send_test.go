@@ -180,6 +180,7 @@ func TestSendFails(t *testing.T) {
 		"cut after the mail":      {rule: fakesmtp.Rule{At: fakesmtp.AtEnd}, what: "cut off"},
 		"answer lost":             {rule: fakesmtp.Rule{At: fakesmtp.AtEnd, Keep: true}, what: "cut off", mails: 1},
 		"silent after the mail":   {rule: fakesmtp.Rule{At: fakesmtp.AtEnd, Keep: true, Silent: true}, what: "cut off", mails: 1},
+		"another word for yes":    {rule: fakesmtp.Rule{At: fakesmtp.AtEnd, Keep: true, Code: 252, Text: "Will do what I can"}, what: "sent", mails: 1},
 		"silent at the recipient": {rule: fakesmtp.Rule{At: fakesmtp.AtRcpt, Silent: true}, what: "again"},
 		"a copy refused":          {rule: fakesmtp.Rule{At: fakesmtp.AtRcpt, For: "bob@c.example", Code: 550}, change: cc, what: "sent", mails: 1},
 		"a copy refused for now":  {rule: fakesmtp.Rule{At: fakesmtp.AtRcpt, For: "bob@c.example", Code: 450}, change: cc, what: "again"},

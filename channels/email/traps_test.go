@@ -393,6 +393,36 @@ func TestWhatIsSaid(t *testing.T) {
 	}
 }
 
+// A server that copies and then lets nobody delete gets one copy, however often
+// the rest is tried.
+func TestMoveCopiesOnce(t *testing.T) {
+	s := inbox(3)
+	s.caps = "IMAP4rev1 UIDPLUS"
+	s.command = func(line string) (string, bool) {
+		switch {
+		case strings.HasPrefix(line, "UID COPY"):
+			return "TAG OK done\r\n", true
+		case strings.HasPrefix(line, "UID STORE"):
+			return "TAG NO [NOPERM] you may not delete\r\n", true
+		}
+		return "", true
+	}
+	s.start(t)
+	l := newLedger()
+	var minutes atomic.Int64 // each look at the clock is a minute later
+	start(t, newAdapter(t, l, account(s.addr(), "moveTo: Done"), poll(5*time.Millisecond), func(a *adapter) {
+		begin := time.Now()
+		a.Now = func() time.Time { return begin.Add(time.Duration(minutes.Add(1)) * time.Minute) }
+		a.pace.leaseTTL = 1000 * time.Hour
+	}))
+	l.awaitRows(t, 3)
+	l.settle(func(*desk.Draft) desk.State { return desk.Filed })
+	s.await(t, "three tries", func(lines []string) bool { return has(lines, "UID STORE") >= 3 })
+	if n := s.count("UID COPY"); n != 1 {
+		t.Errorf("the mails were copied %d times", n)
+	}
+}
+
 // Without MOVE each step waits for the one before.
 func TestMoveWithoutMove(t *testing.T) {
 	for _, test := range []struct {

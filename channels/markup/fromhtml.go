@@ -17,15 +17,17 @@ import (
 
 // FromHTML makes Markdown of the HTML of a message, such as Teams sends. It is
 // cleaned first: what runs or hides is gone, and links that are not safe keep
-// their words only. What is too large, too deep or refused by the converter
-// (more than 512 open elements) loses its layout but no word.
+// their words only. What is too large, too deep, refused by the converter
+// (more than 512 open elements) or would multiply in the parser loses its layout but no word.
 func FromHTML(s string) string {
 	s = strings.ReplaceAll(clean(s), ampersand, "")
 	if len(s) <= MaxBytes && shallow(s) {
-		if doc, err := html.Parse(strings.NewReader(textPolicy().Sanitize(s))); err == nil {
-			prepare(doc)
-			if md, err := markdownOf().ConvertNode(doc); err == nil {
-				return tidy(signs.Replace(string(md)))
+		if cleaned := textPolicy().Sanitize(s); !Multiplies(cleaned) {
+			if doc, err := html.Parse(strings.NewReader(cleaned)); err == nil {
+				prepare(doc)
+				if md, err := markdownOf().ConvertNode(doc); err == nil {
+					return tidy(signs.Replace(string(md)))
+				}
 			}
 		}
 	}

@@ -34,7 +34,7 @@ channels/inbox/gate:    channels/limit
 channels/markup:
 channels/chat:          channels channels/email/letter channels/markup pipeline/desk
 channels/chat/fakechat:
-channels/email/letter:
+channels/email/letter:  channels/markup
 channels/email/fakesmtp:
 channels/email:         channels channels/email/letter channels/markup pipeline/desk
 channels/msteams:       channels channels/limit channels/markup pipeline/desk

@@ -120,8 +120,8 @@ func daemonMail(w *reader) (string, string) {
 	null := w.nullPath()
 	failed := l.Headers["x-failed-recipients"] != ""
 	text := l.Text[:min(len(l.Text), 8<<10)]
-	if daemon == "" && !null && !hasAny(text, smtpMarks) {
-		return "", "" // an ordinary mail, decided without the costly patterns
+	if daemon == "" && !null {
+		return "", "" // an ordinary mail; people write about bounces, too, and quote them
 	}
 	subject := failWords.MatchString(l.Subject)
 	delay := delayWords.MatchString(l.Subject)
@@ -139,23 +139,16 @@ func daemonMail(w *reader) (string, string) {
 		return AutoBounce, "the return path is empty, and the subject speaks of a failed delivery"
 	case null && !answerWords.MatchString(l.Subject) && l.Headers["auto-submitted"] == "" && failText.MatchString(text):
 		return AutoBounce, "the return path is empty, and the text speaks of a failed delivery"
-	case subject && len(l.InReplyTo) == 0 && !isReply.MatchString(l.Subject) && smtpText.MatchString(text):
-		return AutoBounce, "subject and text speak of a failed delivery"
 	}
 	return "", ""
 }
 
 var (
 	delayText = regexp.MustCompile(`(?i)will (continue|be retried|keep) |still (trying|being)|do not need to|no action|not yet been delivered|temporar`)
-	smtpText  = regexp.MustCompile(`(?i)\b[45][0-9][0-9][ -]#?[45]\.[0-9]{1,3}\.[0-9]{1,3}|RCPT TO:|SMTP error|SMTP server|Final-Recipient:`)
-	isReply   = regexp.MustCompile(`(?i)^\s*(re|aw|sv|fwd?|wg|tr|rv)\s*:`)
 )
 
-// What daemonText, daemonName and smtpText cannot match without.
-var (
-	daemonMarks = []string{"daemon", "master", "mail", "delivery", "administrator", "exchange"}
-	smtpMarks   = []string{"5.", "4.", "smtp", "rcpt to:", "final-recipient"}
-)
+// What daemonText and daemonName cannot match without.
+var daemonMarks = []string{"daemon", "master", "mail", "delivery", "administrator", "exchange"}
 
 // hasAny tells whether one of marks, which are lower case, stands in s.
 func hasAny(s string, marks []string) bool {
@@ -229,12 +222,21 @@ var answerWords = regexp.MustCompile(`(?i)^\s*\[?(auto(matic|mated)?[- ]?(reply|
 	`automatisch antwoord|afwezig|resposta automática|fora do escritório|autosvar|automatisk svar|automatiskt svar|frånvaro|automaattinen vastaus|automatyczna odpowiedź|automatická odpověď|automatikus válasz|` +
 	`автоответ|автоматический ответ|otomatik yanıt|自動返信|自動応答|不在通知|自动回复|自動回覆|자동 ?회신|부재중)`)
 
+// answerSubject believes a subject alone. A person's question about automatic
+// replies begins with the same words and then goes on; such a mail is a machine's
+// only where it answers something or has the empty return path.
 func answerSubject(w *reader) (string, string) {
-	if m := answerWords.FindString(w.letter.Subject); m != "" {
-		return AutoReply, "the subject begins with " + strings.TrimSpace(m)
+	l := w.letter
+	m := answerWords.FindString(l.Subject)
+	if m == "" || goesOn.MatchString(l.Subject[len(m):]) && len(l.InReplyTo) == 0 && len(l.References) == 0 && !w.nullPath() {
+		return "", ""
 	}
-	return "", ""
+	return AutoReply, "the subject begins with " + strings.TrimSpace(m)
 }
+
+// goesOn is a sentence: after what is left of the word, others, and no colon
+// behind the first two of them, as in "Out of Office Reply: Help".
+var goesOn = regexp.MustCompile(`^[\pL]*\s+(?:[\pL\pN'’]+[^\pL\pN'’:：]+){0,1}[\pL\pN'’]+[^\pL\pN'’:：]*(?:[\s][\pL\pN]|[?!.]*$)`)
 
 func listHeaders(w *reader) (string, string) {
 	for _, name := range []string{"list-id", "list-post", "x-google-group-id"} {

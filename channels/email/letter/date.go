@@ -16,14 +16,18 @@ func parseDate(s string) time.Time {
 	words := strings.FieldsFunc(stripComments(s), func(r rune) bool {
 		return r <= ' ' || r == ',' || r == ';' || r == '"' || r == 0xA0
 	})
-	if t := parseISO(words); !t.IsZero() {
-		return t
+	t := parseISO(words)
+	if t.IsZero() {
+		var d dateParts
+		for _, word := range words {
+			d.take(word)
+		}
+		t = d.time()
 	}
-	var d dateParts
-	for _, word := range words {
-		d.take(word)
+	if y := t.UTC().Year(); y < 1 || y > 9999 { // its zone leads out of what RFC 3339 can write
+		return time.Time{}
 	}
-	return d.time()
+	return t
 }
 
 type dateParts struct {

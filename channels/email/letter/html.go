@@ -8,6 +8,8 @@ import (
 	"github.com/JohannesKaufmann/html-to-markdown/v2/plugin/base"
 	"github.com/JohannesKaufmann/html-to-markdown/v2/plugin/commonmark"
 	"golang.org/x/net/html"
+
+	"switchboard/channels/markup"
 )
 
 // markdownOf converts cleaned HTML. Escaping is off: people read the text, no
@@ -23,17 +25,20 @@ var markdownOf = sync.OnceValue(func() *converter.Converter {
 var unescaped = strings.NewReplacer("&lt;", "<", "&gt;", ">")
 
 // markdown makes readable text of an HTML body. What the converter refuses
-// (more than 512 open elements) or what is very large loses its layout only.
+// (more than 512 open elements), what is very large or what would multiply in the
+// parser loses its layout only.
 func (w *reader) markdown(s string) string {
 	if len(s) <= maxMarkdown && nesting(s) {
-		if doc, err := html.Parse(strings.NewReader(cleanForText(s))); err == nil {
-			layout(doc)
-			if md, err := markdownOf().ConvertNode(doc); err == nil {
-				return blankLines(newlines(clean(unescaped.Replace(string(md)))))
+		if cleaned := cleanForText(s); !markup.Multiplies(cleaned) {
+			if doc, err := html.Parse(strings.NewReader(cleaned)); err == nil {
+				layout(doc)
+				if md, err := markdownOf().ConvertNode(doc); err == nil {
+					return blankLines(newlines(clean(unescaped.Replace(string(md)))))
+				}
 			}
 		}
 	}
-	w.damage("the HTML body is too large or too deep; its text was taken without layout")
+	w.damage("the HTML body is too large, too deep or too tangled; its text was taken without layout")
 	return tagless(s)
 }
 

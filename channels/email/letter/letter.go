@@ -13,7 +13,7 @@
 // state between calls and may be used by many goroutines at once.
 //
 // What it may not know: tickets, threads, mailboxes, where bytes are kept. It
-// imports nothing of ours.
+// imports nothing of ours but channels/markup, which knows what HTML costs.
 //
 // Standards: RFC 5322 (messages), RFC 2045 to 2049 and 2231 (MIME), RFC 3676
 // (format=flowed), RFC 3834 (automatic answers), RFC 3464 (delivery reports),

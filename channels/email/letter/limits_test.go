@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -132,6 +133,51 @@ func TestDeepHTMLKeepsItsText(t *testing.T) {
 	l := read(t, "Content-Type: text/html\r\n\r\n"+strings.Repeat("<div>", 2000)+"deep &amp; down", DefaultLimits())
 	if l.Text != "deep & down" || !damaged(l, "without layout") {
 		t.Errorf("%q %v", l.Text, l.Damage)
+	}
+}
+
+// TestMultiplyingHTML: formatting left open is opened anew in every paragraph, by
+// the parser's rules; a small mail must not fill the memory of the process.
+func TestMultiplyingHTML(t *testing.T) {
+	var body strings.Builder
+	body.WriteString("<p>")
+	for i := range 250 {
+		fmt.Fprintf(&body, "<b id=x%d>\n", i)
+	}
+	body.WriteString(strings.Repeat("<p>word\n", 3000))
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	l := read(t, "Content-Type: text/html\n\n"+body.String(), DefaultLimits())
+	runtime.ReadMemStats(&after)
+	if n := strings.Count(l.Text, "word"); n != 3000 || !damaged(l, "without layout") {
+		t.Errorf("%d words, %v", n, l.Damage)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 64<<20 {
+		t.Errorf("%d bytes of HTML took %d MB", body.Len(), took>>20)
+	}
+}
+
+// TestManyHTMLBodiesBesideMuchText: what the plain text says is read once, not
+// anew for each of the bodies it is compared with.
+func TestManyHTMLBodiesBesideMuchText(t *testing.T) {
+	var mail strings.Builder
+	mail.WriteString("Content-Type: multipart/mixed; boundary=b\n\n--b\n\n")
+	for i := range 40_000 {
+		fmt.Fprintf(&mail, "w%d ", i)
+	}
+	mail.WriteString("\n")
+	for i := range 200 {
+		fmt.Fprintf(&mail, "--b\nContent-Type: text/html\n\n<p>other%d words here\n", i)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	l := read(t, mail.String(), DefaultLimits())
+	runtime.ReadMemStats(&after)
+	if !strings.Contains(l.Text, "w39999") || !strings.Contains(l.Text, "other199 words") {
+		t.Errorf("%d bytes of text, %v", len(l.Text), l.Damage)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 100<<20 {
+		t.Errorf("%d bytes of mail took %d MB", mail.Len(), took>>20)
 	}
 }
 

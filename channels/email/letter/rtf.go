@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // rtfStart is the text that the dictionary of compressed RTF begins with
@@ -69,6 +71,7 @@ func rtfText(rtf []byte) string {
 	hidden := false
 	charset := "windows-1252"
 	var raw []byte // \'xx run
+	var high rune  // first half of a character of two \u
 	flush := func() {
 		if len(raw) > 0 {
 			out.WriteString(toUTF8(raw, charset))
@@ -90,6 +93,10 @@ func rtfText(rtf []byte) string {
 			i += n
 			if word != "'" {
 				flush()
+			}
+			if high != 0 && word != "u" {
+				out.WriteRune(high) // half of a character is none
+				high = 0
 			}
 			switch word {
 			case "'":
@@ -121,8 +128,20 @@ func rtfText(rtf []byte) string {
 			case "ansicpg":
 				charset = codepage(uint32(value))
 			case "u":
-				if !hidden {
-					out.WriteRune(rune(uint16(value)))
+				if r := rune(uint16(value)); !hidden {
+					switch {
+					case high != 0:
+						both := utf16.DecodeRune(high, r)
+						out.WriteRune(both)
+						if both == utf8.RuneError {
+							out.WriteRune(r)
+						}
+						high = 0
+					case utf16.IsSurrogate(r):
+						high = r
+					default:
+						out.WriteRune(r)
+					}
 				}
 				skip = 1
 			case "lquote", "rquote":
@@ -141,6 +160,10 @@ func rtfText(rtf []byte) string {
 			}
 			if !hidden {
 				flush()
+				if high != 0 {
+					out.WriteRune(high)
+					high = 0
+				}
 				out.WriteByte(c)
 			}
 		}

@@ -152,10 +152,14 @@ func alternatives(own []piece) []piece {
 // converted where nothing plain says the same.
 func (w *reader) finish(pieces []piece) error {
 	var text string
+	var plain map[string]bool // words; read once, of however many pieces
 	for _, pc := range pieces {
 		add := pc.plain
 		if strings.TrimSpace(add) == "" && pc.html != "" {
-			if md := w.markdown(pc.html); !covers(plainOf(pieces), md) {
+			if plain == nil {
+				plain = wordsOf(plainOf(pieces))
+			}
+			if md := w.markdown(pc.html); !covers(plain, md) {
 				add = md
 			}
 		}
@@ -192,25 +196,33 @@ func joinText(a, b string) string {
 	return strings.TrimRight(a, "\n") + "\n\n" + strings.TrimLeft(b, "\n")
 }
 
-// covers tells whether most words of part stand in whole: senders put the same
-// text twice into a multipart/mixed.
-func covers(whole, part string) bool {
-	if strings.TrimSpace(whole) == "" {
-		return false
+// wordsOf are the words of a text, nil of a blank one.
+func wordsOf(s string) map[string]bool {
+	if strings.TrimSpace(s) == "" {
+		return nil
 	}
-	split := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 	have := map[string]bool{}
-	for _, word := range strings.FieldsFunc(whole, split) {
+	for word := range strings.FieldsFuncSeq(s, notWord) {
 		have[word] = true
 	}
-	words := strings.FieldsFunc(part, split)
-	found := 0
-	for _, word := range words {
-		if have[word] {
+	return have
+}
+
+func notWord(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
+
+// covers tells whether most words of part are among those of the whole: senders
+// put the same text twice into a multipart/mixed.
+func covers(whole map[string]bool, part string) bool {
+	if whole == nil {
+		return false
+	}
+	words, found := 0, 0
+	for word := range strings.FieldsFuncSeq(part, notWord) {
+		if words++; whole[word] {
 			found++
 		}
 	}
-	return found*10 >= len(words)*8
+	return found*10 >= words*8
 }
 
 // newlines makes LF of all line ends.

@@ -36,6 +36,7 @@ const (
 	maxTNEFProps   = 4096
 	maxTNEFBuffer  = 16 << 20 // bytes of one attribute that must be held
 	maxAttachments = 500
+	maxCompared    = 5 // of one mail, those whose text is compared with the mail's own
 )
 
 var errTNEF = errors.New("the TNEF data is broken")
@@ -61,8 +62,11 @@ func (w *reader) tnef(p part, pieces *[]piece) error {
 		return err
 	}
 	own := t.body
-	if own.plain != "" && covers(plainOf(*pieces), own.plain) {
-		own.plain = ""
+	if own.plain != "" && w.compared < maxCompared {
+		w.compared++
+		if covers(wordsOf(plainOf(*pieces)), own.plain) {
+			own.plain = ""
+		}
 	}
 	if own.html != "" && w.letter.HTML == "" {
 		if err := w.keepHTML(own.html); err != nil {

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -103,9 +105,37 @@ func TestTNEFCut(t *testing.T) {
 	}
 }
 
+// TestManyTNEFsBesideMuchText: the text of a mail is compared with that of a few
+// files, not anew with that of hundreds.
+func TestManyTNEFsBesideMuchText(t *testing.T) {
+	var text, mail strings.Builder
+	for i := range 40_000 {
+		fmt.Fprintf(&text, "w%d ", i)
+	}
+	mail.WriteString("Content-Type: multipart/mixed; boundary=b\n\n--b\n\n" + text.String() + "\n")
+	part := base64.StdEncoding.EncodeToString(sampleTNEF())
+	for range 200 {
+		mail.WriteString("--b\nContent-Type: application/ms-tnef\nContent-Transfer-Encoding: base64\n\n" + part + "\n")
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	l := read(t, mail.String(), DefaultLimits())
+	runtime.ReadMemStats(&after)
+	if !strings.Contains(l.Text, "w39999") || !strings.Contains(l.Text, "aus Outlook") || len(l.Attachments) != 200 {
+		t.Errorf("%d bytes of text, %d files", len(l.Text), len(l.Attachments))
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 200<<20 {
+		t.Errorf("%d bytes of mail took %d MB", mail.Len(), took>>20)
+	}
+}
+
 func TestRTF(t *testing.T) {
 	raw := `{\rtf1\ansi\ansicpg1252{\fonttbl{\f0 Arial;}}{\*\generator x;}\pard Gr\'fc\'dfe \u8364? 5\par zwei\tab drei\{\}}`
 	if got, want := rtfText([]byte(raw)), "Grüße € 5\nzwei\tdrei{}"; got != want {
+		t.Errorf("got %q want %q", got, want)
+	}
+	// A character beyond 16 bits is two, each signed (Rich Text Format 1.9.1, "Unicode RTF").
+	if got, want := rtfText([]byte(`{\rtf1 a\u-10179?\u-8704? b\u-10179?c\u-10179?\u8364?}`)), "a😀 b\uFFFDc\uFFFD€"; got != want {
 		t.Errorf("got %q want %q", got, want)
 	}
 	// The example of [MS-OXRTFCP] 4.1.1.

@@ -24,6 +24,7 @@ type reader struct {
 	textLeft int64  // bytes of text that may still be held
 	report   report // what machines said of themselves
 	rtf      []byte // RTF body of a winmail.dat, the last resort
+	compared int    // winmail.dat whose text was compared
 	hasFrom  bool   // there is a From field, whatever it says
 }
 

@@ -39,3 +39,45 @@ func TestOddDraftsGo(t *testing.T) {
 		h.clean("with odd edits that are slim")
 	})
 }
+
+// A walk that began anew when a clock was far ahead does not put the next one off
+// until then.
+func TestDraftsGoAfterAClockThatWasAhead(t *testing.T) {
+	s, ctx, now := emptyBooks(t, SQLite), t.Context(), micro(time.Now())
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	accept := func(id string, state desk.State) desk.ReceiptID {
+		t.Helper()
+		old := now.Add(-time.Hour)
+		r := desk.NewReceipt(&desk.Draft{Source: "mail", Channel: desk.Email, Scope: "EMAIL", ExternalID: id, Fingerprint: "f", Text: "words"}, old)
+		_, err := s.Accept(ctx, nil, []desk.Receipt{r})
+		must(err)
+		_, err = s.File(ctx, []*desk.Filing{{Receipt: r.ID, At: old, Verdict: state, Reason: "why"}})
+		must(err)
+		return r.ID
+	}
+	walk := func() {
+		t.Helper()
+		for more := true; more; {
+			var err error
+			_, more, err = s.RetireDrafts(ctx, now, 10)
+			must(err)
+		}
+	}
+	held := accept("held", desk.Held)
+	accept("first", desk.Dropped)
+	walk() // began anew: the books are new
+	accept("second", desk.Dropped)
+	walk()
+	must(s.w.Exec("UPDATE ledger SET state = 'dropped' WHERE id = ?", string(held)).Error)
+	must(s.w.Exec("UPDATE retention SET at = ? WHERE name = ?", now.AddDate(10, 0, 0), retiredAnew).Error)
+	walk()
+	walk()
+	if r, err := s.Receipt(ctx, held); err != nil || r.Draft != nil {
+		t.Errorf("a draft that went late is kept for ten years: %+v, %v", r.Draft, err)
+	}
+}

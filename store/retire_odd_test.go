@@ -81,3 +81,38 @@ func TestDraftsGoAfterAClockThatWasAhead(t *testing.T) {
 		t.Errorf("a draft that went late is kept for ten years: %+v, %v", r.Draft, err)
 	}
 }
+
+// The raw message of what joins a ticket whose turn is over, and does not open it
+// again, goes with the next walk.
+func TestLateRawMessagesGo(t *testing.T) {
+	eachAuditHouse(t, func(t *testing.T, h *auditHouse) {
+		before := time.Now().Add(time.Hour)
+		walk := func() int64 {
+			t.Helper()
+			h.retireAll(h.s.RetireRaw, before)
+			var left int64
+			h.must(h.s.read(t.Context()).Model(&messageRow{}).Where("ticket_id = ? AND raw_digest <> ''", h.names["ticket0"]).Count(&left).Error)
+			return left
+		}
+		walk()
+		walk() // began anew: the books are new
+		if left := walk(); left != 0 {
+			t.Fatalf("%d raw messages are left", left)
+		}
+		r := h.accepts("mail", "out of office", nil)
+		m := h.message(r)
+		m.Author = desk.Actor{Kind: desk.ByCustomer, ID: h.names["customer0"]}
+		h.filed(&desk.Filing{Receipt: r.ID, At: h.now, Verdict: desk.Filed, Into: desk.TicketID(h.names["ticket0"]), Policy: h.policy(), Message: m,
+			Change: desk.Change{At: h.now, By: m.Author, Said: &desk.Said{Message: m.ID, By: desk.ByCustomer, Public: true, Auto: true}}})
+		walk()
+		if left := walk(); left != 1 {
+			t.Errorf("in the same week %d raw messages are left, want the late one", left)
+		}
+		h.must(h.s.w.Exec("UPDATE retention SET at = ? WHERE name = ?", time.Now().Add(-draftsAnew-time.Hour), retiredRawAnew).Error)
+		walk()
+		if left := walk(); left != 0 {
+			t.Errorf("the next week %d raw messages are left", left)
+		}
+		h.clean("with late raw messages that are gone")
+	})
+}

@@ -113,7 +113,9 @@ func actOf(r *receiptRow) desk.Act {
 }
 
 // receiptsRepeated looks for what duplicates repeat: another receipt of the same
-// message, or the message itself.
+// message, or the message itself. What came as the same bytes is the same message
+// too, whatever was read in them; the bytes may have been forgotten since, and so the
+// row that the reason names is looked for.
 func (a *auditor) receiptsRepeated(rows []receiptRow) error {
 	var doubles []receiptRow
 	var pairs []pair
@@ -127,28 +129,39 @@ func (a *auditor) receiptsRepeated(rows []receiptRow) error {
 		return nil
 	}
 	c := a.check("ledger.duplicate", len(doubles))
-	known := map[message]bool{}
+	known, ids := map[message]bool{}, map[pair]map[string]bool{}
+	there := func(id, scope, externalID string) {
+		k := pair{scope, externalID}
+		if ids[k] == nil {
+			ids[k] = map[string]bool{}
+		}
+		ids[k][id] = true
+	}
 	var firsts []receiptRow
-	err := a.tx.Select("scope", "external_id", "fingerprint").Where(a.s.inPairs("scope", "external_id", pairs)).
-		Where("state <> 'duplicate'").Find(&firsts).Error
+	err := a.tx.Select("id", "scope", "external_id", "fingerprint", "state").Where(a.s.inPairs("scope", "external_id", pairs)).Find(&firsts).Error
 	if err != nil {
 		return err
 	}
 	for _, r := range firsts {
-		known[message{r.Scope, r.ExternalID, r.Fingerprint}] = true
+		there(r.ID, r.Scope, r.ExternalID)
+		if r.State != string(desk.Duplicate) {
+			known[message{r.Scope, r.ExternalID, r.Fingerprint}] = true
+		}
 	}
 	var entries []messageRow
-	err = a.tx.Select("scope", "external_id", "fingerprint").Where(a.s.inPairs("scope", "external_id", pairs)).
+	err = a.tx.Select("id", "scope", "external_id", "fingerprint").Where(a.s.inPairs("scope", "external_id", pairs)).
 		Where("external_id <> ''").Find(&entries).Error
 	if err != nil {
 		return err
 	}
 	for _, m := range entries {
+		there(m.ID, m.Scope, m.ExternalID)
 		known[message{m.Scope, m.ExternalID, m.Fingerprint}] = true
 	}
 	for _, r := range doubles {
-		last := r.Reason[strings.LastIndexByte(r.Reason, ' ')+1:] // the reason ends with the receipt it repeats
-		if !known[message{r.Scope, r.ExternalID, r.Fingerprint}] && !(desk.IsID(last) && a.gone(retiredLedger, last)) {
+		last := r.Reason[strings.LastIndexByte(r.Reason, ' ')+1:] // the reason ends with the receipt or message it repeats
+		named := last != r.ID && ids[pair{r.Scope, r.ExternalID}][last]
+		if !known[message{r.Scope, r.ExternalID, r.Fingerprint}] && !named && !(desk.IsID(last) && a.gone(retiredLedger, last)) {
 			c.bad(r.ID, "a duplicate of nothing that is there: %s", r.Reason)
 		}
 	}

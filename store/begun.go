@@ -37,6 +37,9 @@ func (s *Store) beginOn(tx *gorm.DB, m *desk.Message, b *desk.Begun, at time.Tim
 		return err
 	}
 	j.row.setThread(m.Via.Source, b.Thread)
+	if at.Before(j.t.CreatedAt) { // by the clock of the other side
+		at = j.t.CreatedAt
+	}
 	_, err = j.change(tx, func(t *desk.Ticket) ([]desk.Event, error) {
 		return []desk.Event{t.Begin(m.ID, m.Via.Source, b, at)}, nil
 	})

@@ -17,16 +17,50 @@ import (
 	"switchboard/pipeline/desk"
 )
 
-// failed names the operation an error comes from; nil stays nil.
+// failed names the operation an error comes from; nil stays nil. Whoever asks while
+// no connection can be had hears desk.ErrUnavailable, whatever the reason: what he
+// asked for reached nobody, a password that was changed is no message's fault.
 func failed(op string, err error) error {
-	if err == nil {
-		return nil
-	}
-	if unavailable(err) {
+	var refused *pgconn.ConnectError
+	if errors.As(err, &refused) && !unavailable(err) {
 		return fmt.Errorf("store: %s: %w: %w", op, desk.ErrUnavailable, err)
+	}
+	return opening(op, err)
+}
+
+// opening is failed for who opens the books: it tells apart what waiting cures, and
+// a wrong password is none of that.
+func opening(op string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case unavailable(err):
+		return fmt.Errorf("store: %s: %w: %w", op, desk.ErrUnavailable, err)
+	case refuses(err):
+		return desk.Permanent(fmt.Errorf("store: %s: %w", op, err))
 	}
 	return fmt.Errorf("store: %s: %w", op, err)
 }
+
+// refuses reports that the database will never take the values it was given: a
+// character it does not know, a time that it cannot hold, a row or key that is too
+// large. Asked again it says the same.
+func refuses(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch class(pg) {
+		case "22", // data exception
+			"54": // program limit exceeded
+			return true
+		}
+		return pg.Code == "23502" || pg.Code == "23514" // a NULL, a check
+	}
+	var lite sqliteError
+	return errors.As(err, &lite) && lite.Code()&0xff == 18 // TOOBIG
+}
+
+// class is the class of an SQLSTATE.
+func class(pg *pgconn.PgError) string { return desk.Cut(pg.Code, 2) }
 
 // notFound turns GORM's word for no row into ours.
 func notFound(what string, err error) error {
@@ -50,7 +84,7 @@ func stalePlan(pg *pgconn.PgError) bool {
 func unavailable(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
-		switch pg.Code[:2] {
+		switch class(pg) {
 		case "08", // connection exception
 			"53", // insufficient resources: connections, memory, disk
 			"57": // operator intervention: shutdown, crash, cannot connect now, query cancelled
@@ -61,7 +95,8 @@ func unavailable(err error) bool {
 		// Read-only: a standby after a failover. Or a table was changed since the
 		// connection prepared this statement, which it then forgets.
 		// Cut for its idleness: this process slept in the middle of a transaction.
-		return pg.Code == "25006" || pg.Code == "25P03" || stalePlan(pg)
+		// Or somebody held a lock for longer than the server's lock_timeout lets us wait.
+		return pg.Code == "25006" || pg.Code == "25P03" || pg.Code == "55P03" || stalePlan(pg)
 	}
 	var lite sqliteError
 	if errors.As(err, &lite) {

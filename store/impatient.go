@@ -87,7 +87,7 @@ func (s *Store) knock(ctx context.Context, wait time.Duration) error {
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return failed("knock", err)
+		return opening("knock", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()

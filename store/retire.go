@@ -61,15 +61,15 @@ func (s *Store) oldReceipts(tx *gorm.DB, after string, before time.Time, limit i
 }
 
 // slim takes the drafts of finished receipts away. That a receipt revised an
-// earlier message stays to be seen.
+// earlier message stays to be seen. PostgreSQL is not asked to read the JSON: it
+// refuses what JSON may hold and its text may not, such as NUL (SQLSTATE 22P05).
 func (s *Store) slim(tx *gorm.DB, ids []string) (int64, error) {
-	act := `json_build_object('act', draft::json ->> 'act')::text`
-	has := `draft::json ->> 'act'`
+	has := `substring(draft from '"act":"(edit|delete|restore)"')`
 	if s.dialect == SQLite {
-		act, has = `json_object('act', draft ->> '$.act')`, `draft ->> '$.act'`
+		has = `(draft ->> '$.act')`
 	}
 	res := tx.Exec(`UPDATE ledger SET raw_digest = '', raw_size = 0, draft = CASE WHEN state = 'filed' AND draft LIKE ? THEN
-			CASE WHEN `+has+` IS NULL THEN '' ELSE `+act+` END ELSE '' END
+			CASE WHEN `+has+` IS NULL THEN '' ELSE '{"act":"' || `+has+` || '"}' END ELSE '' END
 		WHERE ? AND `+finished, `%"act":"%`, s.in("id", ids))
 	return res.RowsAffected, res.Error
 }

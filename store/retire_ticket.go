@@ -47,7 +47,9 @@ func eventsOf(t *ticketRow) int   { return t.EventCount }
 // RetireRaw takes away the references to the raw messages of tickets that were
 // resolved before an instant, and the drafts of their receipts. Text, HTML and
 // files stay. The bytes go when nothing refers to them: see [Store.Orphans]. A ticket
-// that a reply opened again after the page was read keeps its own.
+// that a reply opened again after the page was read keeps its own. What joined a ticket
+// without opening it again, as automatic mail does, may have come when its turn was
+// over: so this walk begins anew once a week, as that of the drafts.
 func (s *Store) RetireRaw(ctx context.Context, before time.Time, limit int) (rows int64, more bool, err error) {
 	var out retired
 	err = s.write(ctx, func(tx *gorm.DB) error {
@@ -57,8 +59,15 @@ func (s *Store) RetireRaw(ctx context.Context, before time.Time, limit int) (row
 			return err
 		}
 		page, others, err := s.resolvedPage(tx, at, before, limit, messagesOf)
-		if err != nil || len(page) == 0 {
+		if err != nil || len(page) == 0 && at.Place == "" {
 			return err
+		}
+		if len(page) == 0 {
+			anew, err := dueAnew(tx, retiredRawAnew)
+			if err != nil || !anew {
+				return err
+			}
+			return at.move(tx, "", "")
 		}
 		var rows []messageRow
 		err = tx.Select("id", "receipt_id").Where(s.in("ticket_id", valuesOf(page, ticketID))).Where("raw_digest <> ''").

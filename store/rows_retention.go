@@ -18,6 +18,7 @@ const (
 	retiredAnew      = "drafts anew" // when their walk last began anew
 	retiredLedger    = "ledger"
 	retiredRaw       = "raw"
+	retiredRawAnew   = "raw anew" // as for drafts
 	retiredEvents    = "events"
 	retiredRevisions = "revisions"
 	retiredOrphans   = "orphans" // when the last walk for bytes without a row began that came to its end: see [Store.MarkRetired]

@@ -100,7 +100,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		err = s.openSQLite(strings.TrimPrefix(o.URL, "sqlite:"))
 	}
 	if err != nil {
-		return nil, failed("open", err)
+		return nil, opening("open", err)
 	}
 	if err = s.knock(ctx, o.Knock); err == nil {
 		err = s.Ping(ctx)
@@ -126,7 +126,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	if err == nil {
 		err = db.PingContext(ctx)
 	}
-	return failed("ping", err)
+	return opening("ping", err)
 }
 
 // HasClock reports whether the database is a server with a clock of its own,

@@ -104,3 +104,30 @@ func TestRetain(t *testing.T) {
 		t.Errorf("cancelled: %v, looked for %d times", err, looked)
 	}
 }
+
+// A walk that was noted by a clock far ahead does not put the next one off until then.
+func TestOrphansAreLookedForAfterAClockThatWasAhead(t *testing.T) {
+	s, err := store.Open(t.Context(), store.Options{URL: filepath.Join(t.TempDir(), "books.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	now, looked := time.Now(), 0
+	o := &Orphans{Books: s, Holder: "one", Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+		Set:  RetainSettings{Orphans: time.Hour, OrphansEvery: 24 * time.Hour, Every: time.Minute},
+		Walk: func(context.Context, time.Time, func() error) (int64, int64, error) { looked++; return 0, 0, nil }}
+	for _, last := range []struct {
+		at   time.Time
+		want int
+	}{{now.AddDate(10, 0, 0), 1}, {now.Add(time.Second), 1}, {now.Add(-time.Hour), 1}, {now.Add(-25 * time.Hour), 2}} {
+		if err := s.MarkRetired(t.Context(), orphansKind, last.at); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.Once(t.Context(), now); err != nil || looked != last.want {
+			t.Errorf("%s after the last walk: looked for %d times, want %d, %v", now.Sub(last.at), looked, last.want, err)
+		}
+	}
+}

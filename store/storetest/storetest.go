@@ -102,6 +102,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		}},
 		{"words are taken back", []promise{
 			{"an author edits, deletes and restores", editedByAuthor},
+			{"the last word stands in whatever order they come", revisedOutOfOrder},
 			{"an edit may bring files", editBringsFiles},
 			{"an edit that fails alone leaves no trace", editsThatFail},
 			{"of edits at once the latest stands and all are kept", editRace},

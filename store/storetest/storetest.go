@@ -86,6 +86,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"two of a group with one handle share a customer", sharedInGroup},
 			{"many with one handle at once share a customer", customerRace},
 			{"an external ID names one customer", customerExternalID},
+			{"who is named by another ID is somebody else", customerOfAnotherID},
 			{"a mail domain names one company", oneCompany},
 			{"records are changed and ensured", customersByHand},
 			{"a team is known after its first use", teamFirstUse},

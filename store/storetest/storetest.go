@@ -95,6 +95,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"two records of one person become one", customersMerged},
 			{"records merged into each other at once lose nothing", mergeRace},
 			{"handles and their tickets go to a new record", customersSplit},
+			{"a split gives back the names from before the merge", splitNames},
 		}},
 		{"messages in a row are one case", []promise{
 			{"a group goes on with its latest ticket", groupsGoOn},

@@ -113,7 +113,8 @@ func actOf(r *receiptRow) desk.Act {
 }
 
 // receiptsRepeated looks for what duplicates repeat: another receipt of the same
-// message, or the message itself.
+// message, or the message itself. The same bytes may have been read in two ways: then
+// what is repeated has the external ID and is named by the reason.
 func (a *auditor) receiptsRepeated(rows []receiptRow) error {
 	var doubles []receiptRow
 	var pairs []pair
@@ -127,28 +128,28 @@ func (a *auditor) receiptsRepeated(rows []receiptRow) error {
 		return nil
 	}
 	c := a.check("ledger.duplicate", len(doubles))
-	known := map[message]bool{}
+	known, named := map[message]bool{}, map[message]bool{} // named has an ID in the place of the fingerprint
 	var firsts []receiptRow
-	err := a.tx.Select("scope", "external_id", "fingerprint").Where(a.s.inPairs("scope", "external_id", pairs)).
+	err := a.tx.Select("id", "scope", "external_id", "fingerprint").Where(a.s.inPairs("scope", "external_id", pairs)).
 		Where("state <> 'duplicate'").Find(&firsts).Error
 	if err != nil {
 		return err
 	}
 	for _, r := range firsts {
-		known[message{r.Scope, r.ExternalID, r.Fingerprint}] = true
+		known[message{r.Scope, r.ExternalID, r.Fingerprint}], named[message{r.Scope, r.ExternalID, r.ID}] = true, true
 	}
 	var entries []messageRow
-	err = a.tx.Select("scope", "external_id", "fingerprint").Where(a.s.inPairs("scope", "external_id", pairs)).
+	err = a.tx.Select("id", "scope", "external_id", "fingerprint").Where(a.s.inPairs("scope", "external_id", pairs)).
 		Where("external_id <> ''").Find(&entries).Error
 	if err != nil {
 		return err
 	}
 	for _, m := range entries {
-		known[message{m.Scope, m.ExternalID, m.Fingerprint}] = true
+		known[message{m.Scope, m.ExternalID, m.Fingerprint}], named[message{m.Scope, m.ExternalID, m.ID}] = true, true
 	}
 	for _, r := range doubles {
-		last := r.Reason[strings.LastIndexByte(r.Reason, ' ')+1:] // the reason ends with the receipt it repeats
-		if !known[message{r.Scope, r.ExternalID, r.Fingerprint}] && !(desk.IsID(last) && a.gone(retiredLedger, last)) {
+		last := r.Reason[strings.LastIndexByte(r.Reason, ' ')+1:] // the reason ends with the receipt or message it repeats
+		if !known[message{r.Scope, r.ExternalID, r.Fingerprint}] && !named[message{r.Scope, r.ExternalID, last}] && !(desk.IsID(last) && a.gone(retiredLedger, last)) {
 			c.bad(r.ID, "a duplicate of nothing that is there: %s", r.Reason)
 		}
 	}

@@ -104,3 +104,29 @@ func TestATypedAddressCompletesNobodysRecord(t *testing.T) {
 		t.Errorf("%+v %+v", f.Customer, f.Identities)
 	}
 }
+
+// TestNamedCustomerWithKnownHandle: who is named by an ID nobody has is the owner of
+// the address when that one has no ID, and else somebody new, to whom it is not given.
+func TestNamedCustomerWithKnownHandle(t *testing.T) {
+	named := func(s *shelf, id, email string) *desk.Filing {
+		_, f := run(t, s, house(t), &desk.Draft{Source: "api", Channel: desk.API, Scope: "API", ExternalID: "k1", ReceivedAt: noon, Subject: "help",
+			From: desk.Party{Name: "Ann", Handle: email}, Ask: &desk.Ask{Title: "help", CustomerID: id, Actor: desk.Actor{Kind: desk.ByKey, ID: "k"}}}, noon)
+		return f
+	}
+	s := newShelf()
+	s.known("ann", "email", "ann@acme.example")
+	f := named(s, "cust-9", "ann@acme.example")
+	if f.NewCustomer || f.Ticket.CustomerID != "ann" || f.Customer == nil || f.Customer.ID != "ann" || f.Customer.ExternalID != "cust-9" {
+		t.Errorf("who has no ID: new %v, ticket of %s, %+v\n%s", f.NewCustomer, f.Ticket.CustomerID, f.Customer, trail(f))
+	}
+	ann := s.people["email ann@acme.example"]
+	ann.Customer.ExternalID = "cust-1"
+	s.people["email ann@acme.example"] = ann
+	f = named(s, "cust-9", "ann@acme.example")
+	if !f.NewCustomer || f.Ticket.CustomerID == "ann" || f.Customer.ExternalID != "cust-9" || len(f.Identities) != 0 || !strings.Contains(trail(f), "belongs to customer ann") {
+		t.Errorf("who has another: new %v, ticket of %s, %+v, %+v\n%s", f.NewCustomer, f.Ticket.CustomerID, f.Customer, f.Identities, trail(f))
+	}
+	if f = named(s, "cust-9", "bob@acme.example"); !f.NewCustomer || len(f.Identities) != 1 {
+		t.Errorf("nobody's address: %+v", f.Identities)
+	}
+}

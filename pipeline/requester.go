@@ -2,13 +2,15 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"switchboard/pipeline/desk"
 )
 
 // Requester finds out who writes: by the customer ID an authenticated sender
-// names, else by the identity on this channel, else by a mail address the vendor
+// names (one that nobody has yet goes to whom the handle belongs to, if they have
+// none, and else to somebody new), else by the identity on this channel, else by a mail address the vendor
 // verified, else it makes a new customer, tied to the company whose mail domain
 // they write from.
 func Requester() Stage {
@@ -48,11 +50,26 @@ func namedCustomer(ctx context.Context, p *Pass, id string) error {
 		p.Note("customer %s, named by the sender", r.Customer.ID)
 		return nil
 	}
+	if handle != "" {
+		if r, err = p.Books.Requester(ctx, kind, handle); err != nil {
+			return err
+		}
+	}
+	if r.Found && r.Customer.ExternalID == "" {
+		p.Requester, p.Completed = r, true
+		p.Requester.Customer.ExternalID, p.Requester.Customer.UpdatedAt = id, p.Now
+		p.Note("customer %s, known by this %s, has external ID %s from now on", r.Customer.ID, kind, id)
+		return nil
+	}
 	if err := newCustomer(ctx, p, kind, handle); err != nil {
 		return err
 	}
 	p.Requester.Customer.ExternalID = id
 	p.Note("new customer with external ID %s", id)
+	if r.Found {
+		p.Identities = slices.DeleteFunc(p.Identities, func(i desk.Identity) bool { return i.Kind == kind && i.Handle == handle })
+		p.NoteData(map[string]any{"customer": r.Customer.ID}, "this %s belongs to customer %s, who has another external ID, and stays theirs", kind, r.Customer.ID)
+	}
 	return nil
 }
 

@@ -102,7 +102,9 @@ func revise(ctx context.Context, p *Pass, m *desk.Message) error {
 		return nil
 	}
 	files := m.Lacks(d.Attachments)
-	if d.Act == desk.ActEdit && d.Text == m.Text && len(files) == 0 && m.DeletedAt.IsZero() {
+	// One that was said later than what the message knows may undo an edit that it overtook.
+	known := !p.said().After(m.EditedAt)
+	if d.Act == desk.ActEdit && d.Text == m.Text && len(files) == 0 && m.DeletedAt.IsZero() && known {
 		p.Drop("edit that changes no word")
 		return nil
 	}

@@ -79,8 +79,26 @@ func TestReviseBringsFiles(t *testing.T) {
 		t.Fatalf("%+v\n%s", f, trail(f))
 	}
 	edit.Attachments = []desk.Attachment{file}
+	s.entries["SLACK m1"].EditedAt = edit.SentAt
 	if _, f = run(t, s, p, edit, noon); f.Verdict != desk.Dropped || !strings.Contains(f.Reason, "no word") {
 		t.Errorf("what it had already: %s %s", f.Verdict, f.Reason)
+	}
+}
+
+// TestReviseUndone: an edit that says what the message says may undo one that has
+// not come yet. Until when it was said is known, it is no idle one.
+func TestReviseUndone(t *testing.T) {
+	s, p := newShelf(), house(t)
+	d := chat("m1", "U1", "it broke")
+	_, f := run(t, s, p, d, noon)
+	s.file(t, d, f)
+	undo := doing(desk.ActEdit, "e2", "U1", "m1", "it broke", noon.Add(2*time.Minute))
+	if _, f := run(t, s, p, undo, noon); f.Verdict != desk.Filed || f.Revision == nil || f.Revision.At != undo.SentAt {
+		t.Fatalf("%s %s %+v", f.Verdict, f.Reason, f.Revision)
+	}
+	s.entries["SLACK m1"].EditedAt = undo.SentAt
+	if _, f := run(t, s, p, undo, noon); f.Verdict != desk.Dropped || !strings.Contains(f.Reason, "no word") {
+		t.Errorf("once more: %s %s", f.Verdict, f.Reason)
 	}
 }
 
@@ -104,6 +122,7 @@ func TestReviseOnlyByItsAuthor(t *testing.T) {
 	if _, f := run(t, s, p, doing(desk.ActEdit, "e", "U1", "ours", "nonsense", noon), noon); f.Verdict != desk.Dropped {
 		t.Errorf("an answer of ours: %s", f.Verdict)
 	}
+	s.entries["SLACK m1"].EditedAt = noon
 	if _, f := run(t, s, p, doing(desk.ActEdit, "e", "U1", "m1", "it broke", noon), noon); f.Verdict != desk.Dropped || !strings.Contains(f.Reason, "no word") {
 		t.Errorf("the same words: %s %s", f.Verdict, f.Reason)
 	}

@@ -50,6 +50,9 @@ func (g *group) judge(e *entry) error {
 		return err
 	}
 	who := g.people.resolve(e)
+	if g.people.another(e, who) {
+		return fmt.Errorf("store: file: a handle of the new customer is somebody else's: %w", desk.ErrConflict)
+	}
 	e.rename(who)
 	if e.ticket == nil {
 		if err := g.join(e); err != nil {

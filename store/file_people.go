@@ -148,6 +148,17 @@ func (p *people) resolve(e *entry) verdict {
 	return v
 }
 
+// another reports whether an entry's new customer has an external ID nobody has, and
+// was found by a handle: whether the two are one, the line decides.
+func (p *people) another(e *entry, v verdict) bool {
+	c := e.f.Customer
+	if c == nil || !e.f.NewCustomer || c.ExternalID == "" || v.customer == c.ID {
+		return false
+	}
+	_, known := p.byExternal[key(c.ExternalID)]
+	return !known
+}
+
 // commit adds what a standing entry brings.
 func (p *people) commit(e *entry, v verdict) {
 	if v.makeAccount {

@@ -18,6 +18,8 @@ type revised struct {
 	adds    []revisionRow
 	changed bool
 	brought bool // files, or damage: what is written only then
+
+	restored time.Time // when a restoring was said last, as far as anybody asked
 }
 
 func newRevised(row messageRow) (*revised, error) {
@@ -27,21 +29,32 @@ func newRevised(row messageRow) (*revised, error) {
 
 // revise lets a revision take effect on the message and its ticket. The table
 // keeps every text that is not the message's current one: of an edit the text it
-// replaces, of an edit that came too late its own.
+// replaces, of an edit that came too late its own. It keeps when the message was
+// restored too, though it was shown: a delete that was said before and comes later
+// hides nothing.
 func (r *revised) revise(t *desk.Ticket, rev desk.Revision, by desk.Actor, now time.Time) ([]desk.Event, error) {
 	rev.Text = desk.Clean(rev.Text)
 	rev.At = micro(rev.At)
-	old, late := r.m.Text, rev.At.Before(r.m.EditedAt)
+	was, late := r.m, rev.At.Before(r.m.EditedAt)
 	had := len(r.m.Attachments) + len(r.m.Damage)
-	events := t.Revise(&r.m, rev, by, now)
+	var events []desk.Event
+	if overtaken := rev.Act == desk.ActDelete && rev.At.Before(r.restored); !overtaken {
+		events = t.Revise(&r.m, rev, by, now)
+	}
 	r.brought = r.brought || len(r.m.Attachments)+len(r.m.Damage) > had
+	r.changed = r.changed || !was.EditedAt.Equal(r.m.EditedAt) || !was.DeletedAt.Equal(r.m.DeletedAt)
+	if rev.Act == desk.ActRestore && rev.At.After(r.restored) {
+		r.restored = rev.At
+	}
 	keep := ""
 	switch {
 	case rev.Act == desk.ActEdit && len(events) > 0 && !late:
-		keep = old
+		keep = was.Text
+	case rev.Act == desk.ActEdit && !late: // no word is another
+		return nil, nil
 	case rev.Act == desk.ActEdit:
 		keep = rev.Text
-	case len(events) == 0:
+	case len(events) == 0 && !was.DeletedAt.IsZero():
 		return nil, nil
 	}
 	var p packer
@@ -74,10 +87,13 @@ func (r *revised) save(tx *gorm.DB) error {
 // lookUpRevised finds the messages that filings revise.
 func (g *group) lookUpRevised() error {
 	g.revised = map[string]*revised{}
-	var ids []string
+	var ids, deleted []string
 	for e := range g.filed {
 		if e.f.Revision != nil {
 			ids = append(ids, string(e.f.Revision.Message))
+			if e.f.Revision.Act == desk.ActDelete {
+				deleted = append(deleted, string(e.f.Revision.Message))
+			}
 		}
 	}
 	if len(ids) == 0 {
@@ -93,6 +109,23 @@ func (g *group) lookUpRevised() error {
 			return err
 		}
 		g.revised[row.ID] = r
+	}
+	return g.lookUpRestored(deleted)
+}
+
+// lookUpRestored finds when messages that filings delete were restored.
+func (g *group) lookUpRestored(ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	rows, err := find[revisionRow](g.tx, "message_id at", g.s.in("message_id", ids), "AND act = 'restore' ORDER BY at")
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		if r := g.revised[rows[i].MessageID]; r != nil {
+			r.restored = rows[i].At.UTC()
+		}
 	}
 	return nil
 }
@@ -122,7 +155,7 @@ func (g *group) revise(e *entry) error {
 
 func (g *group) writeRevisions() error {
 	for _, id := range sorted(g.revised) {
-		if r := g.revised[id]; len(r.adds) > 0 {
+		if r := g.revised[id]; len(r.adds) > 0 || r.changed || r.brought {
 			if err := r.save(g.tx); err != nil {
 				return err
 			}

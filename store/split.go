@@ -12,7 +12,9 @@ import (
 )
 
 // SplitCustomer undoes a merge that was none: handles of a customer go to a new
-// record, and with them the tickets that were opened by them. Handles that are
+// record, and with them the tickets that were opened by them, and the names of
+// records that were merged into this one and have their mail address: uid and
+// external ID name the new record from now on. Handles that are
 // not the customer's are refused (*desk.Invalid for "identities"), and so is
 // taking all of them from a record without an external ID: nothing would lead to
 // it any more. It returns the new customer.
@@ -35,7 +37,10 @@ func (s *Store) SplitCustomer(ctx context.Context, id desk.CustomerID, handles [
 		if err != nil {
 			return err
 		}
-		moves, stays, err := s.partHandles(tx, old, wanted)
+		if old.ID != uids[0] { // it was merged meanwhile
+			return errAgain
+		}
+		moves, stays, err := s.partHandles(tx, old, uids, wanted)
 		if err != nil {
 			return err
 		}
@@ -46,10 +51,18 @@ func (s *Store) SplitCustomer(ctx context.Context, id desk.CustomerID, handles [
 		if err := s.partRecord(tx, old, fresh, moves, stays, names, at); err != nil {
 			return err
 		}
-		for _, m := range moves {
-			err := tx.Model(&identityRow{}).Where("kind = ? AND handle = ?", m.Kind, m.Handle).Update("customer_id", string(fresh)).Error
-			if err != nil {
-				return err
+		for _, to := range []struct {
+			uid  string
+			rows []identityRow
+		}{{string(fresh), moves}, {old.ID, stays}} {
+			for _, r := range to.rows {
+				if r.CustomerID == to.uid {
+					continue
+				}
+				err := tx.Model(&identityRow{}).Where("kind = ? AND handle = ?", r.Kind, r.Handle).Update("customer_id", to.uid).Error
+				if err != nil {
+					return err
+				}
 			}
 		}
 		return s.moveTickets(tx, opened, fresh, by, at, "split")
@@ -60,10 +73,11 @@ func (s *Store) SplitCustomer(ctx context.Context, id desk.CustomerID, handles [
 	return s.Customer(ctx, fresh)
 }
 
-// partHandles says which handles of a record go and which stay.
-func (s *Store) partHandles(tx *gorm.DB, old *customerRow, wanted map[pair]bool) (moves, stays []identityRow, err error) {
+// partHandles says which handles of a record go and which stay. One that came in
+// while records were merged may still name the one that was.
+func (s *Store) partHandles(tx *gorm.DB, old *customerRow, uids []string, wanted map[pair]bool) (moves, stays []identityRow, err error) {
 	var rows []identityRow
-	if err := s.forUpdate(tx).Where("customer_id = ?", old.ID).Order("kind, handle").Find(&rows).Error; err != nil {
+	if err := s.forUpdate(tx).Where(s.in("customer_id", uids)).Order("kind, handle").Find(&rows).Error; err != nil {
 		return nil, nil, err
 	}
 	for _, r := range rows {
@@ -145,6 +159,9 @@ func (s *Store) partRecord(tx *gorm.DB, old *customerRow, fresh desk.CustomerID,
 	if err != nil {
 		return err
 	}
+	if row.ExternalID, err = s.partNames(tx, old, fresh, moves, at); err != nil {
+		return err
+	}
 	set := map[string]any{"updated_at": micro(at)}
 	if slices.ContainsFunc(moves, func(r identityRow) bool { return r.Kind == "email" && r.Handle == desk.Handle("email", old.Email) }) {
 		set["email"] = email(stays)
@@ -153,4 +170,29 @@ func (s *Store) partRecord(tx *gorm.DB, old *customerRow, fresh desk.CustomerID,
 		return err
 	}
 	return insertNew(tx, []customerRow{row})
+}
+
+// partNames lets records that were merged into the old one name the new one, when
+// their mail address goes there, and returns the external ID that the new one takes
+// from them.
+func (s *Store) partNames(tx *gorm.DB, old *customerRow, fresh desk.CustomerID, moves []identityRow, at time.Time) (external *string, err error) {
+	var rows []customerRow
+	err = s.forUpdate(tx).Select("id", "external_id", "email").Where("merged_into = ?", old.ID).Where("merged_into <> ''").Order("id").Find(&rows).Error
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range rows {
+		email := key(desk.Handle("email", m.Email))
+		if email == "" || !slices.ContainsFunc(moves, func(r identityRow) bool { return r.Kind == "email" && r.Handle == email }) {
+			continue
+		}
+		set := map[string]any{"merged_into": string(fresh), "updated_at": micro(at)}
+		if external == nil && m.ExternalID != nil {
+			external, set["external_id"] = m.ExternalID, nil
+		}
+		if err := tx.Model(&customerRow{}).Where("id = ?", m.ID).Updates(set).Error; err != nil {
+			return nil, err
+		}
+	}
+	return external, nil
 }

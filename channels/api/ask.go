@@ -23,7 +23,7 @@ type createTicket struct {
 	Priority       string         `json:"priority,omitempty" doc:"LOW, MEDIUM, HIGH or URGENT, in any case. Without it the rules decide." example:"HIGH"`
 	Status         string         `json:"status,omitempty" doc:"A configured status, in any case; NEW without it." example:"NEW"`
 	Source         string         `json:"source,omitempty" doc:"The medium to show: EMAIL, SLACK, MS_TEAMS, WEB_FORM, CHAT, API, WEB or WORKFLOW, in any case; API without it." example:"EMAIL"`
-	CustomerID     string         `json:"customerId,omitempty" doc:"The ID your systems know the customer by, or our uid. An unknown one makes a customer when the key may create names." example:"cust-123"`
+	CustomerID     string         `json:"customerId,omitempty" doc:"The ID your systems know the customer by, or our uid. An unknown one becomes the ID of who has the requester's address and no other ID, else it makes a customer, when the key may create names." example:"cust-123"`
 	TeamID         string         `json:"teamId,omitempty" doc:"The team; without it the routes decide. An unknown one is made when the key may create names." example:"team-456"`
 	AgentID        string         `json:"agentId,omitempty" doc:"A configured agent." example:"ann"`
 	Tags           []string       `json:"tags,omitempty" maxItems:"50" doc:"At most 50, each at most 100 bytes."`

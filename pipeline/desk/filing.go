@@ -31,7 +31,8 @@ type Filing struct {
 	Revision *Revision
 	// Customer is the requester when new or when more became known about them;
 	// NewCustomer says which. When somebody else made the same identity
-	// meanwhile, the store uses that customer instead. Of a customer who is not
+	// meanwhile, the store uses that customer instead, unless this one has an
+	// external ID that nobody has: that is a conflict. Of a customer who is not
 	// new only empty fields are filled.
 	Customer    *Customer
 	NewCustomer bool

@@ -50,9 +50,12 @@ func Description(text string) string { return Cut(text, maxDescription) }
 // Revise lets a revision take effect on a message and on the ticket it is on,
 // and returns the events that adds. A ticket that the message opened and that
 // is described by its old text is described by the new one, and by nothing while
-// the message is deleted. A
-// revision older than one of its sort that took effect before changes neither
-// and adds no event, unless it is an edit that brings files: those are added. What the message said before is the caller's to keep.
+// the message is deleted. A revision older than one of its sort that took effect
+// before changes neither and adds no event, unless it is an edit that brings files:
+// those are added. One that finds the message as it wants it adds none either, but
+// an edit or a delete is remembered by its time, so that what is older and comes
+// later does not win. That a message was restored, and what it said before, is the
+// caller's to keep.
 func (t *Ticket) Revise(m *Message, r Revision, by Actor, now time.Time) []Event {
 	old := m.Text
 	shown := m.DeletedAt.IsZero()
@@ -66,8 +69,14 @@ func (t *Ticket) Revise(m *Message, r Revision, by Actor, now time.Time) []Event
 		if !late {
 			m.Text, m.EditedAt = r.Text, r.At
 		}
+		if r.Text == old && len(files) == 0 {
+			return nil
+		}
 	case ActDelete:
 		if !shown {
+			if r.At.After(m.DeletedAt) {
+				m.DeletedAt = r.At
+			}
 			return nil
 		}
 		m.DeletedAt = r.At

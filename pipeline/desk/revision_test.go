@@ -73,3 +73,27 @@ func TestRevise(t *testing.T) {
 		}
 	}
 }
+
+// TestReviseOutOfOrder: whatever the order in which they come, what was said last
+// stands.
+func TestReviseOutOfOrder(t *testing.T) {
+	at := func(n int) time.Time { return monday.Add(time.Duration(n) * time.Minute) }
+	for _, c := range []struct {
+		name   string
+		rs     []Revision
+		text   string
+		hidden bool
+	}{
+		{"an edit after its undoing", []Revision{{Act: ActEdit, Text: "old", At: at(2)}, {Act: ActEdit, Text: "slip", At: at(1)}}, "old", false},
+		{"a restore between two deletes", []Revision{{Act: ActDelete, At: at(1)}, {Act: ActDelete, At: at(3)}, {Act: ActRestore, At: at(2)}}, "old", true},
+	} {
+		tk := &Ticket{ID: "t", Description: "old", CreatedAt: monday}
+		m := &Message{ID: "m", Text: "old", CreatedAt: monday}
+		for _, r := range c.rs {
+			tk.Revise(m, r, Actor{Kind: ByCustomer, ID: "c"}, at(20))
+		}
+		if m.Text != c.text || m.DeletedAt.IsZero() == c.hidden {
+			t.Errorf("%s: text %q, deleted %v", c.name, m.Text, m.DeletedAt)
+		}
+	}
+}

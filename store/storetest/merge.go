@@ -240,3 +240,30 @@ func customersSplit(h *house) {
 	h.must(err)
 	h.equal("address", left.Customer.Email, "")
 }
+
+// splitNames: what named the person before a merge that was none names them again,
+// and a handle that came in while the two were merged goes with them like any other.
+func splitNames(h *house) {
+	_, ann := h.asks("a", "crm-1", "ann@example.com")
+	_, bob := h.asks("b", "crm-2", "bob@example.com")
+	_, eve := h.asks("c", "crm-3", "eve@example.com")
+	for _, from := range []desk.CustomerID{bob, eve} {
+		_, err := h.s.MergeCustomers(h.ctx, ann, from, boss, h.now)
+		h.must(err)
+	}
+	late := h.opens(h.accept(h.draft("late"))[0])
+	late.Ticket.CustomerID = ann
+	late.Identities = []desk.Identity{{Kind: "email", Handle: "late@example.com", CustomerID: bob}}
+	h.filed(late)
+	h.equal("all of it", h.handles(ann), []string{"ann@example.com", "bob@example.com", "eve@example.com", "late@example.com"})
+	r, err := h.s.SplitCustomer(h.ctx, ann, []desk.Identity{{Kind: "email", Handle: "bob@example.com"}, {Kind: "email", Handle: "late@example.com"}}, boss, h.now.Add(time.Hour))
+	h.must(err)
+	h.equal("his ID", r.Customer.ExternalID, "crm-2")
+	for name, want := range map[string]desk.CustomerID{"crm-1": ann, "crm-2": r.Customer.ID, "crm-3": ann, string(ann): ann, string(bob): r.Customer.ID, string(eve): ann} {
+		got, _, err := h.s.CustomerNamed(h.ctx, name)
+		h.must(err)
+		h.equal(name+" names", got.Customer.ID, want)
+	}
+	h.equal("his handles", h.handles(r.Customer.ID), []string{"bob@example.com", "late@example.com"})
+	h.equal("what stays", h.handles(ann), []string{"ann@example.com", "eve@example.com"})
+}

@@ -109,6 +109,32 @@ func customerExternalID(h *house) {
 	}
 }
 
+// customerOfAnotherID: a customer named by an ID nobody has is not taken for who has
+// the handle meanwhile: the line decides that, on what it sees then.
+func customerOfAnotherID(h *house) {
+	rs := h.accept(h.draft("a"), h.draft("b"), h.draft("c"))
+	one, two := h.from(h.opens(rs[0]), "info@acme.example"), h.from(h.opens(rs[1]), "info@acme.example")
+	one.Customer.ExternalID, two.Customer.ExternalID = "crm-1", "crm-2"
+	res := h.file(one, two)
+	h.must(res[0].Err)
+	h.refused(res[1].Err, desk.ErrConflict)
+	h.refused(h.file(two)[0].Err, desk.ErrConflict)
+	two.Identities = nil
+	h.equal("alone", h.ticket(h.filed(two)[0].Ticket).CustomerID, two.Customer.ID)
+	h.equal("the handle", h.requester("info@acme.example").Customer.ID, one.Customer.ID)
+	// One that has no ID is given it.
+	three := h.from(h.opens(rs[2]), "ann@acme.example")
+	h.filed(three)
+	four := h.opens(h.accept(h.draft("d"))[0])
+	ann := h.requester("ann@acme.example").Customer
+	ann.ExternalID = "crm-3"
+	four.Customer, four.Ticket.CustomerID = &ann, ann.ID
+	h.filed(four)
+	r, _, err := h.s.CustomerNamed(h.ctx, "crm-3")
+	h.must(err)
+	h.equal("by the ID", r.Customer.ID, three.Customer.ID)
+}
+
 func oneCompany(h *house) {
 	with := func(f *desk.Filing, domain string) *desk.Filing {
 		f.Account = &desk.Account{ID: desk.NewID[desk.AccountID](h.now), Name: domain, Domain: domain, ServiceLevel: "gold", CreatedAt: h.now}

@@ -90,6 +90,55 @@ func editedByAuthor(h *house) {
 	}
 }
 
+// revisedOutOfOrder: what was said last stands, in whatever order it comes, in one
+// group or in several.
+func revisedOutOfOrder(h *house) {
+	at := func(n int) time.Time { return h.now.Add(time.Duration(n) * time.Minute) }
+	type said struct {
+		act  desk.Act
+		text string
+		at   int
+	}
+	for i, c := range []struct {
+		name   string
+		said   []said
+		text   string
+		hidden bool
+		kept   []string
+	}{
+		{"an edit after its undoing", []said{{desk.ActEdit, "it broke", 2}, {desk.ActEdit, "slip", 1}}, "it broke", false, []string{"edit slip"}},
+		{"a delete after its restoring", []said{{desk.ActRestore, "", 2}, {desk.ActDelete, "", 1}}, "it broke", false, []string{"restore ", "delete "}},
+		{"a delete after what restored another", []said{{desk.ActDelete, "", 1}, {desk.ActRestore, "", 3}, {desk.ActDelete, "", 2}}, "it broke", false,
+			[]string{"delete ", "restore ", "delete "}},
+		{"a newer delete", []said{{desk.ActRestore, "", 1}, {desk.ActDelete, "", 2}}, "it broke", true, []string{"restore ", "delete "}},
+		{"a restore between two deletes", []said{{desk.ActDelete, "", 1}, {desk.ActDelete, "", 3}, {desk.ActRestore, "", 2}}, "it broke", true, []string{"delete "}},
+	} {
+		for _, together := range []bool{true, false} {
+			id := fmt.Sprint("m", i, together)
+			f := h.opens(h.accept(h.draft(id))[0])
+			f.Message.Text, f.Ticket.Description = "it broke", "it broke"
+			t := h.ticket(h.filed(f)[0].Ticket)
+			m := h.messages(t.ID)[0]
+			var fs []*desk.Filing
+			for n, r := range c.said {
+				fs = append(fs, h.revises(h.event(fmt.Sprint(id, "e", n)), t.ID, m, r.act, r.text, at(r.at)))
+			}
+			if together {
+				h.filed(fs...)
+			} else {
+				for _, f := range fs {
+					h.filed(f)
+				}
+			}
+			got := h.messages(t.ID)[0]
+			if got.Text != c.text || got.DeletedAt.IsZero() == c.hidden || h.ticket(t.ID).Description != map[bool]string{false: c.text}[c.hidden] {
+				h.Errorf("%s, together %v: %q, deleted %v, described %q", c.name, together, got.Text, got.DeletedAt, h.ticket(t.ID).Description)
+			}
+			h.equal("kept of "+c.name, h.revisions(m.ID), c.kept)
+		}
+	}
+}
+
 // editBringsFiles: what an edit brings stands on the message, beside what was
 // there, and an edit that brings nothing leaves it.
 func editBringsFiles(h *house) {

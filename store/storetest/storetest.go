@@ -86,6 +86,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"two of a group with one handle share a customer", sharedInGroup},
 			{"many with one handle at once share a customer", customerRace},
 			{"an external ID names one customer", customerExternalID},
+			{"who is named by another ID is somebody else", customerOfAnotherID},
 			{"a mail domain names one company", oneCompany},
 			{"records are changed and ensured", customersByHand},
 			{"a team is known after its first use", teamFirstUse},
@@ -94,6 +95,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"two records of one person become one", customersMerged},
 			{"records merged into each other at once lose nothing", mergeRace},
 			{"handles and their tickets go to a new record", customersSplit},
+			{"a split gives back the names from before the merge", splitNames},
 		}},
 		{"messages in a row are one case", []promise{
 			{"a group goes on with its latest ticket", groupsGoOn},
@@ -102,6 +104,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		}},
 		{"words are taken back", []promise{
 			{"an author edits, deletes and restores", editedByAuthor},
+			{"the last word stands in whatever order they come", revisedOutOfOrder},
 			{"an edit may bring files", editBringsFiles},
 			{"an edit that fails alone leaves no trace", editsThatFail},
 			{"of edits at once the latest stands and all are kept", editRace},

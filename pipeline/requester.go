@@ -10,9 +10,9 @@ import (
 
 // Requester finds out who writes: by the customer ID an authenticated sender
 // names (one that nobody has yet goes to whom the handle belongs to, if they have
-// none, and else to somebody new), else by the identity on this channel, else by a mail address the vendor
-// verified, else it makes a new customer, tied to the company whose mail domain
-// they write from.
+// none, and else to somebody new), else by the identity on this channel, else by
+// a mail address the vendor verified, else it makes a new customer, tied to the
+// company whose mail domain they write from.
 func Requester() Stage {
 	return Stage{
 		Name: "requester",

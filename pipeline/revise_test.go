@@ -15,6 +15,15 @@ func chat(id, from, text string) *desk.Draft {
 		Text: text, SentAt: noon, ReceivedAt: noon, Fingerprint: desk.Fingerprint(id, from, text), Thread: desk.Thread{Key: id}}
 }
 
+// said files "it broke", message m1 of U1.
+func said(t *testing.T, s *shelf, p *desk.Policy, files ...desk.Attachment) {
+	t.Helper()
+	d := chat("m1", "U1", "it broke")
+	d.Attachments = files
+	_, f := run(t, s, p, d, noon)
+	s.file(t, d, f)
+}
+
 func doing(a desk.Act, id, from, target, text string, at time.Time) *desk.Draft {
 	d := chat(id, from, text)
 	d.Act, d.Target, d.SentAt, d.ReceivedAt = a, target, at, at
@@ -68,13 +77,10 @@ func TestReviseBringsFiles(t *testing.T) {
 	s, p := newShelf(), house(t)
 	file := desk.Attachment{Name: "a.png", Blob: desk.BlobRef{Digest: "a", Size: 1}}
 	more := desk.Attachment{Name: "b.png", Blob: desk.BlobRef{Digest: "b", Size: 1}}
-	d := chat("m1", "U1", "it broke")
-	d.Attachments = []desk.Attachment{file}
-	_, f := run(t, s, p, d, noon)
-	s.file(t, d, f)
+	said(t, s, p, file)
 	edit := doing(desk.ActEdit, "e1", "U1", "m1", "it broke", noon.Add(time.Minute))
 	edit.Attachments, edit.Damage = []desk.Attachment{file, more}, []string{"c.png is too large"}
-	_, f = run(t, s, p, edit, noon)
+	_, f := run(t, s, p, edit, noon)
 	if f.Verdict != desk.Filed || f.Revision == nil || !reflect.DeepEqual(f.Revision.Files, []desk.Attachment{more}) || !reflect.DeepEqual(f.Revision.Damage, edit.Damage) {
 		t.Fatalf("%+v\n%s", f, trail(f))
 	}
@@ -89,9 +95,7 @@ func TestReviseBringsFiles(t *testing.T) {
 // not come yet. Until when it was said is known, it is no idle one.
 func TestReviseUndone(t *testing.T) {
 	s, p := newShelf(), house(t)
-	d := chat("m1", "U1", "it broke")
-	_, f := run(t, s, p, d, noon)
-	s.file(t, d, f)
+	said(t, s, p)
 	undo := doing(desk.ActEdit, "e2", "U1", "m1", "it broke", noon.Add(2*time.Minute))
 	if _, f := run(t, s, p, undo, noon); f.Verdict != desk.Filed || f.Revision == nil || f.Revision.At != undo.SentAt {
 		t.Fatalf("%s %s %+v", f.Verdict, f.Reason, f.Revision)
@@ -104,9 +108,7 @@ func TestReviseUndone(t *testing.T) {
 
 func TestReviseOnlyByItsAuthor(t *testing.T) {
 	s, p := newShelf(), house(t)
-	d := chat("m1", "U1", "it broke")
-	_, f := run(t, s, p, d, noon)
-	s.file(t, d, f)
+	said(t, s, p)
 	s.people["slack U1b"] = s.people["slack U1"] // a second handle of the same person
 	s.people["slack U2"] = desk.Requester{Customer: desk.Customer{ID: "somebody"}, Found: true}
 	for from, filed := range map[string]bool{"U1": true, "U1b": true, "U2": false, "U3": false, "": false} {

@@ -256,21 +256,6 @@ func TestAuditOfWhatIsSentAgain(t *testing.T) {
 	})
 }
 
-// A mail that is read again by a newer reader has the same bytes and another
-// fingerprint: it repeats something all the same.
-func TestAuditOfWhatIsReadAgain(t *testing.T) {
-	eachAuditHouse(t, func(t *testing.T, h *auditHouse) {
-		again := func(d *desk.Draft) { d.Fingerprint = desk.Fingerprint("read by a newer reader") }
-		one := h.accepts("mail", "read twice", nil)
-		f := h.opens(one)
-		h.filed(f)
-		h.ends(h.accepts("mail", "read twice", again), desk.Duplicate, "the same message came by mail as receipt "+string(one.ID))
-		again = func(d *desk.Draft) { d.Fingerprint = desk.Fingerprint("read by a still newer one") }
-		h.ends(h.accepts("mail", "read twice", again), desk.Duplicate, "the same message is on ticket "+string(f.Ticket.ID)+" as message "+string(f.Message.ID))
-		h.clean("read again")
-	})
-}
-
 // What is wrong with the blobs is found: bytes that are gone, cut short, changed,
 // or nobody's.
 func TestAuditOfBlobs(t *testing.T) {

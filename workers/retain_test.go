@@ -37,17 +37,24 @@ func (j jobs) Once(ctx context.Context, now time.Time) error {
 	return errors.Join(j[0].Once(ctx, now), j[1].Once(ctx, now))
 }
 
-// One process at a time takes away what is old, batch by batch, and leaves alone
-// what is to be kept forever.
-func TestRetain(t *testing.T) {
+// bookshelf opens books of an SQLite file.
+func bookshelf(t *testing.T) *store.Store {
+	t.Helper()
 	s, err := store.Open(t.Context(), store.Options{URL: filepath.Join(t.TempDir(), "books.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(func() { _ = s.Close() })
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// One process at a time takes away what is old, batch by batch, and leaves alone
+// what is to be kept forever.
+func TestRetain(t *testing.T) {
+	s := bookshelf(t)
 	now := time.Now()
 	old := now.Add(-100 * time.Hour)
 	var rs []desk.Receipt
@@ -107,14 +114,7 @@ func TestRetain(t *testing.T) {
 
 // A walk that was noted by a clock far ahead does not put the next one off until then.
 func TestOrphansAreLookedForAfterAClockThatWasAhead(t *testing.T) {
-	s, err := store.Open(t.Context(), store.Options{URL: filepath.Join(t.TempDir(), "books.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := bookshelf(t)
 	now, looked := time.Now(), 0
 	o := &Orphans{Books: s, Holder: "one", Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
 		Set:  RetainSettings{Orphans: time.Hour, OrphansEvery: 24 * time.Hour, Every: time.Minute},

@@ -103,7 +103,7 @@ func open(c channels.Config) (channels.Adapter, error) {
 	if s.carry == nil {
 		return a, nil
 	}
-	t := &talker{adapter: a, sleep: sleep, http: &http.Client{Timeout: s.Send.Timeout, Transport: plain(), CheckRedirect: noRedirect}}
+	t := &talker{adapter: a, sleep: channels.Sleep, http: &http.Client{Timeout: s.Send.Timeout, Transport: plain(), CheckRedirect: noRedirect}}
 	if r, can := s.carry.(reviser); can {
 		return &editor{talker: t, reviser: r}, nil
 	}

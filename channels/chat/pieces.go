@@ -46,15 +46,3 @@ func (p *pieces) send(ctx context.Context, one func() (id string, err error)) er
 		}
 	}
 }
-
-// sleep waits for a time, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}

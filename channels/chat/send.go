@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"switchboard/channels"
 	"switchboard/pipeline/desk"
 )
 
@@ -118,5 +119,5 @@ func (p *pace) turn(ctx context.Context, every time.Duration, now func() time.Ti
 	if wait == 0 {
 		return nil
 	}
-	return sleep(ctx, wait)
+	return channels.Sleep(ctx, wait)
 }

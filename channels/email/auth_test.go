@@ -94,7 +94,7 @@ func TestOAuthWithDovecot(t *testing.T) {
 			}
 			a.pace.sleep = func(ctx context.Context, d time.Duration) {
 				write(time.Hour)
-				sleep(ctx, d)
+				_ = channels.Sleep(ctx, d)
 			}
 			start(t, a)
 			l.awaitRows(t, 1)

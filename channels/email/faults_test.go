@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"switchboard/channels"
 	"switchboard/channels/email/emailtest"
 	"switchboard/pipeline/desk"
 )
@@ -87,7 +88,7 @@ func TestStalledPeerIsDropped(t *testing.T) {
 			case reached <- struct{}{}:
 			default:
 			}
-			sleep(ctx, d)
+			_ = channels.Sleep(ctx, d)
 		}
 		start(t, a)
 		l.awaitRows(t, 10)
@@ -335,7 +336,7 @@ func TestMoveOverABadLine(t *testing.T) {
 			a.settings.Timeouts.Command = 3 * time.Second
 			a.pace.sleep = func(ctx context.Context, d time.Duration) {
 				once.Do(proxy.Heal)
-				sleep(ctx, d)
+				_ = channels.Sleep(ctx, d)
 			}
 		})
 		start(t, a)

@@ -281,7 +281,7 @@ func fast() pace {
 		roomMax: time.Minute,
 		idleMin: 5 * time.Minute, idleMax: 9 * time.Minute, idleFirst: 20 * time.Millisecond,
 		moveMin: time.Millisecond, moveMax: 20 * time.Millisecond,
-		sleep: sleep,
+		sleep: defaultPace().sleep,
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"time"
+
+	"switchboard/channels"
 )
 
 // pace holds every duration that no deployment needs to move; tests do.
@@ -29,7 +31,7 @@ type pace struct {
 	moveMin time.Duration // between looks at whether mail was filed
 	moveMax time.Duration
 
-	// sleep waits, or returns early when ctx is done.
+	// sleep waits, or returns early when ctx is done: whoever waited looks at ctx.
 	sleep func(ctx context.Context, d time.Duration)
 }
 
@@ -40,16 +42,7 @@ func defaultPace() pace {
 		roomMax: 10 * time.Minute,
 		idleMin: 5 * time.Minute, idleMax: 9 * time.Minute, idleFirst: 10 * time.Second,
 		moveMin: time.Second, moveMax: time.Minute,
-		sleep: sleep,
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+		sleep: func(ctx context.Context, d time.Duration) { _ = channels.Sleep(ctx, d) },
 	}
 }
 

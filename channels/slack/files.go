@@ -14,6 +14,7 @@ import (
 
 	slackgo "github.com/slack-go/slack"
 
+	"switchboard/channels"
 	"switchboard/pipeline/desk"
 )
 
@@ -111,7 +112,7 @@ func (a *adapter) fetch(ctx context.Context, f file) (file, desk.BlobRef, error)
 		return f, none, errElsewhere
 	}
 	for _, wait := range []time.Duration{0, 300 * time.Millisecond, 2 * time.Second} {
-		if !sleep(ctx, wait) {
+		if channels.Sleep(ctx, wait) != nil {
 			return f, none, ctx.Err()
 		}
 		var ref desk.BlobRef
@@ -218,19 +219,4 @@ func (a *adapter) fileInfo(ctx context.Context, id string) (file, error) {
 func harmless(raw string) bool {
 	u, err := url.Parse(raw)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && !strings.ContainsAny(raw, "()<> \n\t")
-}
-
-// sleep waits and reports whether ctx is still on.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return ctx.Err() == nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

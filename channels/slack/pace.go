@@ -52,7 +52,7 @@ func (p *pace) turn(ctx context.Context, channel string) error {
 		r.CancelAt(now)
 		return &channels.Later{After: d, Err: errPaced}
 	}
-	if !sleep(ctx, d) {
+	if channels.Sleep(ctx, d) != nil {
 		r.CancelAt(p.now())
 		return ctx.Err()
 	}

@@ -2,9 +2,7 @@ package workers
 
 import (
 	"context"
-	"errors"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -33,11 +31,11 @@ func (b *bell) ring() {
 // bellSleep is what asynq sleeps besides.
 const bellSleep = time.Millisecond
 
-// listening is a connection to Redis for one asynq server, whose looks into its
-// queues wait for the bell.
+// listening is a connection to Redis for one asynq server, which asks for the lengths
+// of its queues before it looks into them, and whose looks wait for the bell.
 type listening struct {
 	asynq.RedisConnOpt
-	bell   *bell
+	bell   *bell         // nil: asynq sleeps by itself
 	queues int           // that are looked into one after the other
 	every  time.Duration // between looks when it does not ring
 	done   <-chan struct{}
@@ -47,7 +45,7 @@ type listening struct {
 func (l *listening) MakeRedisClient() any {
 	client := l.RedisConnOpt.MakeRedisClient()
 	if c, ok := client.(redis.UniversalClient); ok {
-		c.AddHook(&patientLook{listening: l})
+		c.AddHook(&patientLook{l, newPeek(lengthsIn(c), l.queues)})
 	}
 	return client
 }
@@ -56,24 +54,21 @@ func (l *listening) MakeRedisClient() any {
 // nothing.
 type patientLook struct {
 	*listening
-	empty atomic.Int64 // looks in a row that found nothing
+	peek *peek
 }
 
 // ProcessHook is part of [redis.Hook].
 func (p *patientLook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		err := next(ctx, cmd)
-		if !isLook(cmd) {
+		queue, look := isLook(cmd)
+		if !look {
+			return next(ctx, cmd)
+		}
+		last, err := p.peek.take(ctx, queue, func() error { return next(ctx, cmd) })
+		cmd.SetErr(err)
+		if !last || p.bell == nil {
 			return err
 		}
-		if !errors.Is(err, redis.Nil) {
-			p.empty.Store(0)
-			return err
-		}
-		if p.empty.Add(1) < int64(p.queues) {
-			return err
-		}
-		p.empty.Store(0)
 		timer := time.NewTimer(p.every)
 		defer timer.Stop()
 		select {
@@ -86,16 +81,17 @@ func (p *patientLook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 }
 
 // isLook reports whether a command is asynq's script that takes a task out of a
-// queue: its keys are the tasks that wait and whether the queue is paused.
-func isLook(cmd redis.Cmder) bool {
+// queue, and the key of the tasks that wait there: its keys are that and whether the
+// queue is paused.
+func isLook(cmd redis.Cmder) (waiting string, ok bool) {
 	args := cmd.Args()
 	if len(args) < 5 {
-		return false
+		return "", false
 	}
 	name, _ := args[0].(string)
-	waiting, _ := args[3].(string)
+	waiting, _ = args[3].(string)
 	paused, _ := args[4].(string)
-	return strings.HasPrefix(name, "eval") && strings.HasSuffix(waiting, ":pending") && strings.HasSuffix(paused, ":paused")
+	return waiting, strings.HasPrefix(name, "eval") && strings.HasSuffix(waiting, ":pending") && strings.HasSuffix(paused, ":paused")
 }
 
 // DialHook is part of [redis.Hook].

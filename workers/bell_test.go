@@ -59,9 +59,13 @@ func aRoundThatFoundNothing(t *testing.T) {
 	answer := error(redis.Nil)
 	done := make(chan struct{})
 	l := &listening{bell: newBell(), queues: 2, every: time.Hour, done: done}
-	hook := (&patientLook{listening: l}).ProcessHook(func(context.Context, redis.Cmder) error { return answer })
+	tells := func(context.Context, []string) ([]int64, error) { return []int64{1, 1}, nil }
+	hook := (&patientLook{l, newPeek(tells, l.queues)}).ProcessHook(func(context.Context, redis.Cmder) error { return answer })
+	looks := 0
 	look := func() error {
-		return hook(t.Context(), redis.NewCmd(t.Context(), "evalsha", "sha", 4, "asynq:{intake}:pending", "asynq:{intake}:paused", "asynq:{intake}:active"))
+		looks++
+		queue := []string{"asynq:{intake}", "asynq:{intake-urgent}"}[looks%2]
+		return hook(t.Context(), redis.NewCmd(t.Context(), "evalsha", "sha", 4, queue+":pending", queue+":paused", queue+":active"))
 	}
 	began := time.Now()
 	held := func() chan error {

@@ -100,12 +100,19 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		all.Wait()
 	}
-	start := func(opt asynq.RedisConnOpt, mux *asynq.ServeMux, concurrency int, every time.Duration, queues map[string]int) error {
+	start := func(bell *bell, mux *asynq.ServeMux, concurrency int, every time.Duration, queues map[string]int) error {
 		delayed := retryAfter
-		if queues[suspect.queue()] > 0 {
+		switch {
+		case queues[suspect.queue()] > 0:
 			delayed = time.Second // a suspect waits for nothing but a retry
+		case queues[queueDeliver] > 0:
+			delayed = time.Second / 2 // an answer that waits does so for a second or more
 		}
-		srv := s.asynq(opt, queues, concurrency, every, delayed)
+		l := &listening{RedisConnOpt: s.redis, bell: bell, queues: len(queues), every: every, done: ctx.Done()}
+		if bell != nil {
+			every = min(every, bellSleep)
+		}
+		srv := s.asynq(l, queues, concurrency, every, delayed)
 		if err := srv.Start(mux); err != nil {
 			stop()
 			return fmt.Errorf("workers: start: %w", err)
@@ -113,21 +120,21 @@ func (s *Server) Run(ctx context.Context) error {
 		running = append(running, srv)
 		return nil
 	}
-	queues, opt, every := map[string]int{Urgent.queue(): max(s.set.UrgentWeight, 1), Normal.queue(): 1}, s.redis, s.set.CheckEvery
+	var rings *bell
 	if d := s.intake.dispatch; d != nil {
-		opt, every = &listening{RedisConnOpt: s.redis, bell: d.bell, queues: len(queues), every: every, done: ctx.Done()}, min(every, bellSleep)
+		rings = d.bell
 	}
-	if err := start(opt, mux, s.set.Concurrency, every, queues); err != nil {
+	queues := map[string]int{Urgent.queue(): max(s.set.UrgentWeight, 1), Normal.queue(): 1}
+	if err := start(rings, mux, s.set.Concurrency, s.set.CheckEvery, queues); err != nil {
 		return err
 	}
 	// A flood has few workers of its own: what else comes in finds free ones, and
 	// never more than their groups before it.
-	// Each look of an idle server runs a script for each of its queues, which is
-	// dear where Redis is in this process: who may wait looks less often.
-	if err := start(s.redis, mux, max(s.set.BulkConcurrency, 1), max(s.set.CheckEvery, s.set.BulkWait), map[string]int{Bulk.queue(): 1}); err != nil {
+	// Who may wait looks less often.
+	if err := start(nil, mux, max(s.set.BulkConcurrency, 1), max(s.set.CheckEvery, s.set.BulkWait), map[string]int{Bulk.queue(): 1}); err != nil {
 		return err
 	}
-	if err := start(s.redis, mux, suspectGroups, max(s.set.CheckEvery, suspectCheck), map[string]int{suspect.queue(): 1}); err != nil {
+	if err := start(nil, mux, suspectGroups, max(s.set.CheckEvery, suspectCheck), map[string]int{suspect.queue(): 1}); err != nil {
 		return err
 	}
 	// Answers have a server of their own: a slow other side must not keep
@@ -136,7 +143,7 @@ func (s *Server) Run(ctx context.Context) error {
 		mux := asynq.NewServeMux()
 		mux.HandleFunc(taskDeliver, s.deliver)
 		every := max(s.set.CheckEvery, 50*time.Millisecond)
-		if err := start(s.redis, mux, s.delivery.set.Concurrency, every, map[string]int{queueDeliver: 1}); err != nil {
+		if err := start(nil, mux, s.delivery.set.Concurrency, every, map[string]int{queueDeliver: 1}); err != nil {
 			return err
 		}
 	}

@@ -18,8 +18,8 @@ func ClientAddr(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	a := conn.Addr().Unmap()
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && within(a, proxies); i-- {
-		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
+		next, ok := hop(strings.TrimSpace(hops[i]))
+		if !ok {
 			break
 		}
 		a = next.Unmap()
@@ -30,6 +30,15 @@ func ClientAddr(r *http.Request, proxies []netip.Prefix) netip.Addr {
 		a = p.Addr()
 	}
 	return a
+}
+
+// hop reads an address of X-Forwarded-For. Some proxies write the port beside it.
+func hop(s string) (netip.Addr, bool) {
+	if a, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return a, true
+	}
+	a, err := netip.ParseAddrPort(s)
+	return a.Addr(), err == nil
 }
 
 // Network reads an address of the config, or a network such as 10.0.0.0/8.

@@ -69,6 +69,7 @@ func prepare(n *html.Node) {
 	}
 	switch {
 	case n.DataAtom == atom.Code, n.DataAtom == atom.Pre:
+		verbatim(n)
 		return
 	case n.DataAtom == atom.A && bare(n):
 		n.Data, n.DataAtom, n.Attr = "span", atom.Span, nil
@@ -89,6 +90,15 @@ func prepare(n *html.Node) {
 		n.Type, n.Data, n.DataAtom, n.Attr = html.TextNode, alt, 0, nil
 	case n.DataAtom == atom.A && attribute(n, "href") == "":
 		n.Data, n.DataAtom = "span", atom.Span
+	}
+}
+
+// verbatim keeps what in code looks like an escaped sign from being taken for one.
+func verbatim(n *html.Node) {
+	for c := range n.Descendants() {
+		if c.Type == html.TextNode {
+			c.Data = strings.ReplaceAll(c.Data, "&", ampersand)
+		}
 	}
 }
 

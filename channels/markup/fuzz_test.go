@@ -106,7 +106,7 @@ func TestHostile(t *testing.T) {
 	many := func(s string, n int) string { return strings.Repeat(s, n/len(s)) }
 	const size = 200 << 10 / slow
 	for name, s := range map[string]string{
-		"quotes": many(">", size), "quoted": many("> ", size), "lists": many("- ", size), "numbers": many("1. ", size),
+		"quotes": many(">", size), "quoted": many("> ", size), "lists": many("- ", size), "numbers": many("1. ", size), "a long list": many("1. a\n", MaxBytes/2/slow),
 		"brackets": many("[", size), "closed": many("[a](", size), "images": many("![", size) + many("](x)", size),
 		"stars": many("*a ", size), "pairs": many("*a_b", size), "nested": many("*a **a ", size), "ticks": many("`a``", size),
 		"tildes": many("~~a ", size), "angles": many("<", size), "references": many("<a", size), "entities": many("&amp", size),

@@ -129,6 +129,7 @@ func TestFromHTML(t *testing.T) {
 		{"mention", `<at id="0">Desk</at> help`, "Desk help"},
 		{"script", `<script>alert(1)</script><style>x</style><p onclick="x">hi</p>`, "hi"},
 		{"code", "<pre><code>a *b*\n  c &lt; d</code></pre><p>x <code>*y*</code></p>", "```\na *b*\n  c < d\n```\n\nx `*y*`"},
+		{"signs in code", "<pre>&amp;lt;b&amp;gt; &amp;amp;&amp;amp; &lt;i&gt; &amp;</pre><p><code>a &amp;lt; b</code></p>", "```\n&lt;b&gt; &amp;&amp; <i> &\n```\n\n`a &lt; b`"},
 		{"stars are text", "<p>*not bold* snake_case 2 * 3 &amp;lt; AT&amp;T</p><p># five</p>", `\*not bold\* snake_case 2 * 3 \&lt; AT&T` + "\n\n" + `\# five`},
 		{"table", "<table><tr><th>A</th><th>B</th></tr><tr><td>1</td><td>2</td></tr></table>", "| A | B |\n|---|---|\n| 1 | 2 |"},
 		{"quote", "<blockquote><p>a</p></blockquote><p>b</p>", "> a\n\nb"},

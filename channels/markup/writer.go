@@ -47,8 +47,10 @@ func (w *writer) document(doc ast.Node) string {
 // had one.
 func (w *writer) children(n ast.Node) []string {
 	var out []string
+	at := 0
 	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
-		lines := w.block(c)
+		lines := w.block(c, at)
+		at++
 		if prev := c.PreviousSibling(); prev != nil && len(out) > 0 && apart(prev, c) {
 			out = append(out, "")
 		}
@@ -67,7 +69,8 @@ func apart(a, b ast.Node) bool {
 		a.Kind() == ast.KindParagraph && b.Kind() == ast.KindParagraph
 }
 
-func (w *writer) block(n ast.Node) []string {
+// block writes a block, the at-th inside its parent from 0 on.
+func (w *writer) block(n ast.Node, at int) []string {
 	switch n := n.(type) {
 	case *ast.Heading:
 		w.strong++
@@ -91,7 +94,7 @@ func (w *writer) block(n ast.Node) []string {
 		defer func() { w.lists-- }()
 		return w.children(n)
 	case *ast.ListItem:
-		return w.item(n)
+		return w.item(n, at)
 	case *extast.Table:
 		return w.fence(w.table(n))
 	}
@@ -101,15 +104,11 @@ func (w *writer) block(n ast.Node) []string {
 	return strings.Split(w.inlines(n, 0), "\n")
 }
 
-func (w *writer) item(n *ast.ListItem) []string {
+func (w *writer) item(n *ast.ListItem, at int) []string {
 	list, _ := n.Parent().(*ast.List)
 	marker := w.bullet(w.lists - 1)
 	if list != nil && list.IsOrdered() {
-		at := list.Start
-		for c := n.PreviousSibling(); c != nil; c = c.PreviousSibling() {
-			at++
-		}
-		marker = fmt.Sprintf("%d%c ", at, list.Marker)
+		marker = fmt.Sprintf("%d%c ", list.Start+at, list.Marker)
 	}
 	indent := w.indent
 	if indent == 0 {

@@ -95,10 +95,28 @@ func (a *adapter) fromForm(ctx context.Context, i *interaction, p purpose, x ans
 	if staff {
 		draft.Ask.Actor = desk.Actor{Kind: desk.ByAgent, ID: user, Name: who.Name}
 	}
+	known, err := a.filed(ctx, id, string(i.View.ID))
+	if err != nil {
+		return nil, err
+	}
+	if known {
+		return draft, nil
+	}
 	if at, ok := a.announce(ctx, string(i.View.ID), p, user, x); ok {
 		draft.Thread = desk.Thread{Key: key(p.Team, at.channel, at.ts), Address: address{Team: p.Team, Channel: at.channel, ThreadTS: at.ts}.json()}
 	}
 	return draft, nil
+}
+
+// filed reports whether another process has put a form into the ledger: what it
+// announced is where answers are awaited, and not a second post. The same answers
+// are then what the ledger has; others are a message of their own, and answers to
+// it go to the user.
+func (a *adapter) filed(ctx context.Context, id, view string) (bool, error) {
+	if _, here := a.views.posted(view); here || a.Desk == nil {
+		return false, nil
+	}
+	return a.Desk.Knows(ctx, a.Source.Scope(), id)
 }
 
 // announce posts what was asked where it was asked, or to the user directly when

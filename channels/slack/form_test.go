@@ -244,6 +244,33 @@ func TestFormStillAtWork(t *testing.T) {
 	}
 }
 
+// TestFormAtAnotherProcess: what is pressed again, and comes to another process than
+// the one that put it into the ledger, is announced once and one message; other
+// answers are kept beside it.
+func TestFormAtAnotherProcess(t *testing.T) {
+	w := newTown(t, plan{})
+	press := func(title string) {
+		t.Helper()
+		w.a.views = views{} // another process knows nothing of it
+		r, err := w.s.Interact(t.Context(), map[string]any{"type": "view_submission", "user": map[string]any{"id": ada},
+			"view": map[string]any{"id": "V1", "callback_id": formCallback, "private_metadata": purpose{Kind: purposeForm, Team: "TACME0001", Channel: help, User: ada}.encode(),
+				"state": map[string]any{"values": map[string]any{inputTitle: map[string]any{inputAction: map[string]any{"value": title}}}}}})
+		if err != nil || r.Status != 200 || len(r.Body) != 0 {
+			t.Fatalf("%d %s %v", r.Status, r.Body, err)
+		}
+	}
+	press("x")
+	press("x")
+	if d, n := w.one(), len(w.s.Posts()); n != 1 || !strings.HasSuffix(d.Thread.Key, w.s.Posts()[0].TS) {
+		t.Errorf("announced %d times, thread %s", n, d.Thread.Key)
+	}
+	press("y")
+	ds := w.h.drafts()
+	if len(ds) != 2 || ds[1].Ask.Title != "y" || ds[1].Thread.Key != ds[1].ExternalID || len(w.s.Posts()) != 1 {
+		t.Errorf("%d drafts, announced %d times", len(ds), len(w.s.Posts()))
+	}
+}
+
 // closeAtWork closes hold when so many jobs are at work.
 func (w *town) closeAtWork(jobs int, hold chan struct{}) {
 	defer close(hold)

@@ -47,12 +47,13 @@ type gate func(*submission) error
 
 // reader reads one body.
 type reader struct {
-	form *form
-	sub  *submission
-	gate gate
-	open bool
-	text int64     // bytes of text left
-	body io.Reader // the request's, which counts what is in memory
+	form  *form
+	sub   *submission
+	gate  gate
+	asked bool
+	said  error     // by the gate
+	text  int64     // bytes of text left
+	body  io.Reader // the request's, which counts what is in memory
 }
 
 // passing is what goes through without staying in memory.
@@ -80,7 +81,8 @@ func (f *form) bodyLimit(text int64) int64 {
 }
 
 // read reads a body as its Content-Type says. The gate is asked once: before the
-// first file, or at the end. What was read is returned with an error too.
+// first file, or at the end. What was read is returned with an error too; of a page
+// that was open for too long that is all but its files.
 func (f *form) read(ctx context.Context, w http.ResponseWriter, r *http.Request, sub *submission, text int64, g gate) error {
 	rd := &reader{form: f, sub: sub, gate: g, text: text, body: r.Body}
 	limited := http.MaxBytesReader(w, r.Body, f.bodyLimit(text))
@@ -108,12 +110,12 @@ func (f *form) read(ctx context.Context, w http.ResponseWriter, r *http.Request,
 	return rd.pass()
 }
 
+// pass asks the gate, once.
 func (rd *reader) pass() error {
-	if rd.open {
-		return nil
+	if !rd.asked {
+		rd.asked, rd.said = true, rd.gate(rd.sub)
 	}
-	rd.open = true
-	return rd.gate(rd.sub)
+	return rd.said
 }
 
 // parts is the most parts a body of the form can have.
@@ -154,7 +156,10 @@ func (rd *reader) part(ctx context.Context, p *multipart.Part) error {
 		if err != nil || params["filename"] == "" { // an input nobody put a file in
 			return rd.skip(p)
 		}
-		if err := rd.pass(); err != nil {
+		switch err := rd.pass(); {
+		case errors.Is(err, errOldToken): // it comes back with what was written behind the file too
+			return rd.skip(p)
+		case err != nil:
 			return err
 		}
 		if err := rd.sub.basket.add(ctx, name, params["filename"], passing{p, rd.body}); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"net/http"
 	"slices"
 	"strconv"
@@ -68,7 +69,7 @@ func (a *adapter) take(w http.ResponseWriter, r *http.Request, f *form, lang str
 	}
 	from := limit.ClientAddr(r, a.site.proxies)
 	if retry, ok := a.rates[f.name].address(from); !ok {
-		return sub, "", &refusal{status: http.StatusTooManyRequests, key: "busy", retry: retry, why: fullAddress}
+		return sub, "", &refusal{status: http.StatusTooManyRequests, key: "busy", page: "unread", retry: retry, why: fullAddress}
 	}
 	if f.takesFiles() {
 		control := http.NewResponseController(w)
@@ -76,15 +77,15 @@ func (a *adapter) take(w http.ResponseWriter, r *http.Request, f *form, lang str
 	}
 	err := f.read(r.Context(), w, r, sub, a.Limits.TextBytes, func(s *submission) error { return a.gate(f, s) })
 	if err != nil {
+		a.show(f, sub)
 		return sub, "", a.refused(r.Context(), err)
 	}
 	if retry, ok := a.rates[f.name].whole(); !ok {
+		a.show(f, sub)
 		return sub, "", &refusal{status: http.StatusTooManyRequests, key: "busy", retry: retry, why: fullForm}
 	}
-	for _, token := range sub.kept {
-		if k, ok := a.signer.readKept(f.name, token, a.Now()); ok && f.field(k.Field) != nil {
-			err = errors.Join(err, sub.basket.again(r.Context(), k))
-		}
+	for k := range a.kept(f, sub) {
+		err = errors.Join(err, sub.basket.again(r.Context(), k))
 	}
 	if err != nil {
 		return sub, "", a.refused(r.Context(), err)
@@ -117,6 +118,25 @@ func (a *adapter) take(w http.ResponseWriter, r *http.Request, f *form, lang str
 		return sub, "", a.refused(r.Context(), err)
 	}
 	return sub, id, nil
+}
+
+// kept are the files of a submission that are here already, by what it says.
+func (a *adapter) kept(f *form, sub *submission) iter.Seq[keptFile] {
+	return func(yield func(keptFile) bool) {
+		for _, token := range sub.kept {
+			if k, ok := a.signer.readKept(f.name, token, a.Now()); ok && f.field(k.Field) != nil && !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// show has the files that are here already on the page of a refusal before they
+// were looked at: the form comes back with everything it had.
+func (a *adapter) show(f *form, sub *submission) {
+	for k := range a.kept(f, sub) {
+		sub.basket.take(k.Field, k.File)
+	}
 }
 
 // gate vouches for a submission before anything of it is kept.

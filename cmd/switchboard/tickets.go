@@ -33,6 +33,9 @@ func (h *house) Knows(ctx context.Context, scope, key string) (bool, error) {
 // channels.Desk.
 func (h *house) SetStatus(ctx context.Context, scope, key string, status desk.Status, by desk.Actor) error {
 	id, found, err := h.ticketOf(ctx, scope, key)
+	if err == nil && !found {
+		id, found, err = h.ticketWith(ctx, scope, key)
+	}
 	if err != nil {
 		return err
 	}
@@ -57,4 +60,18 @@ func (h *house) ticketOf(ctx context.Context, scope, key string) (desk.TicketID,
 	owners, err := v.Threads(ctx, scope, []string{key})
 	id, found := owners[key]
 	return id, found, err
+}
+
+// ticketWith finds the ticket of a message that no other names, so that its ID
+// leads nowhere: see [desk.Thread].
+func (h *house) ticketWith(ctx context.Context, scope, externalID string) (desk.TicketID, bool, error) {
+	v, err := h.store.View(ctx, nil)
+	if err != nil {
+		return "", false, err
+	}
+	m, found, err := v.Entry(ctx, scope, externalID, "")
+	if err != nil || !found {
+		return "", false, err
+	}
+	return m.TicketID, true, nil
 }

@@ -206,6 +206,20 @@
     send();
   });
 
+  // A CAPTCHA's answer is good once. Once it was sent another is asked for, in the
+  // way of the services that have one for that.
+  const askAgain = () => {
+    const drawn = form.querySelector("[data-sitekey]");
+    if (!drawn) return;
+    for (const service of [window.turnstile, window.hcaptcha, window.grecaptcha]) {
+      try {
+        if (service) service.reset(...(service === window.turnstile ? [drawn] : []));
+      } catch {
+        // it was not drawn yet, or by itself
+      }
+    }
+  };
+
   const send = () => {
     const request = new XMLHttpRequest();
     request.open("POST", form.dataset.json);
@@ -233,11 +247,13 @@
         mark(f, e.message);
         bad.push(f);
       }
+      if (bad.length === 0) askAgain(); // mistakes are found before the CAPTCHA is looked at
       report(answer.detail || say("generic"), bad);
     });
     for (const end of ["error", "abort", "timeout"]) {
       request.addEventListener(end, () => {
         busy(false);
+        askAgain();
         report(say("network"), []);
       });
     }
@@ -245,8 +261,9 @@
   };
 
   // A page that comes back from the history is ready again.
-  addEventListener("pageshow", () => {
+  addEventListener("pageshow", (event) => {
     busy(false);
+    if (event.persisted) askAgain();
     show();
   });
   show();

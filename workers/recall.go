@@ -17,7 +17,8 @@ import (
 // in hand, and is not settled, is in none of its tasks. The queue forgot it. What
 // was queued later is in it, or was lost and its turn has not come yet: it is found
 // when its turn has. The ID of a task says when it was queued, so a look costs one
-// transaction in Redis and reads no task, however long the queue is.
+// transaction in Redis and reads no task, however long the queue is. A Redis that takes
+// no writes remembers nothing: it is an error.
 //
 // It errs towards remembering, never for ever: a task stays in hand, and others
 // wait for another try, for as long as patience at most before they are passed
@@ -46,15 +47,19 @@ func (r *recall) since(ctx context.Context, class Class, now time.Time) (time.Ti
 	var last *redis.StringCmd
 	var active *redis.StringSliceCmd
 	var retry *redis.IntCmd
-	// In one piece: a task must not go from one list to the other meanwhile.
+	var writes *redis.StatusCmd
+	// In one piece: a task must not go from one list to the other meanwhile. A Redis
+	// that cannot write to its disk, or is no master any more, answers what is read and
+	// hands no task out, so it is asked whether it writes.
 	_, err := r.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		writes = p.Set(ctx, "switchboard:{"+class.queue()+"}:looked", 1, time.Minute)
 		last = p.LIndex(ctx, prefix+"pending", -1)
 		active = p.LRange(ctx, prefix+"active", 0, -1)
 		retry = p.ZCard(ctx, prefix+"retry")
 		return nil
 	})
 	if errors.Is(err, redis.Nil) {
-		err = errors.Join(active.Err(), retry.Err()) // nothing is pending
+		err = errors.Join(writes.Err(), active.Err(), retry.Err()) // nothing is pending
 	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("workers: what %s remembers: %w", class.queue(), err)

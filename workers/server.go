@@ -90,6 +90,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if d := s.delivery; d != nil {
 		s.hands.bury, s.hands.unseen, d.holder = d.abandoned, d.books.Unwatched, s.hands.holder
 		s.hands.carry = func(ctx context.Context, o outgoing) error { return d.queue(ctx, o.Messages) }
+		d.recalls(s.hands.client, s.set)
 		s.intake.journal.holds(s.hands.id)
 	}
 	var running []*asynq.Server
@@ -105,7 +106,7 @@ func (s *Server) Run(ctx context.Context) error {
 		if queues[suspect.queue()] > 0 {
 			delayed = time.Second // a suspect waits for nothing but a retry
 		}
-		srv := s.asynq(opt, queues, concurrency, every, delayed)
+		srv := s.asynq(&calm{opt, ctx.Done()}, queues, concurrency, every, delayed)
 		if err := srv.Start(mux); err != nil {
 			stop()
 			return fmt.Errorf("workers: start: %w", err)

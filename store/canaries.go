@@ -29,12 +29,22 @@ type canaryReceiptRow struct {
 
 func (canaryReceiptRow) TableName() string { return "canary_receipts" }
 
+// canaryAhead is how far ahead of now a time of a canary may lie. What lies further
+// was noted by a clock that was wrong.
+const canaryAhead = time.Minute
+
 // CanaryTurn takes a source's turn to send a canary. Of all who ask for one turn
-// it is true for the first; a turn not above an earlier one is nobody's.
+// it is true for the first; a turn not above an earlier one is nobody's. What a
+// clock that was far ahead noted is forgotten: the source begins anew.
 func (s *Store) CanaryTurn(ctx context.Context, source string, turn int64, now time.Time) (bool, error) {
+	ahead := micro(now.Add(canaryAhead))
 	res := s.w.WithContext(ctx).Exec(`INSERT INTO canaries (source, turn, since_at, sent_at) VALUES (?, ?, ?, ?)
-		ON CONFLICT (source) DO UPDATE SET turn = excluded.turn, sent_at = excluded.sent_at WHERE canaries.turn < excluded.turn`,
-		source, turn, micro(now), micro(now))
+		ON CONFLICT (source) DO UPDATE SET turn = excluded.turn, sent_at = excluded.sent_at,
+			since_at = CASE WHEN canaries.since_at > ? OR canaries.heard_at > ? THEN excluded.since_at ELSE canaries.since_at END,
+			heard_at = CASE WHEN canaries.heard_at > ? THEN NULL ELSE canaries.heard_at END,
+			settled_at = CASE WHEN canaries.heard_at > ? THEN NULL ELSE canaries.settled_at END
+		WHERE canaries.turn < excluded.turn OR canaries.sent_at > ?`,
+		source, turn, micro(now), micro(now), ahead, ahead, ahead, ahead, ahead)
 	if res.Error != nil {
 		return false, failed("canary turn", res.Error)
 	}
@@ -80,15 +90,15 @@ func moment(t *time.Time) time.Time {
 
 // ForgetCanaries removes up to limit canaries from the ledger that ended before
 // an instant, and returns the raw messages they leave behind, for their blobs to
-// be removed. Only rows that were dropped as canaries go.
-func (s *Store) ForgetCanaries(ctx context.Context, before time.Time, limit int) ([]desk.BlobRef, error) {
-	var raw []desk.BlobRef
-	err := s.write(ctx, func(tx *gorm.DB) error {
-		raw = nil
+// be removed, and whether there may be more. Only rows that were dropped as canaries go.
+func (s *Store) ForgetCanaries(ctx context.Context, before time.Time, limit int) (raw []desk.BlobRef, more bool, err error) {
+	err = s.write(ctx, func(tx *gorm.DB) error {
+		raw, more = nil, false
 		var old []canaryReceiptRow
 		if err := s.forUpdate(tx).Where("settled_at < ?", micro(before)).Order("settled_at, id").Limit(limit).Find(&old).Error; err != nil || len(old) == 0 {
 			return err
 		}
+		more = len(old) == limit
 		ids := make([]string, len(old))
 		for i, r := range old {
 			ids[i] = r.ID
@@ -106,5 +116,5 @@ func (s *Store) ForgetCanaries(ctx context.Context, before time.Time, limit int)
 		}
 		return tx.Where(s.in("id", ids)).Delete(&canaryReceiptRow{}).Error
 	})
-	return raw, failed("forget canaries", err)
+	return raw, more && err == nil, failed("forget canaries", err)
 }

@@ -204,6 +204,10 @@ func (s *Store) outgoing(tx *gorm.DB, row *messageRow, now time.Time) (*desk.Out
 	return out, err
 }
 
+// automaticLock is the space of the advisory locks that automatic answers to one
+// customer queue for.
+const automaticLock = 0x73776261 // "swba"
+
 // restraint collects what must hold back an automatic answer.
 func (s *Store) restraint(tx *gorm.DB, out *desk.Outgoing, t *ticketRow, now time.Time) error {
 	var last []messageRow
@@ -223,6 +227,12 @@ func (s *Store) restraint(tx *gorm.DB, out *desk.Outgoing, t *ticketRow, now tim
 	uids, err := s.uids(tx, desk.CustomerID(t.CustomerID))
 	if err != nil {
 		return err
+	}
+	// What is taken at the same time on other tickets of theirs is counted, too.
+	if s.dialect == Postgres {
+		if err := tx.Exec("SELECT pg_advisory_xact_lock(?, hashtext(?))", automaticLock, slices.Min(uids)).Error; err != nil {
+			return err
+		}
 	}
 	var n int64
 	err = tx.Table("messages m").Joins("JOIN tickets t ON t.id = m.ticket_id").Where(s.in("t.customer_id", uids)).

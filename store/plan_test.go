@@ -272,7 +272,7 @@ func everythingHot(t *testing.T, s *Store) {
 	_, err = s.CanaryTurn(ctx, "mail", 1, now)
 	must(err)
 	must(s.CanaryHeard(ctx, "mail", now, now, "x"))
-	_, err = s.ForgetCanaries(ctx, now.Add(time.Hour), 10)
+	_, _, err = s.ForgetCanaries(ctx, now.Add(time.Hour), 10)
 	must(err)
 	_, err = s.Reopen(ctx, desk.ReceiptFilter{State: desk.Failed}, now)
 	must(err)

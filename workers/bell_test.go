@@ -111,3 +111,44 @@ func aRoundThatFoundNothing(t *testing.T) {
 		t.Errorf("at the end a look lasted %v", d)
 	}
 }
+
+// redisError is what Redis answers.
+type redisError string
+
+func (e redisError) Error() string { return string(e) }
+func (redisError) RedisError()     {}
+
+// A look that Redis refuses is not made again at once, as asynq would; one that it
+// does not know yet, and whatever else is asked, is.
+func TestALookThatIsRefusedLastsAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var answer error
+		done := make(chan struct{})
+		hook := (&calmLook{&calm{done: done}}).ProcessHook(func(context.Context, redis.Cmder) error { return answer })
+		took := func(args ...any) time.Duration {
+			t.Helper()
+			began := time.Now()
+			if err := hook(t.Context(), redis.NewCmd(t.Context(), args...)); err != answer {
+				t.Fatalf("%v, want %v", err, answer)
+			}
+			return time.Since(began)
+		}
+		look := []any{"evalsha", "sha", 4, "asynq:{intake}:pending", "asynq:{intake}:paused", "asynq:{intake}:active"}
+		for _, c := range []struct {
+			answer error
+			want   time.Duration
+		}{{nil, 0}, {redis.Nil, 0}, {redisError("NOSCRIPT No matching script."), 0}, {redisError("OOM command not allowed"), refusedLook}, {errors.New("EOF"), refusedLook}} {
+			answer = c.answer
+			if got := took(look...); got != c.want {
+				t.Errorf("after %v a look lasted %v, want %v", c.answer, got, c.want)
+			}
+			if got := took("get", "a"); got != 0 {
+				t.Errorf("after %v something else lasted %v", c.answer, got)
+			}
+		}
+		close(done)
+		if got := took(look...); got != 0 {
+			t.Errorf("at the end a look lasted %v", got)
+		}
+	})
+}

@@ -47,7 +47,9 @@ func (b *Breach) Once(ctx context.Context, now time.Time) error {
 		switch {
 		case err == nil:
 			b.Metrics.breached(events)
-			b.Log.Info("SLA breached", "ticket", id)
+			if len(events) > 0 { // else another process was faster
+				b.Log.Info("SLA breached", "ticket", id)
+			}
 		case errors.Is(err, desk.ErrNotFound):
 		case errors.Is(err, desk.ErrUnavailable), ctx.Err() != nil:
 			return errors.Join(append(failed, err)...)

@@ -1,6 +1,7 @@
 package workers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -46,5 +47,19 @@ func TestATicketThatCannotBeMarkedKeepsNobodyWaiting(t *testing.T) {
 		if !slices.Equal(books.marked, c.want) {
 			t.Errorf("%v: marked %q, want %q", c.err, books.marked, c.want)
 		}
+	}
+}
+
+// Of several processes that find a clock past due at once one marks it, and one
+// says so.
+func TestWhoMarksNothingSaysNothing(t *testing.T) {
+	var said bytes.Buffer
+	books := &overdueBooks{due: []desk.TicketID{"a"}} // changed by another meanwhile
+	job := &Breach{Books: books, Log: slog.New(slog.NewTextHandler(&said, nil))}
+	if err := job.Once(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if said.Len() > 0 {
+		t.Errorf("it said %s", said.String())
 	}
 }

@@ -2,6 +2,7 @@ package workers
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -32,7 +33,7 @@ func (i *Intake) hear(ctx context.Context, r desk.Receipt, f *desk.Filing) {
 type CanaryBooks interface {
 	CanaryTurn(ctx context.Context, source string, turn int64, now time.Time) (bool, error)
 	Canaries(ctx context.Context) ([]desk.Canary, error)
-	ForgetCanaries(ctx context.Context, before time.Time, limit int) ([]desk.BlobRef, error)
+	ForgetCanaries(ctx context.Context, before time.Time, limit int) (raw []desk.BlobRef, more bool, err error)
 }
 
 // Bird sends the canaries of one source.
@@ -82,11 +83,12 @@ func (c *Canaries) Run(ctx context.Context, birds []Bird) error {
 	return nil
 }
 
-// fly takes the source's turns as they come.
+// fly takes the source's turns as they come. A turn is named by when it begins, in
+// nanoseconds, so that a later one is above an earlier one whatever Every was then.
 func (c *Canaries) fly(ctx context.Context, b Bird) {
 	for ctx.Err() == nil {
 		now := c.Now()
-		turn := now.UnixNano() / int64(c.Every)
+		turn := now.UnixNano() - now.UnixNano()%int64(c.Every)
 		ours, err := c.Books.CanaryTurn(ctx, b.Source, turn, now)
 		switch {
 		case err != nil && ctx.Err() == nil:
@@ -94,7 +96,7 @@ func (c *Canaries) fly(ctx context.Context, b Bird) {
 		case ours:
 			c.Once(ctx, b)
 		}
-		wait(ctx, time.Unix(0, (turn+1)*int64(c.Every)).Sub(c.Now()))
+		wait(ctx, time.Unix(0, turn+int64(c.Every)).Sub(c.Now()))
 	}
 }
 
@@ -159,18 +161,26 @@ func (c *Canaries) forget(ctx context.Context) {
 // forgetAtOnce bounds one transaction.
 const forgetAtOnce = 100
 
-// Forget removes canaries that ended longer ago than Keep, with their blobs.
+// Forget removes all canaries that ended longer ago than Keep, with their blobs. A
+// blob that cannot be removed keeps no other.
 func (c *Canaries) Forget(ctx context.Context) error {
-	raw, err := c.Books.ForgetCanaries(ctx, c.Now().Add(-c.Keep), forgetAtOnce)
-	if err != nil || c.Remove == nil {
-		return err
-	}
-	for _, ref := range raw {
-		if err := c.Remove(ctx, ref); err != nil {
-			return err
+	var failed []error
+	for more := true; more && ctx.Err() == nil; {
+		var raw []desk.BlobRef
+		var err error
+		if raw, more, err = c.Books.ForgetCanaries(ctx, c.Now().Add(-c.Keep), forgetAtOnce); err != nil {
+			return errors.Join(append(failed, err)...)
+		}
+		for _, ref := range raw {
+			if c.Remove == nil {
+				break
+			}
+			if err := c.Remove(ctx, ref); err != nil {
+				failed = append(failed, err)
+			}
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 func wait(ctx context.Context, d time.Duration) {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/trace"
 
 	"switchboard/pipeline/desk"
@@ -37,6 +38,9 @@ type Delivery struct {
 	set      DeliverySettings
 	holder   func() string // what the books know this process by; nil: nobody would notice its death
 	alone    chan struct{} // the turn of answers that were in dying hands more than once
+	// recall is since when the queue remembers what was queued, as [recall.of] tells it;
+	// nil: it remembers nothing. It is for one goroutine.
+	recall func(ctx context.Context, now time.Time) (time.Time, error)
 }
 
 // DeliveryBooks is what the delivery needs from the store.
@@ -143,15 +147,41 @@ func (d *Delivery) Every() time.Duration { return d.set.SweepEvery }
 // sweepAtOnce bounds what one sweep queues.
 const sweepAtOnce = 256
 
-// Once queues again what the queue forgot, as of now.
+// Once queues again what the queue forgot, as of now. What it remembers gets no
+// copies, however long it waits behind an other side that is slow.
 func (d *Delivery) Once(ctx context.Context, now time.Time) error {
-	return d.sweep(ctx, now.Add(-d.set.SweepAfter), now.Add(-d.set.SweepAgain), now)
+	since := d.remembered(ctx, now)
+	if since.IsZero() {
+		return nil
+	}
+	return d.sweep(ctx, since.Add(-d.set.SweepAfter), since.Add(-d.set.SweepAgain), now)
 }
 
-// All queues everything that is due, whoever queued it before: for the start of
-// a process whose embedded queue begins empty.
+// recalls has the sweep ask what the queue still remembers.
+func (d *Delivery) recalls(client redis.UniversalClient, set Settings) {
+	r := newRecall(client, max(d.set.SweepAgain, set.AnswerTimeout))
+	d.recall = func(ctx context.Context, now time.Time) (time.Time, error) { return r.of(ctx, queueDeliver, now) }
+}
+
+// remembered is since when the queue remembers answers: zero for all, now for none.
+func (d *Delivery) remembered(ctx context.Context, now time.Time) time.Time {
+	if d.recall == nil {
+		return now
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	since, err := d.recall(ctx, now)
+	if err != nil { // who queues hears of it as well, and sends without it
+		return now
+	}
+	return since
+}
+
+// All queues everything that is due, whoever queued it before, and though it was
+// written while the clock was ahead: for the start of a process whose embedded
+// queue begins empty.
 func (d *Delivery) All(ctx context.Context, now time.Time) error {
-	return d.sweep(ctx, now, now, now)
+	return d.sweep(ctx, whenever, now, now)
 }
 
 func (d *Delivery) sweep(ctx context.Context, before, sweptBefore, now time.Time) error {

@@ -69,7 +69,11 @@ func (d *Dispatch) enqueueMessage(ctx context.Context, id desk.MessageID, wait t
 	if err != nil {
 		return err
 	}
-	opts := []asynq.Option{asynq.Queue(queueDeliver), asynq.MaxRetry(d.set.TaskRetries), asynq.Timeout(d.set.AnswerTimeout)}
+	due := d.now().Add(wait)
+	if wait > 0 {
+		due = due.Add(time.Second)
+	}
+	opts := []asynq.Option{asynq.TaskID(taskID(due)), asynq.Queue(queueDeliver), asynq.MaxRetry(d.set.TaskRetries), asynq.Timeout(d.set.AnswerTimeout)}
 	if wait > 0 {
 		// asynq keeps the second and drops the rest: a task that came early would
 		// find that its message is not due.

@@ -17,7 +17,8 @@ import (
 // in hand, and is not settled, is in none of its tasks. The queue forgot it. What
 // was queued later is in it, or was lost and its turn has not come yet: it is found
 // when its turn has. The ID of a task says when it was queued, so a look costs one
-// transaction in Redis and reads no task, however long the queue is.
+// transaction in Redis and reads no task, however long the queue is. A Redis that takes
+// no writes remembers nothing: it is an error.
 //
 // It errs towards remembering, never for ever: a task stays in hand, and others
 // wait for another try, for as long as patience at most before they are passed
@@ -27,8 +28,8 @@ type recall struct {
 	client   redis.UniversalClient
 	patience time.Duration
 
-	held  map[Class]map[string]time.Time // tasks in hand, and when each was first seen there
-	retry map[Class]spell
+	held  map[string]map[string]time.Time // by queue: tasks in hand, and when each was first seen there
+	retry map[string]spell                // by queue
 }
 
 // spell is a time through which a queue had tasks that wait for another try, again
@@ -36,30 +37,39 @@ type recall struct {
 type spell struct{ began, last time.Time }
 
 func newRecall(client redis.UniversalClient, patience time.Duration) *recall {
-	return &recall{client: client, patience: patience, held: map[Class]map[string]time.Time{}, retry: map[Class]spell{}}
+	return &recall{client: client, patience: patience, held: map[string]map[string]time.Time{}, retry: map[string]spell{}}
 }
 
-// since is the instant from which on the queue of a class remembers what was
-// queued; zero: all of it, now: nothing.
+// since is [recall.of] the queue of a class.
 func (r *recall) since(ctx context.Context, class Class, now time.Time) (time.Time, error) {
-	prefix := "asynq:{" + class.queue() + "}:"
+	return r.of(ctx, class.queue(), now)
+}
+
+// of is the instant from which on a queue remembers what was queued; zero: all of
+// it, now: nothing.
+func (r *recall) of(ctx context.Context, queue string, now time.Time) (time.Time, error) {
+	prefix := "asynq:{" + queue + "}:"
 	var last *redis.StringCmd
 	var active *redis.StringSliceCmd
 	var retry *redis.IntCmd
-	// In one piece: a task must not go from one list to the other meanwhile.
+	var writes *redis.StatusCmd
+	// In one piece: a task must not go from one list to the other meanwhile. A Redis
+	// that cannot write to its disk, or is no master any more, answers what is read and
+	// hands no task out, so it is asked whether it writes.
 	_, err := r.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
+		writes = p.Set(ctx, "switchboard:{"+queue+"}:looked", 1, time.Minute)
 		last = p.LIndex(ctx, prefix+"pending", -1)
 		active = p.LRange(ctx, prefix+"active", 0, -1)
 		retry = p.ZCard(ctx, prefix+"retry")
 		return nil
 	})
 	if errors.Is(err, redis.Nil) {
-		err = errors.Join(active.Err(), retry.Err()) // nothing is pending
+		err = errors.Join(writes.Err(), active.Err(), retry.Err()) // nothing is pending
 	}
 	if err != nil {
-		return time.Time{}, fmt.Errorf("workers: what %s remembers: %w", class.queue(), err)
+		return time.Time{}, fmt.Errorf("workers: what %s remembers: %w", queue, err)
 	}
-	if r.retrying(class, retry.Val() > 0, now) {
+	if r.retrying(queue, retry.Val() > 0, now) {
 		return time.Time{}, nil
 	}
 	since := now
@@ -72,30 +82,30 @@ func (r *recall) since(ctx context.Context, class Class, now time.Time) (time.Ti
 		}
 		since = earlier(since, at)
 	}
-	return r.inHand(ctx, class, active.Val(), since, now)
+	return r.inHand(ctx, queue, active.Val(), since, now)
 }
 
 // retrying reports whether what waits for another try may still explain what is
 // not settled: asynq keeps it by when it is due, not by when it was queued. After
 // an outage of the database that is a whole backlog, for half a minute.
-func (r *recall) retrying(class Class, some bool, now time.Time) bool {
-	s := r.retry[class]
+func (r *recall) retrying(queue string, some bool, now time.Time) bool {
+	s := r.retry[queue]
 	if some {
 		if s.last.IsZero() || now.Sub(s.last) > r.patience {
 			s.began = now
 		}
 		s.last = now
-		r.retry[class] = s
+		r.retry[queue] = s
 	}
 	return some && now.Sub(s.began) < r.patience
 }
 
 // inHand is the instant when the oldest task was queued that somebody works on, or
 // since when that is earlier. Those of dead workers were handed on, see [hands].
-func (r *recall) inHand(ctx context.Context, class Class, active []string, since, now time.Time) (time.Time, error) {
-	before := r.held[class]
+func (r *recall) inHand(ctx context.Context, queue string, active []string, since, now time.Time) (time.Time, error) {
+	before := r.held[queue]
 	seen := make(map[string]time.Time, len(active))
-	r.held[class] = seen
+	r.held[queue] = seen
 	var old []string
 	for _, id := range active {
 		first, known := before[id]

@@ -90,6 +90,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if d := s.delivery; d != nil {
 		s.hands.bury, s.hands.unseen, d.holder = d.abandoned, d.books.Unwatched, s.hands.holder
 		s.hands.carry = func(ctx context.Context, o outgoing) error { return d.queue(ctx, o.Messages) }
+		d.recalls(s.hands.client, s.set)
 		s.intake.journal.holds(s.hands.id)
 	}
 	var running []*asynq.Server
@@ -112,7 +113,7 @@ func (s *Server) Run(ctx context.Context) error {
 		if bell != nil {
 			every = min(every, bellSleep)
 		}
-		srv := s.asynq(l, queues, concurrency, every, delayed)
+		srv := s.asynq(&calm{l, ctx.Done()}, queues, concurrency, every, delayed)
 		if err := srv.Start(mux); err != nil {
 			stop()
 			return fmt.Errorf("workers: start: %w", err)

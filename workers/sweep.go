@@ -87,6 +87,10 @@ func (s *Sweep) Once(ctx context.Context, now time.Time) error {
 	})
 }
 
+// whenever is later than any time of the books: a clock that was far ahead made
+// those that lie in the future.
+var whenever = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // All sweeps everything accepted, however young and whoever claimed it: for the
 // start of a process whose embedded queue begins empty.
 func (s *Sweep) All(ctx context.Context, now time.Time) error {
@@ -95,7 +99,9 @@ func (s *Sweep) All(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
-	return s.sweep(ctx, now, func(desk.Backlog, func(Class) (time.Time, error)) reach { return reach{before: now, sweptBefore: now} })
+	return s.sweep(ctx, now, func(desk.Backlog, func(Class) (time.Time, error)) reach {
+		return reach{before: whenever, sweptBefore: now}
+	})
 }
 
 func (s *Sweep) sweep(ctx context.Context, now time.Time, of func(w desk.Backlog, recall func(Class) (time.Time, error)) reach) error {

@@ -67,13 +67,7 @@ func (b *backlog) sweeper() *Sweep {
 func (b *backlog) queued(name string, class Class, n int) (ids []desk.ReceiptID) {
 	b.Helper()
 	for range n {
-		b.n++
-		d := mail(fmt.Sprint(b.n), fmt.Sprint(b.n, "@b.example"), "x")
-		d.Source = name
-		got, err := b.i.accept(b.Context(), nil, []*desk.Draft{d})
-		if err != nil {
-			b.Fatal(err)
-		}
+		got := b.accepted(name, 1)
 		if err := b.i.dispatch.enqueue(b.Context(), class, 0, task{Receipts: got}); err != nil {
 			b.Fatal(err)
 		}
@@ -81,6 +75,38 @@ func (b *backlog) queued(name string, class Class, n int) (ids []desk.ReceiptID)
 		b.at = b.at.Add(time.Second)
 	}
 	return ids
+}
+
+// accepted accepts messages, and queues none of them.
+func (b *backlog) accepted(name string, n int) (ids []desk.ReceiptID) {
+	b.Helper()
+	for range n {
+		b.n++
+		d := mail(fmt.Sprint(b.n), fmt.Sprint(b.n, "@b.example"), "x")
+		d.Source = name
+		got, err := b.i.accept(b.Context(), nil, []*desk.Draft{d})
+		if err != nil {
+			b.Fatal(err)
+		}
+		ids = append(ids, got...)
+	}
+	return ids
+}
+
+// everywhere sets something in every server.
+func (b *backlog) everywhere(name, value string) {
+	b.Helper()
+	set := func(ctx context.Context, c *redis.Client) error { return c.ConfigSet(ctx, name, value).Err() }
+	var err error
+	switch c := b.client.(type) {
+	case *redis.ClusterClient:
+		err = c.ForEachMaster(b.Context(), set)
+	case *redis.Client:
+		err = set(b.Context(), c)
+	}
+	if err != nil {
+		b.Fatal(name, err)
+	}
 }
 
 // sweeps runs the sweep after a while and returns which receipts wait in a queue

@@ -146,7 +146,7 @@ func TestCanariesLeaveNothing(t *testing.T) {
 	})
 	// What the hourly round will do.
 	s.later.Add(int64(time.Second))
-	raw, err := s.store.ForgetCanaries(t.Context(), s.now().Add(time.Minute), 100)
+	raw, _, err := s.store.ForgetCanaries(t.Context(), s.now().Add(time.Minute), 100)
 	if err != nil || len(raw) != 2 {
 		t.Fatalf("%d raw messages left behind, %v", len(raw), err)
 	}

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -230,4 +232,34 @@ func automaticAnswers(h *house) {
 	out, err := h.s.TakeToSend(h.ctx, h.answer(id).ID, h.now, patience, "")
 	h.must(err)
 	h.equal("a person's answer", out.Automatic, 0)
+}
+
+// automaticAtOnce: the budget of one customer is not spent by each of many answers
+// that are taken at the same time, on tickets of their own.
+func automaticAtOnce(h *house) {
+	const n = 8
+	ids, counted := make([]desk.MessageID, n), make([]int, n)
+	var ann desk.CustomerID
+	for i := range ids {
+		f := h.opens(h.accept(h.draft(fmt.Sprint(i)))[0])
+		if i == 0 {
+			f = h.from(f, "ann@example.com")
+			ann = f.Customer.ID
+		}
+		f.Ticket.CustomerID, f.Message.Author.ID, f.Events[0].Actor.ID = ann, string(ann), string(ann)
+		m := h.comment(h.filed(f)[0].Ticket, "")
+		m.Send, m.Auto = desk.SendQueued, desk.Auto{Kind: desk.AutoReply}
+		_, _, err := h.s.AddMessage(h.ctx, m, nil)
+		h.must(err)
+		ids[i] = m.ID
+	}
+	h.atOnce(n, func(i int) error {
+		out, err := h.s.TakeToSend(h.ctx, ids[i], h.now, patience, "")
+		if err == nil {
+			counted[i] = out.Automatic
+		}
+		return err
+	})
+	slices.Sort(counted)
+	h.equal("automatic answers before each", counted, []int{0, 1, 2, 3, 4, 5, 6, 7})
 }

@@ -53,6 +53,24 @@ func canariesHeard(h *house) {
 		{Source: "mail", Since: h.now, SentAt: h.now.Add(time.Minute), HeardAt: young, SettledAt: young.Add(time.Second)}})
 }
 
+// canariesAhead: what was noted while the clock was far ahead is no word about now.
+func canariesAhead(h *house) {
+	s, ahead := h.s, h.now.Add(365*24*time.Hour)
+	_, err := s.CanaryTurn(h.ctx, "mail", 9, ahead)
+	h.must(err)
+	h.must(s.CanaryHeard(h.ctx, "mail", ahead, ahead, "a"))
+	ok, err := s.CanaryTurn(h.ctx, "mail", 5, h.now)
+	h.must(err)
+	h.equal("the turn", ok, true)
+	got, err := s.Canaries(h.ctx)
+	h.must(err)
+	h.equal("sent", got, []desk.Canary{{Source: "mail", Since: h.now, SentAt: h.now}})
+	h.must(s.CanaryHeard(h.ctx, "mail", h.now, h.now.Add(time.Second), "b"))
+	got, err = s.Canaries(h.ctx)
+	h.must(err)
+	h.equal("heard", got, []desk.Canary{{Source: "mail", Since: h.now, SentAt: h.now, HeardAt: h.now, SettledAt: h.now.Add(time.Second)}})
+}
+
 // canariesForgotten: what ended as a canary leaves the ledger, and nothing else.
 func canariesForgotten(h *house) {
 	s := h.s
@@ -78,7 +96,7 @@ func canariesForgotten(h *house) {
 	}
 	var raw []desk.BlobRef
 	for range 4 {
-		some, err := s.ForgetCanaries(h.ctx, h.now.Add(time.Minute), 1)
+		some, _, err := s.ForgetCanaries(h.ctx, h.now.Add(time.Minute), 1)
 		h.must(err)
 		raw = append(raw, some...)
 		h.equal("forgotten at once", len(some) <= 1, true)

@@ -53,6 +53,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"canaries come home", []promise{
 			{"of many one sends a source's canary", canaryTurns},
 			{"the youngest canary counts", canariesHeard},
+			{"a clock that was ahead stops no canaries and hides none that are missing", canariesAhead},
 			{"what ended as a canary leaves the ledger", canariesForgotten},
 		}},
 		{"a group is filed at once", []promise{
@@ -155,6 +156,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"who was taken for dead neither doubles nor overwrites", answerFenced},
 			{"tries that told no end are counted", answerBegun},
 			{"automatic answers are counted and know whom they answer", automaticAnswers},
+			{"of automatic answers at once each knows of those before it", automaticAtOnce},
 			{"a message begins a conversation, which becomes the ticket's", conversationBegun},
 			{"whom a source can write to is remembered", contactsKept},
 		}},

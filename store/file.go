@@ -15,8 +15,9 @@ import (
 // File saves filings in one transaction and returns what became of each, in
 // order. A filing that fails alone leaves no trace and does not disturb the
 // others: its Err is desk.ErrSettled (the receipt was filed or ended before),
-// desk.ErrConflict (run the line again on a new View), desk.ErrNotFound (no such
-// receipt or ticket), or what desk.Ticket.Apply had against the change. When err
+// desk.ErrConflict (run the line again on a new View; so is a status that the ticket
+// cannot move to, which may have another since the line looked), desk.ErrNotFound (no
+// such receipt or ticket), or what desk.Ticket.Apply had against the change. When err
 // is not nil the transaction failed as a whole and nothing is saved: try again
 // in halves.
 //

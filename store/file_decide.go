@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -110,6 +111,9 @@ func (g *group) join(e *entry) error {
 		policy = desk.NewPolicy()
 	}
 	events, err := t.Apply(policy, e.f.Change)
+	if errors.Is(err, desk.ErrMove) { // from the status it had when the line looked it could
+		return fmt.Errorf("store: file: %w: %w", desk.ErrConflict, err)
+	}
 	if err != nil {
 		return failed("file", err)
 	}

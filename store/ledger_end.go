@@ -108,9 +108,13 @@ const unfiled = "state <> 'filed' AND state <> 'accepted'"
 // reopenable are the receipts that may be run again.
 const reopenable = unfiled + " AND state IN ('failed', 'held', 'dropped') AND draft <> ''"
 
-// containing is the pattern of a lower text with these words in it, with \ to escape.
+// contains is the end of a condition on the lower form of a text: it has the words
+// of [containing] in it. The database makes the lower form of both.
+const contains = ` LIKE lower(?) ESCAPE '\'`
+
+// containing is the pattern of a text with these words in it, with \ to escape.
 func containing(words string) string {
-	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(desk.Clean(words))) + "%"
+	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(desk.Clean(words)) + "%"
 }
 
 // receiptsBy is the query of a filter.
@@ -132,7 +136,7 @@ func (s *Store) receiptsBy(q *gorm.DB, f desk.ReceiptFilter) *gorm.DB {
 		q = q.Where("source = ?", f.Source)
 	}
 	if f.Reason != "" {
-		q = q.Where(`lower(reason) LIKE ? ESCAPE '\'`, containing(f.Reason))
+		q = q.Where("lower(reason)"+contains, containing(f.Reason))
 	}
 	if !f.Since.IsZero() {
 		q = q.Where("accepted_at >= ?", micro(f.Since))

@@ -108,6 +108,9 @@ const writerPragmas = "&_txlock=immediate&_pragma=wal_autocheckpoint(4000)&_prag
 // openSQLite opens one connection that writes (more only get in each other's
 // way) and four that read.
 func (s *Store) openSQLite(path string) error {
+	if err := foldAll(); err != nil {
+		return err
+	}
 	path = strings.TrimPrefix(path, "//")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err

@@ -39,7 +39,7 @@ func (s *Store) Unreached(ctx context.Context, f desk.UnreachedFilter) ([]desk.U
 		q = q.Where(source+" = ?", f.Source)
 	}
 	if f.Reason != "" {
-		q = q.Where(`lower(m.send_error) LIKE ? ESCAPE '\'`, containing(f.Reason))
+		q = q.Where("lower(m.send_error)"+contains, containing(f.Reason))
 	}
 	var rows []desk.Unreached
 	err := q.Order("m.id").Limit(desk.Page(f.Limit)).Scan(&rows).Error

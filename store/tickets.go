@@ -114,11 +114,11 @@ func (s *Store) ticketsBy(q *gorm.DB, f desk.TicketFilter) *gorm.DB {
 		q = q.Where("EXISTS ("+each+")", desk.Clean(f.Tag))
 	}
 	if f.Text != "" {
-		like := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(desk.Clean(f.Text))) + "%"
+		like := containing(f.Text)
 		// The subquery yields the words, so that it is run for one ticket after the other. EXISTS PostgreSQL may
 		// answer by reading all messages first.
-		cond := `lower(title) LIKE ? ESCAPE '\' OR lower(description) LIKE ? ESCAPE '\' OR described <> '' AND description = '' AND
-			(SELECT lower(messages.body) FROM messages WHERE messages.id = tickets.described) LIKE ? ESCAPE '\'`
+		cond := "lower(title)" + contains + " OR lower(description)" + contains + ` OR described <> '' AND description = '' AND
+			(SELECT lower(messages.body) FROM messages WHERE messages.id = tickets.described)` + contains
 		if n, err := strconv.ParseInt(strings.TrimPrefix(strings.TrimSpace(f.Text), "#"), 10, 64); err == nil {
 			q = q.Where("("+cond+" OR number = ?)", like, like, like, n)
 		} else {

@@ -57,7 +57,10 @@ func (c *replayCmd) Run(ctx context.Context, s streams) error {
 	}
 	replayed, ended := 0, map[desk.State]int{}
 	for {
-		if f.Limit = desk.MaxPage; c.Limit > 0 {
+		if f.Limit = desk.MaxPage; c.Parse {
+			f.Limit = 1 // what is open for some seconds the workers file, as it is
+		}
+		if c.Limit > 0 {
 			f.Limit = min(f.Limit, c.Limit-replayed)
 		}
 		if c.Receipts != nil {
@@ -148,7 +151,8 @@ func (h *house) named(ctx context.Context, names []string) ([]desk.ReceiptID, er
 }
 
 // again runs reopened receipts through the line. One that is to be read again
-// and cannot be ends as failed, with the reason.
+// and cannot be ends as failed, with the reason; what somebody else filed meanwhile
+// stays as it is.
 func (h *house) again(ctx context.Context, ids []desk.ReceiptID, parse bool) error {
 	for _, id := range ids {
 		if !parse {
@@ -158,10 +162,11 @@ func (h *house) again(ctx context.Context, ids []desk.ReceiptID, parse bool) err
 		if errors.Is(err, desk.ErrUnavailable) || ctx.Err() != nil {
 			return err
 		}
-		if err != nil {
-			if err := h.store.Fail(ctx, id, err.Error(), h.now()); err != nil {
-				return err
-			}
+		if err != nil && !errors.Is(err, desk.ErrSettled) {
+			err = h.store.Fail(ctx, id, err.Error(), h.now())
+		}
+		if err != nil && !errors.Is(err, desk.ErrSettled) { // else a worker was faster
+			return err
 		}
 	}
 	return h.intake.Process(ctx, ids)

@@ -241,3 +241,33 @@ func TestReplayByFilter(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, err)
 	}
 }
+
+// TestReplayOvertaken: what the workers file while a replay reads the mails before it
+// is theirs; the replay goes on to the next.
+func TestReplayOvertaken(t *testing.T) {
+	dir := t.TempDir()
+	l := liveIn(t, dir, dropRule)
+	var ids []desk.ReceiptID
+	for n := range 3 {
+		ids = append(ids, l.mail(fmt.Sprintf(newsletter, n), func(d *desk.Draft) { d.Text = "as an older reader read it" }).ID)
+	}
+	l.close()
+	l = liveIn(t, dir, "")
+	defer l.close()
+	if _, err := l.store.Reopen(t.Context(), desk.ReceiptFilter{IDs: ids}, l.now()); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.intake.Process(t.Context(), ids[1:2]); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.again(t.Context(), ids, true); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{"Everything must go.", "as an older reader read it", "Everything must go."} {
+		r := l.receipt(ids[i])
+		m, err := l.store.Message(t.Context(), r.MessageID)
+		if err != nil || r.State != desk.Filed || strings.TrimSpace(m.Text) != want {
+			t.Errorf("%s: %+v, %v", r.State, m, err)
+		}
+	}
+}

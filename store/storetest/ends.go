@@ -116,7 +116,7 @@ func receiptBooks(h *house) {
 	d.Source = "other"
 	rs = append(rs, h.accept(d)...)
 	h.filed(h.opens(rs[0]))
-	h.must(h.s.Fail(h.ctx, rs[1].ID, "x", h.now))
+	h.must(h.s.Fail(h.ctx, rs[1].ID, "rule \"ÄRGER\"", h.now))
 	counts, err := h.s.Counts(h.ctx)
 	h.must(err)
 	h.equal("counts", counts, map[desk.State]int64{desk.Filed: 1, desk.Failed: 1, desk.Accepted: 2})
@@ -137,6 +137,7 @@ func receiptBooks(h *house) {
 		"state":     {desk.ReceiptFilter{State: desk.Accepted}, rs[2:]},
 		"filed":     {desk.ReceiptFilter{State: desk.Filed}, rs[:1]},
 		"by ID":     {desk.ReceiptFilter{IDs: []desk.ReceiptID{rs[3].ID, rs[1].ID}}, []desk.Receipt{rs[1], rs[3]}},
+		"reason":    {desk.ReceiptFilter{Reason: "Ärger"}, rs[1:2]},
 		"no ID":     {desk.ReceiptFilter{IDs: []desk.ReceiptID{}}, nil},
 	} {
 		got, err := h.s.ReceiptList(h.ctx, c.f)

@@ -126,6 +126,7 @@ func failsAlone(h *house) {
 	res := h.file(bad, illegal, good)
 	h.refused(res[0].Err, desk.ErrConflict)
 	h.refused(res[1].Err, desk.ErrMove)
+	h.refused(res[1].Err, desk.ErrConflict)
 	h.must(res[2].Err)
 
 	t := h.ticket(res[2].Ticket)
@@ -195,6 +196,7 @@ func twoIntoOne(h *house) {
 	res := h.file(first, bad, second)
 	h.must(res[0].Err)
 	h.refused(res[1].Err, desk.ErrMove)
+	h.refused(res[1].Err, desk.ErrConflict)
 	h.must(res[2].Err)
 	got := h.ticket(t.ID)
 	// The second finds it pending, so that the customer's word opens it again.

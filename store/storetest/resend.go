@@ -31,7 +31,7 @@ func answerResent(h *house) {
 		h.must(h.s.Undelivered(h.ctx, m.ID, 1, desk.SendFailed, reason, nil))
 		return m
 	}
-	one, two, gone := fail("a", "given up: 50%_off\\"), fail("b", "no such mailbox"), fail("c", "no such mailbox")
+	one, two, gone := fail("a", "given up: 50%_off\\"), fail("b", "no such mailbox: ZOË"), fail("c", "no such mailbox: ZOË")
 	waits := h.answer(h.opened("d").ID)
 	_, err := h.s.Revise(h.ctx, gone.TicketID, desk.Revision{Message: gone.ID, Act: desk.ActDelete, At: h.now}, by, nil)
 	h.must(err)
@@ -42,6 +42,7 @@ func answerResent(h *house) {
 	h.unreached(desk.UnreachedFilter{IDs: []desk.MessageID{two.ID, waits.ID, gone.ID}}, two.ID)
 	h.unreached(desk.UnreachedFilter{Reason: "50%_OFF\\"}, one.ID)
 	h.unreached(desk.UnreachedFilter{Reason: "50x"})
+	h.unreached(desk.UnreachedFilter{Reason: "Zoë"}, two.ID)
 	h.unreached(desk.UnreachedFilter{Since: h.now.Add(-time.Hour), Until: h.now.Add(time.Hour)}, one.ID, two.ID)
 	h.unreached(desk.UnreachedFilter{Since: h.now.Add(time.Hour)})
 	h.unreached(desk.UnreachedFilter{Until: h.now.Add(-time.Hour)})

@@ -54,11 +54,11 @@ func ticketFilters(h *house) {
 		t := f.Ticket
 		switch i {
 		case 1:
-			t.Status, t.AgentID, t.Tags = desk.StatusOpen, "ann", []string{"VIP", `we"ird%`}
+			t.Status, t.AgentID, t.Tags = desk.StatusOpen, "ann", []string{"VIP", `we"ird%`, "Über fällig"}
 		case 2:
 			t.Priority, t.TeamID, t.Title = desk.Urgent, "sales", "100% Straße_x"
 		case 3:
-			t.Type, t.Channel, t.Description = "BUG", desk.Slack, "the Printer burns"
+			t.Type, t.Channel, t.Description = "BUG", desk.Slack, "the Printer burns in ŁÓDŹ"
 		case 4:
 			t.CustomerID, t.Source = "cust", "mail2"
 			t.Clocks = []desk.Clock{{Metric: desk.Resolution, State: desk.ClockRunning, DueAt: start.Add(30 * time.Hour)}}
@@ -88,11 +88,14 @@ func ticketFilters(h *house) {
 		"source":           {desk.TicketFilter{Source: "mail2"}, []int{4}},
 		"tag":              {desk.TicketFilter{Tag: "vip"}, []int{1}},
 		"odd tag":          {desk.TicketFilter{Tag: `we"ird%`}, []int{1}},
+		"tag, any letter":  {desk.TicketFilter{Tag: "ÜBER FÄLLIG"}, []int{1}},
 		"part of a tag":    {desk.TicketFilter{Tag: "vi"}, nil},
 		"title":            {desk.TicketFilter{Text: "100% s"}, []int{2}},
 		"title, letter":    {desk.TicketFilter{Text: "ße_x"}, []int{2}},
 		"wildcards":        {desk.TicketFilter{Text: "1_0%"}, nil},
 		"description":      {desk.TicketFilter{Text: "PRINTER"}, []int{3}},
+		"any letter":       {desk.TicketFilter{Text: "in łódź"}, []int{3}},
+		"as it is":         {desk.TicketFilter{Text: "ŁÓDŹ"}, []int{3}},
 		"number":           {desk.TicketFilter{Text: "#" + number}, []int{3}},
 		"due":              {desk.TicketFilter{DueBefore: start.Add(41 * time.Hour)}, []int{5, 4}},
 		"clock due":        {desk.TicketFilter{DueBefore: start.Add(31 * time.Hour)}, []int{4}},

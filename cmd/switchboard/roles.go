@@ -264,19 +264,20 @@ func (h *house) runWorkers(ctx context.Context) error {
 // withOps runs a part and, when addr is given, answers health and metrics
 // beside it.
 func (h *house) withOps(ctx context.Context, addr string, ready func(context.Context) api.Health, part func(context.Context) error) error {
+	if addr == "" {
+		return part(ctx)
+	}
+	l, err := h.listen(addr)
+	if err != nil {
+		return fmt.Errorf("listen for health: %w", err)
+	}
+	h.log.Info("health", "addr", l.Addr().String())
+	mux := http.NewServeMux()
+	api.RouteHealth(mux, ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}))
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return part(ctx) })
-	if addr != "" {
-		l, err := h.listen(addr)
-		if err != nil {
-			return fmt.Errorf("listen for health: %w", err)
-		}
-		h.log.Info("health", "addr", l.Addr().String())
-		mux := http.NewServeMux()
-		api.RouteHealth(mux, ready)
-		mux.Handle("GET /metrics", promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}))
-		g.Go(func() error { return h.serveHTTP(ctx, l, h.meter.measure(h.withPprof(mux))) })
-	}
+	g.Go(func() error { return h.serveHTTP(ctx, l, h.meter.measure(h.withPprof(mux))) })
 	return g.Wait()
 }
 

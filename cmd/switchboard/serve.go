@@ -63,5 +63,5 @@ func (h *house) createKey(ctx context.Context, name string, role desk.Role) (str
 
 // shutdownContext outlives ctx by what the config allows for finishing.
 func (h *house) shutdownContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), max(h.config.Config().Server.ShutdownTimeout, time.Second))
+	return context.WithTimeout(context.WithoutCancel(ctx), max(h.config.First().Server.ShutdownTimeout, time.Second))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -48,6 +49,9 @@ func (h *house) firstKey(ctx context.Context, s streams) error {
 		return err
 	}
 	secret, err := h.createKey(ctx, "admin", desk.RoleAdmin)
+	if errors.Is(err, desk.ErrConflict) { // another that starts beside us has made and printed it
+		return nil
+	}
 	if err != nil {
 		return err
 	}

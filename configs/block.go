@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"reflect"
@@ -20,6 +21,9 @@ type Block struct {
 	line int   // where the source stands, for what is missing
 	col  int
 	env  Lookup
+	// secrets is a digest of what the files held that are named by file: when this was
+	// read: they may be written anew under the same name.
+	secrets string
 	// undecoded, unless nil, takes what Decode would return: see Check.
 	undecoded *[]error
 }
@@ -194,7 +198,7 @@ func (s *Source) decodeNode(d *decoder, n *node, f field) {
 			d.at(e.line, e.col, "the settings of the channel are written twice")
 		default:
 			d.variables(e.value)
-			s.Block.node = e.value
+			s.Block.node, s.Block.secrets = e.value, d.secretsOf(e.value)
 			if e.value.kind == null {
 				s.Block.node = &node{kind: mapping, line: e.line, col: e.col}
 			}
@@ -211,6 +215,29 @@ func (d *decoder) variables(n *node) {
 	for _, e := range n.entries {
 		d.variables(e.value)
 	}
+}
+
+// secretsOf digests what the files hold that a tree names by file:. What is wrong with
+// one is for who decodes it.
+func (d *decoder) secretsOf(n *node) string {
+	aside := &decoder{report: &report{src: d.src, root: n}, env: d.env}
+	sum := sha256.New()
+	var read func(*node)
+	read = func(n *node) {
+		if n.kind == text && strings.HasPrefix(n.text, "file:") {
+			path, _, _ := aside.expand(n)
+			held, _ := aside.secretFile(n, "", strings.TrimPrefix(path, "file:"))
+			fmt.Fprintf(sum, "%q", held)
+		}
+		for _, item := range n.items {
+			read(item)
+		}
+		for _, e := range n.entries {
+			read(e.value)
+		}
+	}
+	read(n)
+	return string(sum.Sum(nil))
 }
 
 func channelNames() []string {

@@ -15,6 +15,7 @@ type Reloader struct {
 	path    string
 	env     Lookup
 	one     sync.Mutex // one reload at a time
+	first   *Config    // nil while it is read
 	current atomic.Pointer[Config]
 }
 
@@ -24,8 +25,13 @@ func NewReloader(path string, env Lookup) (*Reloader, error) {
 	if err := r.Reload(nil); err != nil {
 		return nil, err
 	}
+	r.first = r.Config()
 	return r, nil
 }
+
+// First returns the config that the process began with, by which goes what a reload
+// does not reach; do not change it.
+func (r *Reloader) First() *Config { return r.first }
 
 // Config returns the config in force; do not change it.
 func (r *Reloader) Config() *Config { return r.current.Load() }
@@ -52,8 +58,26 @@ func (r *Reloader) Reload(check func(*Config) error) error {
 			return err
 		}
 	}
+	if r.first != nil {
+		c.keepSources(r.first)
+	}
 	r.current.Store(c)
 	return nil
+}
+
+// keepSources leaves those sources in a policy that the process began with and the file
+// has no more: they run until a restart, and what they take until then must not go to
+// another desk.
+func (c *Config) keepSources(first *Config) {
+	for name, s := range first.policy.Sources {
+		if _, there := c.policy.Sources[name]; there {
+			continue
+		}
+		if _, there := c.policy.Team(s.Team); !there {
+			s.Team = ""
+		}
+		c.policy.Sources[name] = s
+	}
 }
 
 // NeedsRestart names the parts of the config that differ and that a running
@@ -80,7 +104,7 @@ func NeedsRestart(before, after *Config) []string {
 	note("retention", before.Retention == after.Retention)
 	note("sources", slices.EqualFunc(before.Sources, after.Sources, func(a, b Source) bool {
 		return a.Name == b.Name && a.Channel == b.Channel && a.Separate == b.Separate &&
-			slices.Equal(a.Addresses, b.Addresses) && sameNode(a.Block.node, b.Block.node)
+			slices.Equal(a.Addresses, b.Addresses) && sameNode(a.Block.node, b.Block.node) && a.Block.secrets == b.Block.secrets
 	}))
 	return parts
 }

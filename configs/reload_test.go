@@ -160,3 +160,71 @@ func TestNeedsRestart(t *testing.T) {
 		}
 	}
 }
+
+// A source that a file has no more runs until the restart: until then its mail goes where
+// it went, unless that team is gone.
+func TestReloadKeepsSourcesThatRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	write := func(yaml string) {
+		if err := os.WriteFile(path, []byte(yaml), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("teams: [{id: one}, {id: two}]\nsources: [{ name: old, channel: email, team: two, queue: urgent, addresses: [help@desk.example] }]\n")
+	r, err := NewReloader(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := r.Config()
+	want := r.Policy().Sources["old"]
+	for range 2 {
+		write("teams: [{id: one}, {id: two}]\nsources: [{ name: new, channel: email, team: two }]\n")
+		if err := r.Reload(nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Policy().Sources["old"]; !reflect.DeepEqual(got, want) || r.Policy().Sources["new"].Team != "two" || !r.Policy().Own(want.Channel, "help@desk.example") {
+			t.Errorf("after the reload it is %+v, was %+v", got, want)
+		}
+	}
+	write("teams: [{id: one}]\n")
+	if err := r.Reload(nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Policy().Sources["old"]; got.Team != "" || got.Queue != want.Queue {
+		t.Errorf("without its team it is %+v", got)
+	}
+	if r.First() != began || len(NeedsRestart(r.First(), r.Config())) != 1 {
+		t.Errorf("began with %p, was %p; %v", r.First(), began, NeedsRestart(r.First(), r.Config()))
+	}
+}
+
+// A source's secret that was written anew into its file waits for a restart too, though
+// the config is as it was.
+func TestNeedsRestartForANewSecret(t *testing.T) {
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "imap")
+	for _, f := range [][2]string{{secret, "one\n"}, {filepath.Join(dir, "c.yaml"),
+		"sources: [{ name: support, channel: email, email: { host: h, user: u, password: 'file:imap', smtp: { password: '${P}' } } }]\n"}} {
+		if err := os.WriteFile(f[0], []byte(f[1]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := NewReloader(filepath.Join(dir, "c.yaml"), env("P", "file:imap"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		held string
+		want []string
+	}{{"one", nil}, {"two", []string{"sources"}}, {"one", nil}} {
+		if err := os.WriteFile(secret, []byte(step.held), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Reload(nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := NeedsRestart(r.First(), r.Config()); !slices.Equal(got, step.want) {
+			t.Errorf("with %q in it: %v, want %v", step.held, got, step.want)
+		}
+	}
+}

@@ -56,7 +56,10 @@ var settingsForm = regexp.MustCompile(`(?i)(^|\s)(host|hostaddr|port|dbname|data
 func (k *compiler) database() {
 	at, u := place{"database", "url"}, string(k.c.Database.URL)
 	for _, known := range []string{"postgres://", "postgresql://", "sqlite:"} {
-		if strings.HasPrefix(u, known) {
+		if rest, ok := strings.CutPrefix(u, known); ok {
+			if known != "sqlite:" {
+				k.login(at, rest)
+			}
 			return
 		}
 	}
@@ -69,6 +72,16 @@ func (k *compiler) database() {
 		k.path(at, want+"; settings such as host=... are not understood")
 	case strings.TrimSpace(u) != u:
 		k.path(at, want+", without blanks around it")
+	}
+}
+
+// login refuses a URL of PostgreSQL, from its user's name on, whose password ends too
+// early: the rest of it would be taken for a host or a database, and logged as such.
+func (k *compiler) login(at place, rest string) {
+	authority, path, _ := strings.Cut(rest, "/")
+	path, _, _ = strings.Cut(path, "?")
+	if strings.Count(authority, "@") > 1 || strings.Contains(authority, ":") && strings.Contains(path, "@") {
+		k.path(at, "the user's name or password seems to hold an @ or a /, which mean something in a URL: write them %%40 and %%2F")
 	}
 }
 

@@ -25,3 +25,25 @@ func TestDatabaseURL(t *testing.T) {
 		}
 	}
 }
+
+// TestPasswordInDatabaseURL: what a password ends too early, with a character that means
+// something in a URL, would be taken for a host or a database, and logged as such.
+func TestPasswordInDatabaseURL(t *testing.T) {
+	for password, good := range map[string]bool{"hunter2": true, "hun:ter2": true, "hun%40ter2": true, "hun%2Fter2": true, "hun?ter2": true,
+		"hun@ter2": false, "hun/ter2": false, "12/ter2": false, "hun/t@er2": false, "hun@t/er2": false} {
+		for _, scheme := range []string{"postgres", "postgresql"} {
+			_, err := Parse("c.yaml", []byte("database: { url: '"+scheme+"://sb:${P}@h:5432,i/db?application_name=a@b' }\n"), env("P", password))
+			if good != (err == nil) {
+				t.Errorf("%s: %v", password, err)
+			}
+			if err != nil && (!strings.HasPrefix(err.Error(), "c.yaml:1:18: ") || strings.Contains(err.Error(), "er2") || strings.Contains(err.Error(), "hun")) {
+				t.Errorf("%s: %v", password, err)
+			}
+		}
+	}
+	for _, good := range []string{"postgres://h/db", "postgres:///db?host=/run/pg", "postgres://sb@h/db", "postgres://h:5432/db?options=a@b", "postgres://[::1]:5432/db"} {
+		if _, err := Parse("c.yaml", []byte("database: { url: '"+good+"' }\n"), nil); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
+}

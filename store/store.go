@@ -97,7 +97,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	case IsPostgres(o.URL):
 		err = s.openPostgres(o)
 	default:
-		err = s.openSQLite(strings.TrimPrefix(o.URL, "sqlite:"))
+		err = s.openSQLite(File(o.URL))
 	}
 	if err != nil {
 		return nil, opening("open", err)
@@ -115,6 +115,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // IsPostgres reports whether a URL is one of PostgreSQL.
 func IsPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+}
+
+// File is the path of the SQLite file that a URL names; "" for one of PostgreSQL.
+func File(url string) string {
+	if IsPostgres(url) {
+		return ""
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(url, "sqlite:"), "//")
 }
 
 // Dialect is [Postgres] or [SQLite].

@@ -42,7 +42,7 @@ func (h *house) sources() (*adapters, error) {
 
 // openSources opens the sources of the config; they hand what they take to sink.
 func (h *house) openSources(sink channels.Sink) (*adapters, error) {
-	c := h.config.Config()
+	c := h.config.First()
 	a := &adapters{opened: map[string]channels.Adapter{}, teams: map[string]desk.TeamID{}}
 	for _, src := range c.Sources {
 		if src.Channel == desk.API {

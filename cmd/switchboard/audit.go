@@ -73,7 +73,7 @@ func (c *auditCmd) Run(ctx context.Context, s streams) error {
 		return trouble{err}
 	}
 	if c.JSON != "-" {
-		c.print(s.out, result)
+		c.print(plain{s.out}, result)
 	}
 	if err := c.write(s.out, result); err != nil {
 		return trouble{err}
@@ -86,7 +86,7 @@ func (c *auditCmd) Run(ctx context.Context, s streams) error {
 
 // audit looks, and changes nothing: not even the schema.
 func (c *auditCmd) audit(ctx context.Context, s streams) (*auditResult, error) {
-	h, err := books(ctx, c.place, s)
+	h, err := booksThere(ctx, c.place, s)
 	if err != nil {
 		return nil, err
 	}
@@ -194,4 +194,11 @@ func moment(text string, now time.Time) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("%q is no time: write 2026-03-04T05:06:07Z, 2026-03-04 or 36h", text)
+}
+
+// between reads the two ends of a time, each as moment does.
+func between(since, until string, now time.Time) (from, to time.Time, err error) {
+	from, err = moment(since, now)
+	to, wrong := moment(until, now)
+	return from, to, errors.Join(err, wrong)
 }

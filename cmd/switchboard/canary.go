@@ -21,7 +21,7 @@ func stages(secret []byte) []pipeline.Stage {
 
 // canaryKey is the API key of the house's own canaries: nil while none are sent.
 func (h *house) canaryKey() (secret string, key *desk.Key) {
-	if h.config.Config().Canary.Every == 0 {
+	if h.config.First().Canary.Every == 0 {
 		return "", nil
 	}
 	secret, own := api.OwnKey(h.secret, desk.RoleIntegration, "canary")
@@ -31,7 +31,7 @@ func (h *house) canaryKey() (secret string, key *desk.Key) {
 // doorBirds are the canaries of what is called over HTTP, by a process that
 // answers at addr: the hooks, and the API.
 func (h *house) doorBirds(opened *adapters, addr string) []workers.Bird {
-	base := h.config.Config().Canary.URL
+	base := h.config.First().Canary.URL
 	if base == "" {
 		base = "http://" + reachable(addr)
 	}
@@ -72,7 +72,7 @@ func birdsOf(name string, adapter channels.Adapter, base string) []workers.Bird 
 
 // runCanaries sends canaries until ctx is done, when the config asks for any.
 func (h *house) runCanaries(ctx context.Context, birds []workers.Bird) error {
-	c := h.config.Config().Canary
+	c := h.config.First().Canary
 	if c.Every == 0 || len(birds) == 0 {
 		<-ctx.Done()
 		return nil
@@ -84,7 +84,7 @@ func (h *house) runCanaries(ctx context.Context, birds []workers.Bird) error {
 
 // watchCanaries registers the canaries' metrics, when the config asks for any.
 func (h *house) watchCanaries() {
-	c := h.config.Config()
+	c := h.config.First()
 	if c.Canary.Every == 0 {
 		return
 	}

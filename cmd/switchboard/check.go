@@ -10,6 +10,7 @@ import (
 
 	"switchboard/configs"
 	"switchboard/pipeline/desk"
+	"switchboard/workers/broker"
 )
 
 // checkCmd validates a config file without touching the network.
@@ -65,7 +66,18 @@ func describe(out io.Writer) error {
 // its start and at a reload do, so that no part of a fleet takes what another
 // refuses.
 func checkConfig(cfg *configs.Config) error {
-	return errors.Join(checkBlocks(cfg), checkOperators(cfg))
+	return errors.Join(checkBlocks(cfg), checkOperators(cfg), checkQueue(cfg))
+}
+
+// checkQueue says what is wrong with redis.url, beyond what the loader sees.
+func checkQueue(cfg *configs.Config) error {
+	if cfg.Redis.URL == "" || cfg.Policy() == nil { // nil: the loader refuses the file anyway
+		return nil
+	}
+	if _, err := broker.ParseURL(cfg.Redis.URL.Reveal()); err != nil {
+		return cfg.Locate(desk.Invalidf("redis.url", "%v", err))
+	}
+	return nil
 }
 
 // checkBlocks lets every channel look at its own settings.

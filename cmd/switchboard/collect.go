@@ -12,7 +12,7 @@ import (
 // intake.gcPercent of what is in use, or up to intake.gcFloor when that is more.
 // GOGC in the environment wins.
 func (h *house) collectSeldom() {
-	intake := h.config.Config().Intake
+	intake := h.config.First().Intake
 	if _, set := h.env("GOGC"); intake.GCPercent > 0 && !set {
 		h.frugal.Do(func() { h.uncollect = collect(intake.GCPercent, int64(intake.GCFloor)) })
 	}

@@ -64,6 +64,11 @@ func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	}
 	url := "http://" + addr
 	if err := c.play(ctx, s, h, demoTraffic{doors, url, key}); err != nil {
+		interrupted := ctx.Err() != nil
+		stop()
+		if end := <-served; interrupted { // and nobody works on in a house that is closed
+			return end
+		}
 		return err
 	}
 	if c.Once {

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"maps"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -138,5 +141,25 @@ func TestDemo(t *testing.T) {
 	related := regexp.MustCompile(`(?m)^(#\d+) is only related to another ticket, not joined to it: .*takes no part`).FindAllStringSubmatch(out, -1)
 	if len(related) != 1 || related[0][1] != stranger {
 		t.Errorf("want %s as the only one that is only related: %v", stranger, related)
+	}
+}
+
+// ends ends something when somebody writes.
+type ends struct{ end func() }
+
+func (e ends) Write(p []byte) (int, error) { e.end(); return len(p), nil }
+
+// TestDemoInterrupted: Ctrl-C while it sends is no failure, and nothing of it works any
+// more when it returns.
+func TestDemoInterrupted(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var err bytes.Buffer
+	if code := run(ctx, []string{"demo", "--once"}, streams{strings.NewReader(""), ends{stop}, &err, noEnv}); code != 0 || strings.Contains(err.String(), "switchboard: ") { // a crowded machine logs more
+		t.Errorf("exit code %d: %s", code, &err)
+	}
+	stacks := make([]byte, 1<<20)
+	if text := string(stacks[:runtime.Stack(stacks, true)]); strings.Contains(text, ").serve(") {
+		t.Errorf("it serves on in a house that is closed:\n%s", text)
 	}
 }

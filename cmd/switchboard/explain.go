@@ -29,7 +29,7 @@ func (c *explainCmd) Run(ctx context.Context, s streams) error {
 	}
 	r, err := h.store.Receipt(ctx, desk.ReceiptID(strings.ToUpper(c.What)))
 	if err == nil {
-		explainReceipt(s.out, r)
+		explainReceipt(plain{s.out}, r)
 		return nil
 	}
 	if !errors.Is(err, desk.ErrNotFound) {
@@ -42,7 +42,7 @@ func (c *explainCmd) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	return h.explainTicket(ctx, s.out, t)
+	return h.explainTicket(ctx, plain{s.out}, t)
 }
 
 func explainReceipt(w io.Writer, r desk.Receipt) {

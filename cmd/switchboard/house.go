@@ -67,7 +67,7 @@ func (p *place) AfterApply() error {
 // house is an open installation: the parts every role is made of.
 type house struct {
 	place     place
-	config    *configs.Reloader
+	config    *configs.Reloader // all but the policy goes by its First
 	store     *store.Store
 	blobs     *blob.Blobs
 	broker    *broker.Broker
@@ -150,7 +150,7 @@ func booksOf(ctx context.Context, p place, s streams, r *configs.Reloader, knock
 }
 
 func (h *house) databaseURL() string {
-	if u := string(h.config.Config().Database.URL); u != "" {
+	if u := string(h.config.First().Database.URL); u != "" {
 		return u
 	}
 	return "sqlite:" + filepath.Join(h.place.Data, "switchboard.db")
@@ -189,7 +189,7 @@ func openOf(ctx context.Context, p place, s streams, r *configs.Reloader, does p
 }
 
 func (h *house) open(ctx context.Context, small bool) error {
-	c := h.config.Config()
+	c := h.config.First()
 	h.keepTime(ctx)
 	if err := h.store.Migrate(ctx); err != nil {
 		return err
@@ -292,7 +292,7 @@ func (h *house) feel() {
 	h.unwatch = func() { cancel(); <-done }
 }
 
-func (h *house) policy() *desk.Policy { return h.config.Config().Policy() }
+func (h *house) policy() *desk.Policy { return h.config.Policy() }
 
 // view opens the line's books for a group.
 func (h *house) view(ctx context.Context, drafts []*desk.Draft) (pipeline.Books, error) {

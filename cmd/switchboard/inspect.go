@@ -41,7 +41,7 @@ func (c *inspectCmd) Run(ctx context.Context, s streams) error {
 	if !ok {
 		return desk.Invalidf("source", "%q cannot be inspected; its messages are in the ledger: use explain", c.Source)
 	}
-	event, err := io.ReadAll(io.LimitReader(s.in, maxEvent))
+	event, err := io.ReadAll(io.LimitReader(waits{ctx, s.in}, maxEvent))
 	if err != nil {
 		return err
 	}

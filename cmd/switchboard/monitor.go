@@ -29,7 +29,7 @@ type monitor struct {
 
 // openMonitor makes the pages when the config names operators.
 func (h *house) openMonitor(public string) (*monitor, error) {
-	o := h.config.Config().Operators
+	o := h.config.First().Operators
 	if len(o.Accounts) == 0 {
 		return nil, nil
 	}

@@ -30,7 +30,7 @@ func (c *parseCmd) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	source := desk.Source{Name: "stdin", Channel: desk.Email}
-	draft, err := email.Parse(ctx, s.in, blobs, source, nil, time.Time{})
+	draft, err := email.Parse(ctx, waits{ctx, s.in}, blobs, source, nil, time.Time{})
 	if err != nil {
 		return err
 	}

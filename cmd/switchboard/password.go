@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,8 +22,8 @@ type passwordCmd struct{}
 
 // Run reads the password from a terminal, twice and without showing it, or as
 // the first line of standard input.
-func (passwordCmd) Run(s streams) error {
-	password, err := readPassword(s)
+func (passwordCmd) Run(ctx context.Context, s streams) error {
+	password, err := readPassword(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -34,11 +35,11 @@ func (passwordCmd) Run(s streams) error {
 	return err
 }
 
-func readPassword(s streams) (string, error) {
+func readPassword(ctx context.Context, s streams) (string, error) {
 	if f, ok := s.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		ask := func(what string) (string, error) {
 			fmt.Fprint(s.err, what)
-			b, err := term.ReadPassword(int(f.Fd()))
+			b, err := hidden(ctx, int(f.Fd()))
 			fmt.Fprintln(s.err)
 			return string(b), err
 		}
@@ -55,11 +56,35 @@ func readPassword(s streams) (string, error) {
 		}
 		return first, nil
 	}
-	line, err := bufio.NewReader(io.LimitReader(s.in, 64<<10)).ReadString('\n')
+	line, err := bufio.NewReader(io.LimitReader(waits{ctx, s.in}, 64<<10)).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("password: %w", err)
 	}
 	return strings.TrimRight(line, "\r\n"), nil
+}
+
+// hidden reads a line from a terminal without showing it. When ctx ends first, the
+// terminal is left as it was.
+func hidden(ctx context.Context, fd int) ([]byte, error) {
+	was, err := term.GetState(fd)
+	if err != nil {
+		return nil, err
+	}
+	type answer struct {
+		line []byte
+		err  error
+	}
+	said := make(chan answer, 1)
+	go func() {
+		b, err := term.ReadPassword(fd)
+		said <- answer{b, err}
+	}()
+	select {
+	case a := <-said:
+		return a.line, a.err
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), term.Restore(fd, was))
+	}
 }
 
 // checkOperators says which operators' passwords are no hashes, at their place. One

@@ -14,7 +14,7 @@ const heapSample = 4 << 20
 // says so (net/http/pprof). They tell much and cost much: nobody else should
 // reach them.
 func (h *house) withPprof(rest http.Handler) http.Handler {
-	if !h.config.Config().Server.Pprof {
+	if !h.config.First().Server.Pprof {
 		return rest
 	}
 	mux := http.NewServeMux()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"switchboard/configs"
 	"switchboard/workers/broker"
@@ -28,17 +29,39 @@ func brokerOptions(r configs.Redis, data string) (broker.Options, error) {
 	return o, nil
 }
 
+// How long a process waits for the queue of its data folder while another has it and
+// runs none: that one is just starting, maybe with a long append-only file to read, or
+// is just ending.
+const (
+	joinPatience = time.Minute
+	joinEvery    = 100 * time.Millisecond
+	claimEvery   = 10 // tries to join between two to run the queue itself
+)
+
 // openBroker opens the queue, or joins the one another process of this data
 // folder runs; then joined is true, and the queue ends when that process does.
 func openBroker(ctx context.Context, o broker.Options, log *slog.Logger) (b *broker.Broker, joined bool, err error) {
-	b, err = broker.Open(ctx, o, log)
-	if !errors.Is(err, broker.ErrInUse) {
-		return b, false, err
+	began := time.Now()
+	for try := 0; ; try++ {
+		if try%claimEvery == 0 {
+			if b, err = broker.Open(ctx, o, log); !errors.Is(err, broker.ErrInUse) {
+				return b, false, err
+			}
+		}
+		at, err := broker.Attach(ctx, o.Dir)
+		switch {
+		case err == nil:
+			b, err = broker.Open(ctx, at, log)
+			return b, true, err
+		case !errors.Is(err, broker.ErrNotRunning):
+			return nil, false, err
+		case time.Since(began) >= joinPatience:
+			return nil, false, fmt.Errorf("another process has the data folder %s since at least %s and runs no queue there: %w", o.Dir, joinPatience, err)
+		case try == 0:
+			log.Info("another process has the queue of the data folder, which does not answer yet; waiting for it", "patience", joinPatience)
+		}
+		if !pause(ctx, joinEvery) {
+			return nil, false, ctx.Err()
+		}
 	}
-	at, err := broker.Attach(ctx, o.Dir)
-	if err != nil {
-		return nil, false, err
-	}
-	b, err = broker.Open(ctx, at, log)
-	return b, true, err
 }

@@ -36,7 +36,6 @@ func (h *house) reloadOn(ctx context.Context, hup <-chan os.Signal, check config
 // and words change at once, what else changed waits for a restart. A bad file
 // changes nothing. Both are said in the log.
 func (h *house) reload(check configCheck) {
-	before := h.config.Config()
 	if err := h.config.Reload(check); err != nil {
 		h.reloads.WithLabelValues("refused").Inc()
 		for _, line := range problems(err) {
@@ -45,7 +44,7 @@ func (h *house) reload(check configCheck) {
 		return
 	}
 	h.reloads.WithLabelValues("taken").Inc()
-	if parts := configs.NeedsRestart(before, h.config.Config()); len(parts) > 0 {
+	if parts := configs.NeedsRestart(h.config.First(), h.config.Config()); len(parts) > 0 {
 		h.log.Warn("some of the new config waits for a restart", "parts", parts)
 	}
 	h.log.Info("config reloaded")

@@ -38,19 +38,24 @@ func (c *replayCmd) Validate() error {
 }
 
 func (c *replayCmd) Run(ctx context.Context, s streams) error {
-	now := time.Now()
-	f := desk.ReceiptFilter{State: desk.State(c.State), Source: c.Source, Reason: c.Reason}
-	var err, wrong error
-	f.Since, err = moment(c.Since, now)
-	f.Until, wrong = moment(c.Until, now)
-	if err = errors.Join(err, wrong); err != nil {
+	if _, _, err := between(c.Since, c.Until, time.Now()); err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
-	h, err := open(ctx, c.place, s)
+	h, err := openThere(ctx, c.place, s)
 	if err != nil {
 		return err
 	}
 	defer h.close()
+	return c.on(ctx, h, s)
+}
+
+// on replays in an open house, by the clock of its books.
+func (c *replayCmd) on(ctx context.Context, h *house, s streams) (err error) {
+	f := desk.ReceiptFilter{State: desk.State(c.State), Source: c.Source, Reason: c.Reason}
+	if f.Since, f.Until, err = between(c.Since, c.Until, h.now()); err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	out := plain{s.out}
 	named, err := h.named(ctx, c.Receipts)
 	if err != nil {
 		return err
@@ -86,7 +91,7 @@ func (c *replayCmd) Run(ctx context.Context, s streams) error {
 			default:
 				kept = "not replayed, stays "
 			}
-			fmt.Fprintln(s.out, strings.TrimSpace(fmt.Sprintf("%s %s%s %s", r.ID, kept, r.State, r.Reason)))
+			fmt.Fprintln(out, strings.TrimSpace(fmt.Sprintf("%s %s%s %s", r.ID, kept, r.State, r.Reason)))
 		}
 		if c.Receipts == nil && len(ids) > 0 {
 			f.After = ids[len(ids)-1] // once each, wherever it ends this time
@@ -98,10 +103,10 @@ func (c *replayCmd) Run(ctx context.Context, s streams) error {
 		}
 	}
 	if c.DryRun {
-		fmt.Fprintf(s.out, "%d messages would be replayed\n", replayed)
+		fmt.Fprintf(out, "%d messages would be replayed\n", replayed)
 		return nil
 	}
-	fmt.Fprintf(s.out, "%d messages replayed%s\n", replayed, counted(ended))
+	fmt.Fprintf(out, "%d messages replayed%s\n", replayed, counted(ended))
 	return nil
 }
 

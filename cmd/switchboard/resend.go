@@ -32,19 +32,19 @@ func (c *resendCmd) Validate() error {
 }
 
 func (c *resendCmd) Run(ctx context.Context, s streams) error {
-	now := time.Now()
-	f := desk.UnreachedFilter{Source: c.Source, Reason: c.Reason, Limit: desk.MaxPage}
-	var err, wrong error
-	f.Since, err = moment(c.Since, now)
-	f.Until, wrong = moment(c.Until, now)
-	if err = errors.Join(err, wrong); err != nil {
+	if _, _, err := between(c.Since, c.Until, time.Now()); err != nil {
 		return fmt.Errorf("resend: %w", err)
 	}
-	h, err := open(ctx, c.place, s)
+	h, err := openThere(ctx, c.place, s)
 	if err != nil {
 		return err
 	}
 	defer h.close()
+	f := desk.UnreachedFilter{Source: c.Source, Reason: c.Reason, Limit: desk.MaxPage}
+	if f.Since, f.Until, err = between(c.Since, c.Until, h.now()); err != nil { // by the clock of the books
+		return fmt.Errorf("resend: %w", err)
+	}
+	out := plain{s.out}
 	if len(c.Messages) > 0 {
 		if f.IDs, err = h.answers(ctx, c.Messages); err != nil {
 			return err
@@ -68,7 +68,7 @@ func (c *resendCmd) Run(ctx context.Context, s streams) error {
 				}
 			}
 			done++
-			fmt.Fprintln(s.out, strings.TrimSpace(fmt.Sprintf("%s of ticket %s, by %s: %s", u.ID, u.Ticket, u.Source, u.Reason)))
+			fmt.Fprintln(out, strings.TrimSpace(fmt.Sprintf("%s of ticket %s, by %s: %s", u.ID, u.Ticket, u.Source, u.Reason)))
 		}
 		if len(page) < f.Limit {
 			break
@@ -78,7 +78,7 @@ func (c *resendCmd) Run(ctx context.Context, s streams) error {
 	if c.DryRun {
 		said = "would be sent again"
 	}
-	fmt.Fprintf(s.out, "%d answers %s\n", done, said)
+	fmt.Fprintf(out, "%d answers %s\n", done, said)
 	return nil
 }
 

@@ -24,7 +24,7 @@ func TestResend(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.house.store.Undelivered(t.Context(), m.ID, out.Tries, desk.SendFailed, "550 no such mailbox", nil); err != nil {
+	if err := l.house.store.Undelivered(t.Context(), m.ID, out.Tries, desk.SendFailed, "550 no such \x1b[2J\u009b2Jmailbox", nil); err != nil {
 		t.Fatal(err)
 	}
 	l.close()
@@ -37,7 +37,7 @@ func TestResend(t *testing.T) {
 		}
 		return out + err
 	}
-	line := id + " of ticket " + string(r.TicketID) + ", by " + r.Source + ": 550 no such mailbox\n"
+	line := id + " of ticket " + string(r.TicketID) + ", by " + r.Source + ": 550 no such [2J2Jmailbox\n" // the words of another server move no cursor
 	if out := resend(0, "--since", "1h", "--dry-run"); out != line+"1 answers would be sent again\n" {
 		t.Error(out)
 	}

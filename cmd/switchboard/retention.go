@@ -14,7 +14,7 @@ import (
 
 // retention are the jobs that take away what was kept long enough.
 func (h *house) retention() []workers.Job {
-	c, holder := h.config.Config().Retention, rand.Text()
+	c, holder := h.config.First().Retention, rand.Text()
 	set := workers.RetainSettings{Drafts: c.Drafts, Ledger: c.Ledger, Raw: c.Raw, Events: c.Events, Revisions: c.Revisions,
 		Orphans: c.Orphans, Every: c.Every, OrphansEvery: c.OrphansEvery, Batch: c.Batch, Pace: workers.Pace{Share: c.Share, Least: c.Pause}}
 	return []workers.Job{

@@ -109,7 +109,7 @@ func role(ctx context.Context, p place, s streams, does part) error {
 // API, and every source that is called over HTTP.
 func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) error {
 	h.collectSeldom()
-	c := h.config.Config()
+	c := h.config.First()
 	opened, err := h.sources()
 	if err != nil {
 		return err
@@ -177,7 +177,7 @@ func (h *house) serveHTTP(ctx context.Context, l net.Listener, handler http.Hand
 	if h.lobby != nil {
 		srv = h.lobby.handOver(handler)
 	} else {
-		srv = answer(l, handler, h.config.Config().Server)
+		srv = answer(l, handler, h.config.First().Server)
 	}
 	select {
 	case <-srv.gone:
@@ -264,19 +264,20 @@ func (h *house) runWorkers(ctx context.Context) error {
 // withOps runs a part and, when addr is given, answers health and metrics
 // beside it.
 func (h *house) withOps(ctx context.Context, addr string, ready func(context.Context) api.Health, part func(context.Context) error) error {
+	if addr == "" {
+		return part(ctx)
+	}
+	l, err := h.listen(addr)
+	if err != nil {
+		return fmt.Errorf("listen for health: %w", err)
+	}
+	h.log.Info("health", "addr", l.Addr().String())
+	mux := http.NewServeMux()
+	api.RouteHealth(mux, ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}))
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return part(ctx) })
-	if addr != "" {
-		l, err := h.listen(addr)
-		if err != nil {
-			return fmt.Errorf("listen for health: %w", err)
-		}
-		h.log.Info("health", "addr", l.Addr().String())
-		mux := http.NewServeMux()
-		api.RouteHealth(mux, ready)
-		mux.Handle("GET /metrics", promhttp.HandlerFor(h.registry, promhttp.HandlerOpts{}))
-		g.Go(func() error { return h.serveHTTP(ctx, l, h.meter.measure(h.withPprof(mux))) })
-	}
+	g.Go(func() error { return h.serveHTTP(ctx, l, h.meter.measure(h.withPprof(mux))) })
 	return g.Wait()
 }
 
@@ -292,7 +293,7 @@ const smallQueue = 1000
 // throws away much while it imports and has little in use. GOMEMLIMIT in the
 // environment wins.
 func (h *house) staySmall() {
-	c := h.config.Config()
+	c := h.config.First()
 	most := int64(c.Intake.ListenMemory)
 	if _, set := h.env("GOMEMLIMIT"); most == 0 || set {
 		return

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -48,6 +49,9 @@ func (h *house) firstKey(ctx context.Context, s streams) error {
 		return err
 	}
 	secret, err := h.createKey(ctx, "admin", desk.RoleAdmin)
+	if errors.Is(err, desk.ErrConflict) { // another that starts beside us has made and printed it
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -63,5 +67,5 @@ func (h *house) createKey(ctx context.Context, name string, role desk.Role) (str
 
 // shutdownContext outlives ctx by what the config allows for finishing.
 func (h *house) shutdownContext(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), max(h.config.Config().Server.ShutdownTimeout, time.Second))
+	return context.WithTimeout(context.WithoutCancel(ctx), max(h.config.First().Server.ShutdownTimeout, time.Second))
 }

@@ -24,7 +24,7 @@ type sight struct {
 
 // watch makes the watchman of an open house.
 func (h *house) watch() *watchman {
-	c := h.config.Config().Health
+	c := h.config.First().Health
 	now := h.now
 	l := newLookout(h.store.Pulse, func(ctx context.Context) ([]workers.Depth, error) { return workers.Depths(ctx, h.broker.Client()) },
 		func(context.Context) (free, total uint64, err error) { return h.blobs.Free() })

@@ -132,7 +132,7 @@ func (d *drawing) table(title string, head []string, rows [][]string) {
 // left out: a host's or source's name is somebody else's text.
 func cutTo(s string, n int) string {
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if moves(r) {
 			return -1
 		}
 		return r

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/glebarez/sqlite"
@@ -108,7 +107,6 @@ const writerPragmas = "&_txlock=immediate&_pragma=wal_autocheckpoint(4000)&_prag
 // openSQLite opens one connection that writes (more only get in each other's
 // way) and four that read.
 func (s *Store) openSQLite(path string) error {
-	path = strings.TrimPrefix(path, "//")
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}

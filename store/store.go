@@ -97,7 +97,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	case IsPostgres(o.URL):
 		err = s.openPostgres(o)
 	default:
-		err = s.openSQLite(strings.TrimPrefix(o.URL, "sqlite:"))
+		path, _ := SQLiteFile(o.URL)
+		err = s.openSQLite(path)
 	}
 	if err != nil {
 		return nil, opening("open", err)
@@ -115,6 +116,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // IsPostgres reports whether a URL is one of PostgreSQL.
 func IsPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
+}
+
+// SQLiteFile is the path a URL of SQLite names, or false.
+func SQLiteFile(url string) (path string, ok bool) {
+	return strings.TrimPrefix(strings.TrimPrefix(url, "sqlite:"), "//"), url != "" && !IsPostgres(url)
 }
 
 // Dialect is [Postgres] or [SQLite].

@@ -134,7 +134,7 @@ func booksOf(ctx context.Context, p place, s streams, r *configs.Reloader, knock
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	if h.store, err = store.Open(ctx, store.Options{URL: h.databaseURL(), MaxConns: r.Config().Database.MaxConns,
+	if h.store, err = store.Open(ctx, store.Options{URL: databaseURL(p, r.Config()), MaxConns: r.Config().Database.MaxConns,
 		Timeout: r.Config().Database.Timeout, Idle: r.Config().Database.IdleTimeout, Knock: knock, Log: h.log}); err != nil {
 		return nil, err
 	}
@@ -149,11 +149,11 @@ func booksOf(ctx context.Context, p place, s streams, r *configs.Reloader, knock
 	return h, nil
 }
 
-func (h *house) databaseURL() string {
-	if u := string(h.config.Config().Database.URL); u != "" {
+func databaseURL(p place, c *configs.Config) string {
+	if u := string(c.Database.URL); u != "" {
 		return u
 	}
-	return "sqlite:" + filepath.Join(h.place.Data, "switchboard.db")
+	return "sqlite:" + filepath.Join(p.Data, "switchboard.db")
 }
 
 // open opens a whole house for a role. The schema is brought up to date: any

@@ -67,6 +67,22 @@ func (s *Store) Fail(ctx context.Context, id desk.ReceiptID, reason string, now 
 // whose draft was not kept so long (see [Store.RetireDrafts]). They count as
 // claimed at now: the caller queues them, and the sweep does if it cannot.
 func (s *Store) Reopen(ctx context.Context, f desk.ReceiptFilter, now time.Time) ([]desk.ReceiptID, error) {
+	ids, err := s.reopenables(ctx, f, map[string]any{"state": string(desk.Accepted), "attempts": 0,
+		"reason": "", "settled_at": nil, "swept_at": micro(now)})
+	return ids, failed("reopen", err)
+}
+
+// Dismiss ends receipts that failed or are held as dropped, for a person's reason,
+// and returns them in the order of the filter. Nobody waits for them any more;
+// they can be reopened as long as a dropped one can.
+func (s *Store) Dismiss(ctx context.Context, f desk.ReceiptFilter, reason string, now time.Time) ([]desk.ReceiptID, error) {
+	f.Open = true
+	ids, err := s.reopenables(ctx, f, map[string]any{"state": string(desk.Dropped), "reason": desk.Clean(reason), "settled_at": micro(now)})
+	return ids, failed("dismiss", err)
+}
+
+// reopenables changes the receipts of a filter that may be run again.
+func (s *Store) reopenables(ctx context.Context, f desk.ReceiptFilter, change map[string]any) ([]desk.ReceiptID, error) {
 	var ids []string
 	err := s.write(ctx, func(tx *gorm.DB) error {
 		ids = nil
@@ -78,11 +94,10 @@ func (s *Store) Reopen(ctx context.Context, f desk.ReceiptFilter, now time.Time)
 		for _, r := range rows {
 			ids = append(ids, r.ID)
 		}
-		return tx.Model(&receiptRow{}).Where(s.in("id", ids)).Updates(map[string]any{"state": string(desk.Accepted), "attempts": 0,
-			"reason": "", "settled_at": nil, "swept_at": micro(now)}).Error
+		return tx.Model(&receiptRow{}).Where(s.in("id", ids)).Updates(change).Error
 	})
 	if err != nil {
-		return nil, failed("reopen", err)
+		return nil, err
 	}
 	out := make([]desk.ReceiptID, len(ids))
 	for i, id := range ids {
@@ -131,6 +146,9 @@ func (s *Store) receiptsBy(q *gorm.DB, f desk.ReceiptFilter) *gorm.DB {
 		default:
 			q = q.Where("state = ?", string(f.State)).Where(unfiled)
 		}
+	}
+	if f.Open {
+		q = q.Where("state IN ('failed', 'held')").Where(unfiled)
 	}
 	if f.Source != "" {
 		q = q.Where("source = ?", f.Source)

@@ -25,7 +25,7 @@ type createTicket struct {
 	Source         string         `json:"source,omitempty" doc:"The medium to show: EMAIL, SLACK, MS_TEAMS, WEB_FORM, CHAT, API, WEB or WORKFLOW, in any case; API without it." example:"EMAIL"`
 	CustomerID     string         `json:"customerId,omitempty" doc:"The ID your systems know the customer by, or our uid. An unknown one becomes the ID of who has the requester's address and no other ID, else it makes a customer, when the key may create names." example:"cust-123"`
 	TeamID         string         `json:"teamId,omitempty" doc:"The team; without it the routes decide. An unknown one is made when the key may create names." example:"team-456"`
-	AgentID        string         `json:"agentId,omitempty" doc:"A configured agent." example:"ann"`
+	AgentID        string         `json:"agentId,omitempty" doc:"A configured agent; without it the team's strategy decides. An unknown one is taken as it is when the key may create names." example:"ann"`
 	Tags           []string       `json:"tags,omitempty" maxItems:"50" doc:"At most 50, each at most 100 bytes."`
 	DueDate        *time.Time     `json:"dueDate,omitempty" doc:"RFC 3339."`
 	CustomFields   map[string]any `json:"customFields,omitempty" doc:"Business-specific fields: configured ones are checked, others are kept as they come."`

@@ -21,7 +21,7 @@ type updateTicket struct {
 	Priority     opt[string]         `json:"priority,omitempty" example:"URGENT"`
 	Type         opt[string]         `json:"type,omitempty" example:"PROBLEM"`
 	TeamID       opt[string]         `json:"teamId,omitempty" doc:"A known team; null takes the ticket off its team."`
-	AgentID      opt[string]         `json:"agentId,omitempty" doc:"A configured agent; null unassigns."`
+	AgentID      opt[string]         `json:"agentId,omitempty" doc:"A configured agent, or any when the key may create names; null unassigns."`
 	Tags         opt[[]string]       `json:"tags,omitempty" maxItems:"50" doc:"Replaces all tags; null removes them."`
 	DueDate      opt[time.Time]      `json:"dueDate,omitempty" doc:"RFC 3339; null clears it."`
 	CustomFields opt[map[string]any] `json:"customFields,omitempty" doc:"Merged into what is there; a null value removes its field."`
@@ -32,7 +32,7 @@ type updateTicket struct {
 
 // assignTicket is the body of POST /v1/tickets/{id}/assign.
 type assignTicket struct {
-	AgentID opt[string] `json:"agentId,omitempty" doc:"A configured agent; null or empty unassigns." example:"ann"`
+	AgentID opt[string] `json:"agentId,omitempty" doc:"A configured agent, or any when the key may create names; null or empty unassigns." example:"ann"`
 	TeamID  opt[string] `json:"teamId,omitempty" doc:"A known team; null or empty takes the ticket off its team." example:"team-456"`
 }
 

@@ -11,7 +11,7 @@ import (
 const (
 	countTaken    = "taken"    // messages in the ledger
 	countRepeated = "repeated" // messages that stood twice in one request
-	countIgnored  = "ignored"  // messages the mapping leaves alone
+	countIgnored  = "ignored"  // messages the mapping leaves alone, and requests with none where it looks
 	countLater    = "later"    // requests asked to come again
 
 	refusedTooLarge     = "refused too large"

@@ -36,7 +36,8 @@ func TestCounts(t *testing.T) {
 		want       map[string]int64
 	}{
 		{"taken, repeated and ignored", talk(one, one, `{"kind":"typing"}`), nil, map[string]int64{"taken": 1, "repeated": 1, "ignored": 1}},
-		{"nothing in it", talk(), nil, map[string]int64{}},
+		{"nothing in it", talk(), nil, map[string]int64{"ignored": 1}},
+		{"nothing where the mapping looks", `{"Events":[` + one + `]}`, nil, map[string]int64{"ignored": 1}},
 		{"unsigned", talk(one), []string{"X", "y"}, map[string]int64{"refused no signature": 1}},
 		{"wrong", talk(one), signed("other", now), map[string]int64{"refused bad signature": 1}},
 		{"old", talk(one), signed(talk(one), now.Add(-time.Hour)), map[string]int64{"refused old signature": 1}},
@@ -54,6 +55,9 @@ func TestCounts(t *testing.T) {
 		out := w.post(tc.body, headers...)
 		if got := since(before, counter.Counts()); !maps.Equal(got, tc.want) {
 			t.Errorf("%s: %d %v, want %v", tc.name, out.Code, got, tc.want)
+		}
+		if strings.HasPrefix(tc.name, "nothing ") && !strings.Contains(out.Body.String(), `"ignored":["there is nothing at body.events[]"]`) {
+			t.Errorf("%s: %s", tc.name, out.Body)
 		}
 	}
 	before := counter.Counts()

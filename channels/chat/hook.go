@@ -155,6 +155,9 @@ func (s *settings) publicURL(u *url.URL) string {
 // submit hands the messages to the ledger, all or none.
 func (a *adapter) submit(w http.ResponseWriter, ctx context.Context, body []byte, found []record) {
 	out := answer{}
+	if len(found) == 0 && a.settings.Mapping.Each != "" { // as it should be, or the way is wrong: then this is all there is to see
+		out.Ignored = append(out.Ignored, "there is nothing at "+a.settings.Mapping.Each)
+	}
 	var drafts []*desk.Draft
 	var err error
 	var raw desk.Kept

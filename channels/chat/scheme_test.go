@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"switchboard/pipeline/desk"
 )
 
 // TestSchemes: each scheme takes its own signature, and not one of another body,
@@ -128,4 +130,12 @@ func TestSchemes(t *testing.T) {
 			t.Error("another field is taken")
 		}
 	})
+}
+
+// A secret before that is none is said at its own place, not at the one in force.
+func TestThePreviousSecretIsNamed(t *testing.T) {
+	s := signature{Scheme: "standard-webhooks", Secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", Previous: "whsec_short", Window: time.Minute}
+	if bad := desk.Invalids(s.compile("")); len(bad) != 1 || bad[0].Field != "signature.previous" {
+		t.Errorf("%v", bad)
+	}
 }

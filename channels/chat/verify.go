@@ -136,9 +136,9 @@ func (s *signature) compile(publicURL string) error {
 	if s.Secret == "" {
 		return desk.Invalidf("signature.secret", "is required")
 	}
-	for _, secret := range s.secrets() {
+	for i, secret := range s.secrets() {
 		if _, err := webhookKey(secret); s.Scheme == "standard-webhooks" && err != nil {
-			return desk.Invalidf("signature.secret", "must be base64 of at least 16 bytes after whsec_")
+			return desk.Invalidf([]string{"signature.secret", "signature.previous"}[i], "must be base64 of at least 16 bytes after whsec_")
 		}
 	}
 	if !slices.Contains([]string{"", "sha256", "sha1", "sha512"}, s.Algorithm) {

@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"switchboard/configs"
 	"switchboard/store"
 	"switchboard/store/blob"
 )
@@ -185,7 +186,7 @@ func moment(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+	if d, err := configs.ParseDuration(text); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
 	for _, form := range []string{time.RFC3339, time.DateOnly} {
@@ -193,7 +194,7 @@ func moment(text string, now time.Time) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("%q is no time: write 2026-03-04T05:06:07Z, 2026-03-04 or 36h", text)
+	return time.Time{}, fmt.Errorf("%q is no time: write 2026-03-04T05:06:07Z, 2026-03-04, 36h or 7d", text)
 }
 
 // between reads the two ends of a time, each as moment does.

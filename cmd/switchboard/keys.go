@@ -40,7 +40,7 @@ func (c *keysCreateCmd) Validate() error {
 }
 
 func (c *keysCreateCmd) Run(ctx context.Context, s streams) error {
-	return withKeys(ctx, c.place, s, func(h *house) error {
+	return withKeys(ctx, c.place, s, books, func(h *house) error {
 		secret, err := h.createKey(ctx, c.Name, desk.Role(c.Role))
 		if errors.Is(err, desk.ErrConflict) {
 			return fmt.Errorf("keys: there is a key named %q; revoke it first or take another name", c.Name)
@@ -56,7 +56,7 @@ func (c *keysCreateCmd) Run(ctx context.Context, s streams) error {
 type keysListCmd struct{ place }
 
 func (c *keysListCmd) Run(ctx context.Context, s streams) error {
-	return withKeys(ctx, c.place, s, func(h *house) error {
+	return withKeys(ctx, c.place, s, booksThere, func(h *house) error {
 		keys, err := h.store.Keys(ctx)
 		if err != nil {
 			return err
@@ -80,7 +80,7 @@ type keysRevokeCmd struct {
 }
 
 func (c *keysRevokeCmd) Run(ctx context.Context, s streams) error {
-	return withKeys(ctx, c.place, s, func(h *house) error {
+	return withKeys(ctx, c.place, s, booksThere, func(h *house) error {
 		err := h.store.RevokeKey(ctx, c.Key, h.now())
 		if errors.Is(err, desk.ErrNotFound) {
 			return fmt.Errorf("keys: no key in force has the name or ID %q", c.Key)
@@ -94,8 +94,8 @@ func (c *keysRevokeCmd) Run(ctx context.Context, s streams) error {
 }
 
 // withKeys opens the books, makes sure the tables are there, and runs fn.
-func withKeys(ctx context.Context, p place, s streams, fn func(*house) error) error {
-	h, err := books(ctx, p, s)
+func withKeys(ctx context.Context, p place, s streams, open func(context.Context, place, streams) (*house, error), fn func(*house) error) error {
+	h, err := open(ctx, p, s)
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,7 @@ type commands struct {
 	Parse    parseCmd    `cmd:"" help:"Read a mail on stdin and print its draft as JSON."`
 	Explain  explainCmd  `cmd:"" help:"Say why a message or ticket is what it is and where it is."`
 	Inspect  inspectCmd  `cmd:"" help:"Read a Slack event on stdin and say why it does or does not become a ticket."`
+	Rules    rulesCmd    `cmd:"" help:"Try the rules of a config on a mail."`
 	Replay   replayCmd   `cmd:"" help:"Run failed, held or dropped messages through the line again."`
 	Resend   resendCmd   `cmd:"" help:"Have answers tried again that did not reach their customers."`
 	Audit    auditCmd    `cmd:"" help:"Check the books: nothing lost, nothing doubled. Exit code 1 when something is wrong."`

@@ -12,7 +12,8 @@ import (
 )
 
 // replayCmd runs messages through the line again: after a rule was mended, a
-// reader improved, or a person decided. What is filed or a duplicate stays.
+// reader improved, or a person decided; or it ends those that nothing will come of.
+// What is filed or a duplicate stays.
 type replayCmd struct {
 	place
 	Receipts []string `arg:"" optional:"" help:"Receipt IDs; or use --state."`
@@ -24,12 +25,16 @@ type replayCmd struct {
 	Limit    int      `help:"At most so many, oldest first; 0 is all." default:"0"`
 	DryRun   bool     `help:"Only say which."`
 	Parse    bool     `help:"Read the raw mail again with this version's reader first."`
+	Drop     *string  `help:"Run none: end those that failed or are held as dropped, for this reason." placeholder:"WORDS"`
 }
 
 // Validate runs before Run; what it refuses is a wrong command line.
 func (c *replayCmd) Validate() error {
 	if len(c.Receipts) == 0 && c.State == "" {
 		return errors.New("name receipts, or a --state")
+	}
+	if c.Drop != nil && (c.Parse || desk.State(c.State) == desk.Dropped || strings.TrimSpace(desk.Clean(*c.Drop)) == "") {
+		return errors.New("--drop says in words why messages that failed or are held are dropped; it reads none again")
 	}
 	if c.Limit < 0 {
 		return errors.New("--limit must not be below 0")
@@ -51,7 +56,11 @@ func (c *replayCmd) Run(ctx context.Context, s streams) error {
 
 // on replays in an open house, by the clock of its books.
 func (c *replayCmd) on(ctx context.Context, h *house, s streams) (err error) {
-	f := desk.ReceiptFilter{State: desk.State(c.State), Source: c.Source, Reason: c.Reason}
+	f := desk.ReceiptFilter{State: desk.State(c.State), Source: c.Source, Reason: c.Reason, Open: c.Drop != nil}
+	did := "replayed"
+	if c.Drop != nil {
+		did = "dropped"
+	}
 	if f.Since, f.Until, err = between(c.Since, c.Until, h.now()); err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
@@ -85,11 +94,11 @@ func (c *replayCmd) on(ctx context.Context, h *house, s streams) (err error) {
 			kept := ""
 			switch was := slices.Contains(ids, r.ID); {
 			case was && c.DryRun:
-				kept = "would be replayed, is "
+				kept = "would be " + did + ", is "
 			case was:
 				ended[r.State]++
 			default:
-				kept = "not replayed, stays "
+				kept = "not " + did + ", stays "
 			}
 			fmt.Fprintln(out, strings.TrimSpace(fmt.Sprintf("%s %s%s %s", r.ID, kept, r.State, r.Reason)))
 		}
@@ -103,18 +112,24 @@ func (c *replayCmd) on(ctx context.Context, h *house, s streams) (err error) {
 		}
 	}
 	if c.DryRun {
-		fmt.Fprintf(out, "%d messages would be replayed\n", replayed)
+		fmt.Fprintf(out, "%d messages would be %s\n", replayed, did)
 		return nil
 	}
-	fmt.Fprintf(out, "%d messages replayed%s\n", replayed, counted(ended))
+	if c.Drop != nil {
+		ended = nil
+	}
+	fmt.Fprintf(out, "%d messages %s%s\n", replayed, did, counted(ended))
 	return nil
 }
 
-// page opens the next receipts again and runs them through the line, or, on a dry
-// run, only finds them.
+// page opens the next receipts again and runs them through the line, or drops them,
+// or, on a dry run, only finds them.
 func (c *replayCmd) page(ctx context.Context, h *house, f desk.ReceiptFilter) ([]desk.ReceiptID, error) {
 	if c.DryRun {
 		return h.store.Reopenable(ctx, f)
+	}
+	if c.Drop != nil {
+		return h.store.Dismiss(ctx, f, "by hand: "+strings.TrimSpace(*c.Drop), h.now())
 	}
 	ids, err := h.store.Reopen(ctx, f, h.now())
 	if err != nil {

@@ -170,6 +170,47 @@ func TestReplayWithoutRaw(t *testing.T) {
 	}
 }
 
+// TestReplayDrop: a person can be done with what failed or is held and will never be a
+// ticket: it is dropped, with their reason, and waits for nobody any more.
+func TestReplayDrop(t *testing.T) {
+	l := live(t, dropRule)
+	mail := func(n int, kind desk.AutoKind) string {
+		return string(l.mail(fmt.Sprintf(newsletter, n), func(d *desk.Draft) { d.Auto.Kind = kind }).ID)
+	}
+	held, other, dropped := mail(1, desk.AutoUnread), mail(2, desk.AutoUnread), mail(3, "")
+	replay := func(want int, more ...string) string {
+		t.Helper()
+		code, out, err := command(t, nil, append([]string{"replay", "--config", l.place.Config, "--data", l.place.Data}, more...)...)
+		if code != want {
+			t.Fatalf("%v: exit code %d: %s", more, code, err)
+		}
+		return out
+	}
+	if out := replay(0, "--state", "held"); !strings.HasSuffix(out, "2 messages replayed: 2 held\n") {
+		t.Error(out)
+	}
+	if out := replay(0, held, dropped, "--drop", "noise", "--dry-run"); !strings.HasPrefix(out, held+" would be dropped, is held ") ||
+		!strings.Contains(out, dropped+" not dropped, stays dropped ") || !strings.HasSuffix(out, "\n1 messages would be dropped\n") {
+		t.Error(out)
+	}
+	if out := replay(0, held, "--drop", "noise"); out != held+" dropped by hand: noise\n1 messages dropped\n" {
+		t.Error(out)
+	}
+	if out := replay(0, "--state", "held", "--drop", "noise"); out != other+" dropped by hand: noise\n1 messages dropped\n" {
+		t.Error(out)
+	}
+	if r := l.receipt(desk.ReceiptID(dropped)); !strings.Contains(r.Reason, "newsletter") {
+		t.Error(r.Reason)
+	}
+	for _, args := range [][]string{{held, "--drop", "x", "--parse"}, {held, "--drop", " "}, {held, "--drop", ""}, {"--state", "dropped", "--drop", "x"}, {"--drop", "x"}} {
+		replay(2, args...)
+	}
+	code, out, err := command(t, nil, "audit", "--config", l.place.Config, "--data", l.place.Data, "--grace", "0s")
+	if code != 0 {
+		t.Errorf("exit code %d: %s%s", code, out, err)
+	}
+}
+
 // TestReplayByFilter: which messages are run again can be said by source, reason,
 // time and number, tried without effect first; and what is filed is never doubled.
 func TestReplayByFilter(t *testing.T) {

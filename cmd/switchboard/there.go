@@ -11,6 +11,8 @@ import (
 	"switchboard/store"
 )
 
+var errNoBooks = errors.New("there are no books")
+
 // loadThere is load for a command that looks after books there must be: in a folder whose
 // name is misspelt it would find nothing wrong, and make new ones. Of a server nothing is
 // asked.
@@ -21,7 +23,7 @@ func loadThere(p place, s streams) (*configs.Reloader, error) {
 	}
 	file := store.File((&house{place: p, config: r}).databaseURL())
 	if _, err := os.Stat(file); file != "" && errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there are no books at %s: name the right folder with --data, or the right config", file)
+		return nil, fmt.Errorf("%w at %s: name the right folder with --data, or the right config", errNoBooks, file)
 	}
 	return r, nil
 }

@@ -103,5 +103,6 @@ type ReceiptFilter struct {
 	Until  time.Time // accepted before
 	After  ReceiptID // in the order of the list: later than this one
 	Newest bool      // newest first; otherwise oldest first
+	Open   bool      // what waits for a person: failed or held
 	Limit  int       // 0: 50; at most 200
 }

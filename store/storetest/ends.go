@@ -106,6 +106,30 @@ func reopened(h *house) {
 	h.equal("filed ones stay", len(ids), 0)
 }
 
+func dismissed(h *house) {
+	rs := h.accept(h.draft("failed"), h.draft("held"), h.draft("dropped"), h.draft("filed"), h.draft("waiting"))
+	h.must(h.s.Fail(h.ctx, rs[0].ID, "x", h.now))
+	h.filed(&desk.Filing{Receipt: rs[1].ID, At: h.now, Verdict: desk.Held, Reason: "h"},
+		&desk.Filing{Receipt: rs[2].ID, At: h.now, Verdict: desk.Dropped, Reason: "d"}, h.opens(rs[3]))
+	later := h.now.Add(time.Hour)
+	ids, err := h.s.Dismiss(h.ctx, desk.ReceiptFilter{State: desk.Held, Reason: "other"}, "nobody wants it", later)
+	h.must(err)
+	h.equal("of another reason", len(ids), 0)
+	ids, err = h.s.Dismiss(h.ctx, desk.ReceiptFilter{}, "nobody\x00 wants it", later)
+	h.must(err)
+	h.equal("what waits for a person", ids, []desk.ReceiptID{rs[0].ID, rs[1].ID})
+	for i, want := range []desk.State{desk.Dropped, desk.Dropped, desk.Dropped, desk.Filed, desk.Accepted} {
+		h.equal("state", h.receipt(rs[i].ID).State, want)
+	}
+	r := h.receipt(rs[1].ID)
+	h.equal("reason", r.Reason, "nobody wants it")
+	h.equal("settled", r.SettledAt.Equal(later), true)
+	h.equal("the others' reason", h.receipt(rs[2].ID).Reason, "d")
+	ids, err = h.s.Reopen(h.ctx, desk.ReceiptFilter{IDs: []desk.ReceiptID{rs[1].ID}}, later)
+	h.must(err)
+	h.equal("and back", ids, []desk.ReceiptID{rs[1].ID})
+}
+
 func receiptBooks(h *house) {
 	if _, ok, err := h.s.OldestAccepted(h.ctx); ok || err != nil {
 		h.Fatal(ok, err)

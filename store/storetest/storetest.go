@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			{"attempts are counted before they are made", attempts},
 			{"trouble counts up to failed", troubleCounts},
 			{"a receipt that failed can be opened again", reopened},
+			{"what waits for a person can be dismissed", dismissed},
 			{"receipts are listed, counted and aged", receiptBooks},
 		}},
 		{"canaries come home", []promise{

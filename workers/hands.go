@@ -303,7 +303,7 @@ func (h *hands) everybody(ctx context.Context) (held, left map[string]bool, dead
 			return nil, nil, nil, fmt.Errorf("what worker %s shows: %w", w, err)
 		}
 		into := held
-		if shown[2*i+1] == nil {
+		if shown[2*i+1] == nil && w != h.id { // who slept may look before it has shown itself again
 			into, dead = left, append(dead, w)
 		}
 		for _, id := range list {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hibiken/asynq"
+
 	"switchboard/workers/broker"
 	"switchboard/workers/broker/brokertest"
 )
@@ -148,5 +150,38 @@ func TestAWorkerThatCameBackIsBuriedAgain(t *testing.T) {
 	look(h.id, 4*handsSure)
 	if want := []string{"paused", "paused"}; !slices.Equal(*buried, want) {
 		t.Errorf("buried %q, want %q", *buried, want)
+	}
+}
+
+// A process that slept, alone in its house, looks before it has shown itself again: it
+// is not dead by its own word, and what it has in hand is in nobody else's.
+func TestWhoLooksIsNotDead(t *testing.T) {
+	h, _ := newMourner(t)
+	ctx := t.Context()
+	var handed []task
+	h.recover = func(_ context.Context, p task, _ bool) error {
+		handed = append(handed, p)
+		return nil
+	}
+	client := asynq.NewClientFromRedisClient(h.client)
+	id := taskID(time.Now())
+	if _, err := client.Enqueue(asynq.NewTask(taskProcess, []byte("{}")), asynq.TaskID(id), asynq.Queue(queueIntake)); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.client.RPopLPush(ctx, "asynq:{"+queueIntake+"}:pending", "asynq:{"+queueIntake+"}:active").Err(); err != nil {
+		t.Fatal(err)
+	}
+	defer h.took(id)()
+	if err := h.show(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.client.Del(ctx, handsPrefix+"alive:"+h.id).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.look(ctx, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if len(handed) > 0 {
+		t.Errorf("it handed on what it has in hand: %v", handed)
 	}
 }

@@ -86,7 +86,16 @@ func (c *auditCmd) Run(ctx context.Context, s streams) error {
 
 // audit looks, and changes nothing: not even the schema.
 func (c *auditCmd) audit(ctx context.Context, s streams) (*auditResult, error) {
-	h, err := books(ctx, c.place, s)
+	r, err := existing(c.place, s)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	if dir := blobDir(r.Config(), c.place); c.Blobs {
+		if err := isThere(dir); err != nil {
+			return nil, fmt.Errorf("audit: there are no blobs here: %w; --data or blobs.dir must name the folder of the installation, or --no-blobs leaves them out", err)
+		}
+	}
+	h, err := booksOf(ctx, c.place, s, r, 0)
 	if err != nil {
 		return nil, err
 	}

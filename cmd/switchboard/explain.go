@@ -19,12 +19,12 @@ type explainCmd struct {
 }
 
 func (c *explainCmd) Run(ctx context.Context, s streams) error {
-	h, err := books(ctx, c.place, s)
+	h, err := existingBooks(ctx, c.place, s)
 	if err != nil {
 		return err
 	}
 	defer h.store.Close()
-	if err := h.store.Migrate(ctx); err != nil { // on a fresh data folder there is nothing to find, and no table
+	if err := h.store.Migrate(ctx); err != nil { // whoever made the file may have died before its tables
 		return err
 	}
 	r, err := h.store.Receipt(ctx, desk.ReceiptID(strings.ToUpper(c.What)))

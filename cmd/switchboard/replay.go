@@ -46,7 +46,7 @@ func (c *replayCmd) Run(ctx context.Context, s streams) error {
 	if err = errors.Join(err, wrong); err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
-	h, err := open(ctx, c.place, s)
+	h, err := existingHouse(ctx, c.place, s)
 	if err != nil {
 		return err
 	}

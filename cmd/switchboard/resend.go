@@ -40,7 +40,7 @@ func (c *resendCmd) Run(ctx context.Context, s streams) error {
 	if err = errors.Join(err, wrong); err != nil {
 		return fmt.Errorf("resend: %w", err)
 	}
-	h, err := open(ctx, c.place, s)
+	h, err := existingHouse(ctx, c.place, s)
 	if err != nil {
 		return err
 	}

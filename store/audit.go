@@ -86,7 +86,7 @@ func (c *Check) bad(id, format string, args ...any) {
 // auditChecks are all checks, in the order of the report.
 var auditChecks = []struct{ name, doc string }{
 	{"ledger.state", "a receipt is in one of the six states, and settled at a time unless it is accepted"},
-	{"ledger.waiting", "no receipt stays accepted for longer than the grace"},
+	{"ledger.waiting", "no receipt stays accepted, or opened again, for longer than the grace"},
 	{"ledger.filed", "a filed receipt has its message, on its ticket"},
 	{"ledger.reason", "what was not filed says why"},
 	{"ledger.duplicate", "the message a duplicate repeats is there"},

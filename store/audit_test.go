@@ -316,3 +316,27 @@ func TestAuditOfANonsensicalList(t *testing.T) {
 		}
 	})
 }
+
+// What was opened again waits since then, and not since it was accepted.
+func TestAuditOfWhatWasOpenedAgain(t *testing.T) {
+	eachAuditHouse(t, func(t *testing.T, h *auditHouse) {
+		again := func(at time.Time) desk.ReceiptID {
+			t.Helper()
+			ids, err := h.s.Reopen(t.Context(), desk.ReceiptFilter{State: desk.Failed}, at)
+			h.must(err)
+			if len(ids) != 1 {
+				t.Fatalf("%d receipts are open again", len(ids))
+			}
+			return ids[0]
+		}
+		id := again(time.Now())
+		h.clean("while it runs")
+		h.must(h.s.Fail(t.Context(), id, "it cannot be read", h.now))
+		again(time.Now().Add(-2 * time.Hour))
+		checks, err := h.s.Audit(t.Context(), h.options())
+		h.must(err)
+		if all := findings(checks); len(all) != 1 || !strings.Contains(all[0], string(id)) {
+			t.Errorf("after two hours: %q", all)
+		}
+	})
+}

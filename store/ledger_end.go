@@ -65,7 +65,8 @@ func (s *Store) Fail(ctx context.Context, id desk.ReceiptID, reason string, now 
 // with no attempts, and returns them in the order of the filter. Filed and
 // duplicate ones are never reopened: their message is on a ticket; nor are those
 // whose draft was not kept so long (see [Store.RetireDrafts]). They count as
-// claimed at now: the caller queues them, and the sweep does if it cannot.
+// claimed at now: the caller queues them, and the sweep does if it cannot. Until
+// something happens to them their reason says since when they wait again.
 func (s *Store) Reopen(ctx context.Context, f desk.ReceiptFilter, now time.Time) ([]desk.ReceiptID, error) {
 	var ids []string
 	err := s.write(ctx, func(tx *gorm.DB) error {
@@ -79,7 +80,7 @@ func (s *Store) Reopen(ctx context.Context, f desk.ReceiptFilter, now time.Time)
 			ids = append(ids, r.ID)
 		}
 		return tx.Model(&receiptRow{}).Where(s.in("id", ids)).Updates(map[string]any{"state": string(desk.Accepted), "attempts": 0,
-			"reason": "", "settled_at": nil, "swept_at": micro(now)}).Error
+			"reason": againSince + now.UTC().Format(time.RFC3339), "settled_at": nil, "swept_at": micro(now)}).Error
 	})
 	if err != nil {
 		return nil, failed("reopen", err)
@@ -89,6 +90,19 @@ func (s *Store) Reopen(ctx context.Context, f desk.ReceiptFilter, now time.Time)
 		out[i] = desk.ReceiptID(id)
 	}
 	return out, nil
+}
+
+// againSince begins the reason of a receipt that was opened again; the time follows.
+const againSince = "opened again at "
+
+// waitsSince is since when a receipt waits to be filed.
+func (r *receiptRow) waitsSince() time.Time {
+	if at, again := strings.CutPrefix(r.Reason, againSince); again {
+		if t, err := time.Parse(time.RFC3339, at); err == nil && t.After(r.AcceptedAt) {
+			return t
+		}
+	}
+	return r.AcceptedAt
 }
 
 // Reopenable returns what [Store.Reopen] would open again.

@@ -1,6 +1,7 @@
 package email
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -203,7 +204,7 @@ func clean(d *desk.Draft) {
 	d.ExternalID, d.Subject, d.Text = desk.Clean(d.ExternalID), desk.Clean(d.Subject), desk.Clean(d.Text)
 	for i := range d.Attachments {
 		a := &d.Attachments[i]
-		a.Name, a.ContentType, a.ContentID = desk.Clean(a.Name), desk.Clean(a.ContentType), desk.Clean(a.ContentID)
+		a.Name, a.ContentType, a.ContentID = cmp.Or(desk.FileName(a.Name), "file"), desk.Clean(a.ContentType), desk.Clean(a.ContentID)
 	}
 	for i := range d.Damage {
 		d.Damage[i] = desk.Clean(d.Damage[i])

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -331,5 +332,22 @@ func TestAttachmentsAreBounded(t *testing.T) {
 	d, err := p.stored(t.Context(), raw, time.Time{}, nil)
 	if err != nil || len(d.Attachments) != 3 || len(d.Damage) == 0 || !strings.Contains(d.Damage[len(d.Damage)-1], "limits.attachments (3)") {
 		t.Errorf("%d attachments, damage %q, %v", len(d.Attachments), d.Damage, err)
+	}
+}
+
+// A name that turns its own writing around shows another ending than it has: "exe" as
+// if it were "pdf". It is kept without what turns it.
+func TestFileNameThatTurns(t *testing.T) {
+	for name, want := range map[string]string{
+		"bill\u202efdp.exe":    "billfdp.exe",
+		"\u2067bill\u2069.pdf": "bill.pdf",
+		"\u202d":               "file",
+		"חשבון\u200e 12.pdf":   "חשבון\u200e 12.pdf",
+	} {
+		d := parse(t, "From: a@b.example\r\nContent-Type: application/octet-stream\r\nContent-Disposition: attachment; filename*=UTF-8''"+
+			url.PathEscape(name)+"\r\n\r\nx\r\n")
+		if len(d.Attachments) != 1 || d.Attachments[0].Name != want {
+			t.Errorf("%+q: %+v", name, d.Attachments)
+		}
 	}
 }

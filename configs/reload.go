@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -42,7 +43,8 @@ func (r *Reloader) Policy() *desk.Policy { return r.Config().Policy() }
 
 // Reload reads the file again, once, and takes it over when check, unless nil, finds
 // nothing wrong with what was read. On error the config in force stays. With an
-// empty path it does nothing after the first time.
+// empty path it does nothing after the first time. The sources of the policy stay
+// those whose adapters run, see [standing].
 func (r *Reloader) Reload(check func(*Config) error) error {
 	r.one.Lock()
 	defer r.one.Unlock()
@@ -59,25 +61,28 @@ func (r *Reloader) Reload(check func(*Config) error) error {
 		}
 	}
 	if r.first != nil {
-		c.keepSources(r.first)
+		c.policy.Sources = standing(r.first.policy, c.policy)
 	}
 	r.current.Store(c)
 	return nil
 }
 
-// keepSources leaves those sources in a policy that the process began with and the file
-// has no more: they run until a restart, and what they take until then must not go to
-// another desk.
-func (c *Config) keepSources(first *Config) {
-	for name, s := range first.policy.Sources {
-		if _, there := c.policy.Sources[name]; there {
-			continue
+// standing are the sources by which messages are judged after a reload. What an
+// adapter was opened with (channel, scope, addresses) stays until the next start, and
+// so does a source that is gone from the file: its messages come in until then. Team
+// and queue change at once. One that is new may be read already by a process that was
+// started since.
+func standing(was, is *desk.Policy) map[string]desk.Source {
+	out := maps.Clone(is.Sources)
+	for name, old := range was.Sources {
+		if now, there := is.Sources[name]; there {
+			old.Team, old.Queue = now.Team, now.Queue
+		} else if _, known := is.Team(old.Team); !known {
+			old.Team = ""
 		}
-		if _, there := c.policy.Team(s.Team); !there {
-			s.Team = ""
-		}
-		c.policy.Sources[name] = s
+		out[name] = old
 	}
+	return out
 }
 
 // NeedsRestart names the parts of the config that differ and that a running

@@ -111,6 +111,45 @@ func TestNeedsRestartNamesEveryPart(t *testing.T) {
 	}
 }
 
+// The adapters of a running process stay as they were opened until the next start,
+// and their messages are judged by what they were opened with.
+func TestReloadKeepsTheSourcesThatRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.yaml")
+	write := func(yaml string) {
+		if err := os.WriteFile(path, []byte("teams: [{id: one}, {id: two}]\n"+yaml), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("sources:\n- {name: goes, channel: chat, team: two, separate: true, chat: {a: 1}}\n- {name: stays, channel: chat, team: one, addresses: [x], chat: {a: 1}}\n")
+	r, err := NewReloader(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	goes, stays := r.Policy().Sources["goes"], r.Policy().Sources["stays"]
+	write("sources:\n- {name: stays, channel: chat, team: two, queue: bulk, separate: true, chat: {a: 2}}\n- {name: comes, channel: chat, chat: {a: 1}}\n")
+	stays.Team, stays.Queue = "two", "bulk"
+	for range 2 {
+		if err := r.Reload(nil); err != nil {
+			t.Fatal(err)
+		}
+		got := r.Policy().Sources
+		if _, comes := got["comes"]; !reflect.DeepEqual(got["goes"], goes) || !reflect.DeepEqual(got["stays"], stays) || !comes || len(got) != 4 {
+			t.Errorf("the sources are %+v", got)
+		}
+	}
+	// Its team may be gone with it.
+	if err := os.WriteFile(path, []byte("teams: [{id: one}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Reload(nil); err != nil {
+		t.Fatal(err)
+	}
+	goes.Team = ""
+	if got := r.Policy().Sources["goes"]; !reflect.DeepEqual(got, goes) {
+		t.Errorf("without its team the source is %+v", got)
+	}
+}
+
 // fieldsIn are the parts of a config that a file has.
 func fieldsIn(c *Config) iter.Seq[reflect.StructField] {
 	return func(yield func(reflect.StructField) bool) {

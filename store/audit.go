@@ -86,7 +86,7 @@ func (c *Check) bad(id, format string, args ...any) {
 // auditChecks are all checks, in the order of the report.
 var auditChecks = []struct{ name, doc string }{
 	{"ledger.state", "a receipt is in one of the six states, and settled at a time unless it is accepted"},
-	{"ledger.waiting", "no receipt stays accepted for longer than the grace"},
+	{"ledger.waiting", "no receipt stays accepted, or opened again, for longer than the grace"},
 	{"ledger.filed", "a filed receipt has its message, on its ticket"},
 	{"ledger.reason", "what was not filed says why"},
 	{"ledger.duplicate", "the message a duplicate repeats is there"},
@@ -144,6 +144,7 @@ type auditor struct {
 	freed   time.Time         // when retention last took rows that refer to bytes
 	refs    *spill            // references to blobs; nil: not asked for
 	short   bool              // of each reference the digest alone is kept
+	wait    int               // bytes without a row that nobody had to take away yet
 	numbers numbers           // of the tickets
 }
 

@@ -35,7 +35,7 @@ func (a *auditor) receiptStates(rows []receiptRow) {
 		switch desk.State(r.State) {
 		case desk.Accepted:
 			waiting.Looked++
-			if a.old(r.AcceptedAt) {
+			if a.old(r.waitsSince()) {
 				waiting.bad(r.ID, "accepted from %s at %s after %d attempts %s", r.Source, stamp(r.AcceptedAt), r.Attempts, r.Reason)
 			}
 		case desk.Duplicate, desk.Dropped, desk.Held, desk.Failed:

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/hex"
 	"errors"
 	"os"
 	"path/filepath"
@@ -284,6 +285,17 @@ func TestAuditOfBlobs(t *testing.T) {
 		wrong("blob.orphan", young.Digest)
 		h.must(os.Remove(file(young)))
 
+		small := desk.Keep([]byte("nobody's, small, and kept in the books"))
+		h.must(h.s.keep(h.s.w, []desk.Receipt{{AcceptedAt: time.Now(), Draft: &desk.Draft{Kept: []desk.Kept{small}}}}))
+		if checks, err := h.s.Audit(t.Context(), h.options()); err != nil || len(findings(checks)) > 0 {
+			t.Errorf("a young and small orphan: %q, %v", findings(checks), err)
+		}
+		digest, err := hex.DecodeString(small.Ref.Digest)
+		h.must(err)
+		h.must(h.s.w.Model(&keptRow{}).Where("digest = ?", digest).Update("at", old.UnixMicro()).Error)
+		wrong("blob.orphan", small.Ref.Digest)
+		h.must(h.s.w.Where("digest = ?", digest).Delete(&keptRow{}).Error)
+
 		ref := h.put("file case1")
 		was, err := os.ReadFile(file(ref))
 		h.must(err)
@@ -313,6 +325,30 @@ func TestAuditOfANonsensicalList(t *testing.T) {
 			if _, err := h.s.Audit(t.Context(), o); err == nil || !strings.Contains(err.Error(), "acknowledged line 2") || errors.Is(err, desk.ErrUnavailable) {
 				t.Errorf("%q: %v", line, err)
 			}
+		}
+	})
+}
+
+// What was opened again waits since then, and not since it was accepted.
+func TestAuditOfWhatWasOpenedAgain(t *testing.T) {
+	eachAuditHouse(t, func(t *testing.T, h *auditHouse) {
+		again := func(at time.Time) desk.ReceiptID {
+			t.Helper()
+			ids, err := h.s.Reopen(t.Context(), desk.ReceiptFilter{State: desk.Failed}, at)
+			h.must(err)
+			if len(ids) != 1 {
+				t.Fatalf("%d receipts are open again", len(ids))
+			}
+			return ids[0]
+		}
+		id := again(time.Now())
+		h.clean("while it runs")
+		h.must(h.s.Fail(t.Context(), id, "it cannot be read", h.now))
+		again(time.Now().Add(-2 * time.Hour))
+		checks, err := h.s.Audit(t.Context(), h.options())
+		h.must(err)
+		if all := findings(checks); len(all) != 1 || !strings.Contains(all[0], string(id)) {
+			t.Errorf("after two hours: %q", all)
 		}
 	})
 }

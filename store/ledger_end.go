@@ -65,10 +65,11 @@ func (s *Store) Fail(ctx context.Context, id desk.ReceiptID, reason string, now 
 // with no attempts, and returns them in the order of the filter. Filed and
 // duplicate ones are never reopened: their message is on a ticket; nor are those
 // whose draft was not kept so long (see [Store.RetireDrafts]). They count as
-// claimed at now: the caller queues them, and the sweep does if it cannot.
+// claimed at now: the caller queues them, and the sweep does if it cannot. Until
+// something happens to them their reason says since when they wait again.
 func (s *Store) Reopen(ctx context.Context, f desk.ReceiptFilter, now time.Time) ([]desk.ReceiptID, error) {
 	ids, err := s.reopenables(ctx, f, map[string]any{"state": string(desk.Accepted), "attempts": 0,
-		"reason": "", "settled_at": nil, "swept_at": micro(now)})
+		"reason": againSince + now.UTC().Format(time.RFC3339), "settled_at": nil, "swept_at": micro(now)})
 	return ids, failed("reopen", err)
 }
 
@@ -104,6 +105,19 @@ func (s *Store) reopenables(ctx context.Context, f desk.ReceiptFilter, change ma
 		out[i] = desk.ReceiptID(id)
 	}
 	return out, nil
+}
+
+// againSince begins the reason of a receipt that was opened again; the time follows.
+const againSince = "opened again at "
+
+// waitsSince is since when a receipt waits to be filed.
+func (r *receiptRow) waitsSince() time.Time {
+	if at, again := strings.CutPrefix(r.Reason, againSince); again {
+		if t, err := time.Parse(time.RFC3339, at); err == nil && t.After(r.AcceptedAt) {
+			return t
+		}
+	}
+	return r.AcceptedAt
 }
 
 // Reopenable returns what [Store.Reopen] would open again.

@@ -32,13 +32,8 @@ func (s *Store) MergeCustomers(ctx context.Context, into, from desk.CustomerID, 
 		if err != nil || gone == nil {
 			return err
 		}
-		// Tickets that came in before the lock was ours: look again.
-		var n int64
-		if err := tx.Model(&ticketRow{}).Where(s.in("customer_id", uids)).Count(&n).Error; err != nil {
+		if err := s.noneCame(tx, uids, len(tickets)); err != nil {
 			return err
-		}
-		if n != int64(len(tickets)) {
-			return errAgain
 		}
 		if err := s.takeOver(tx, kept, gone, at); err != nil {
 			return err
@@ -127,6 +122,17 @@ func (s *Store) lockTicketsOf(tx *gorm.DB, uids []string) ([]*joined, error) {
 		out[i] = &joined{row: rows[i], t: t}
 	}
 	return out, nil
+}
+
+// noneCame is errAgain when customers have other tickets than the n that were
+// locked: some came in before the lock on the customers was ours.
+func (s *Store) noneCame(tx *gorm.DB, uids []string, n int) error {
+	var now int64
+	err := tx.Model(&ticketRow{}).Where(s.in("customer_id", uids)).Count(&now).Error
+	if err == nil && now != int64(n) {
+		err = errAgain
+	}
+	return err
 }
 
 // moveTickets gives locked tickets to another customer, with an event on each.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"switchboard/pipeline/desk"
+	"switchboard/store/storetest/pgtest"
 )
 
 // A ticket that was filed while its customer was merged names the record that is
@@ -37,4 +38,29 @@ func TestAnswersOfATicketThatTheMergeMissed(t *testing.T) {
 			t.Errorf("handles by the old name: %v, %v", handles, err)
 		}
 	})
+}
+
+// What comes in by a handle while it is split off goes with it. Only PostgreSQL
+// writes two things at once.
+func TestSplitTakesWhatCameMeanwhile(t *testing.T) {
+	s, err := Open(t.Context(), Options{URL: pgtest.New(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	h := newAuditHouse(t, s) // customer3 was merged into customer2
+	old := desk.CustomerID(h.names["customer2"])
+	f := h.opens(h.accepts("mail", "late", func(d *desk.Draft) { d.From.Handle = "case3@example.com" }))
+	f.Customer, f.NewCustomer, f.Account, f.Identities, f.Ticket.CustomerID, f.Message.Author.ID = nil, false, nil, nil, old, string(old)
+	meanwhile(t, s, `FROM "tickets"`, func() { h.filed(f) })
+	handle := []desk.Identity{{Kind: "email", Handle: "case3@example.com"}}
+	split, err := s.SplitCustomer(t.Context(), old, handle, desk.Actor{Kind: desk.ByAgent, ID: "ada"}, h.now)
+	h.must(err)
+	for _, id := range []string{h.names["ticket3"], string(f.Ticket.ID)} {
+		ticket, err := s.Ticket(t.Context(), id)
+		h.must(err)
+		if ticket.CustomerID != split.Customer.ID {
+			t.Errorf("ticket %d is %s's, want %s's", ticket.Number, ticket.CustomerID, split.Customer.ID)
+		}
+	}
 }

@@ -15,6 +15,8 @@ import (
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
+
+	"switchboard/pipeline/desk"
 )
 
 // gormConfig is what both dialects share. GORM's logger stays silent because it
@@ -63,6 +65,20 @@ func (s *Store) openPostgres(o Options) error {
 	s.dialect, s.w, s.r = Postgres, g, g
 	s.turns, err = poolPostgres(config, 1, wake+"SET synchronous_commit = off")
 	return err
+}
+
+// canWriteAll refuses a database whose encoding has not every character: what a
+// customer writes in another script could not be kept, one message at a time.
+func (s *Store) canWriteAll(ctx context.Context) error {
+	var name, encoding string
+	err := s.read(ctx).Raw("SELECT current_database(), current_setting('server_encoding')").Row().Scan(&name, &encoding)
+	if err != nil {
+		return opening("encoding", err)
+	}
+	if encoding != "UTF8" {
+		return desk.Permanent(fmt.Errorf("store: the database %q has the encoding %s, which cannot hold every message; move it into one made by: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0", name, encoding))
+	}
+	return nil
 }
 
 // idleness is the statement that bounds how long a transaction waits for us. The rows

@@ -40,6 +40,9 @@ func (s *Store) SplitCustomer(ctx context.Context, id desk.CustomerID, handles [
 		if old.ID != uids[0] { // it was merged meanwhile
 			return errAgain
 		}
+		if err := s.noneCame(tx, uids, len(tickets)); err != nil {
+			return err
+		}
 		moves, stays, err := s.partHandles(tx, old, uids, wanted)
 		if err != nil {
 			return err

@@ -105,6 +105,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err = s.knock(ctx, o.Knock); err == nil {
 		err = s.Ping(ctx)
 	}
+	if err == nil && s.dialect == Postgres {
+		err = s.canWriteAll(ctx)
+	}
 	if err != nil {
 		s.Close()
 		return nil, err

@@ -277,7 +277,14 @@ func (s *server) move(ctx context.Context, id desk.TicketID, to desk.Status, ver
 		if r.key == "" {
 			return change(s.applying(p, key, ch))
 		}
-		return s.once(ctx, id, r, nil, s.applying(p, key, ch), change)
+		apply := s.applying(p, key, ch)
+		return s.once(ctx, id, r, nil, func(t *desk.Ticket) ([]desk.Event, error) {
+			events, err := apply(t)
+			if err == nil && len(events) == 0 { // the request must be known again: later it would change something
+				events = []desk.Event{t.Unchanged(actor(key), s.Now())}
+			}
+			return events, err
+		}, change)
 	}
 	apply := s.applying(p, key, saying(m, ch))
 	return s.say(ctx, m, r, func(t *desk.Ticket) ([]desk.Event, error) {

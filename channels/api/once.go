@@ -41,7 +41,6 @@ const (
 )
 
 // mark writes the request onto what it did: the comment, else the first change.
-// A request that changed nothing leaves no mark.
 func (r request) mark(events []desk.Event) {
 	if len(events) == 0 {
 		return

@@ -62,6 +62,12 @@ func TestStatusIdempotency(t *testing.T) {
 	if a := set("mute too", `{"status":"RESOLVED"}`).want(t, 200); a.Header.Get("Idempotency-Replayed") != "" || a.str("status") != "RESOLVED" {
 		t.Errorf("%s", a.raw)
 	}
+	// Nor does one that found the status set already.
+	set("too late", `{"status":"RESOLVED"}`).want(t, 200)
+	set("once more", `{"status":"OPEN"}`).want(t, 200)
+	if a := set("too late", `{"status":"RESOLVED"}`).want(t, 200); a.Header.Get("Idempotency-Replayed") != "true" || a.str("status") != "OPEN" {
+		t.Errorf("%s", a.raw)
+	}
 	h.do(desk.RoleAgent, "PATCH", "/v1/tickets/"+id+"/status", `{"status":"OPEN"}`, "Idempotency-Key", "stale", "If-Match", `"1"`).want(t, 409)
 }
 

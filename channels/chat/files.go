@@ -167,7 +167,7 @@ func orElse(s, d string) string {
 
 // fileName is a name without folders that any disk can hold.
 func fileName(name, contentType string) string {
-	name = path.Base(strings.ReplaceAll(desk.Clean(name), `\`, "/"))
+	name = path.Base(strings.ReplaceAll(desk.FileName(name), `\`, "/"))
 	name = strings.Map(func(r rune) rune {
 		if r < ' ' || strings.ContainsRune(`<>:"|?*`, r) {
 			return '_'

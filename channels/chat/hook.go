@@ -241,7 +241,7 @@ func (a *adapter) draft(ctx, soon context.Context, r *record, raw desk.BlobRef, 
 		l := o.post.letter
 		o.html = o.post.blobs[l.HTML]
 		for _, x := range l.Attachments {
-			o.files = append(o.files, desk.Attachment{Name: desk.Clean(x.Name), ContentType: desk.Clean(x.ContentType), ContentID: desk.Clean(x.ContentID), Inline: x.Inline, Blob: o.post.blobs[x.Ref]})
+			o.files = append(o.files, desk.Attachment{Name: orElse(desk.FileName(x.Name), "file"), ContentType: desk.Clean(x.ContentType), ContentID: desk.Clean(x.ContentID), Inline: x.Inline, Blob: o.post.blobs[x.Ref]})
 		}
 		return a.settings.draft(r, o), nil
 	}

@@ -1,6 +1,7 @@
 package email
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -47,15 +48,19 @@ type replyTo struct {
 // Thread: the key is the first of References, the root of the conversation
 // (RFC 5322 3.6.4, RFC 5256 section 3).
 func draftFrom(l *letter.Letter, o origin) *desk.Draft {
+	from, doubt := sender(l, o.source)
 	d := &desk.Draft{
 		Source: o.source.Name, Channel: desk.Email, Scope: o.source.Scope(),
 		ExternalID: l.MessageID,
-		From:       sender(l),
+		From:       from,
 		To:         parties(l.To), Cc: parties(l.Cc),
 		Subject: l.Subject, Text: l.Text, HTML: o.blobs[l.HTML],
 		SentAt: l.Date, ReceivedAt: o.at,
 		Headers: l.Headers, Raw: o.raw,
 		Damage: slices.Concat(o.damage, l.Damage),
+	}
+	if doubt != "" {
+		d.Damage = append(d.Damage, doubt)
 	}
 	if d.ExternalID == "" && o.raw.Digest != "" {
 		d.ExternalID = "sha256:" + o.raw.Digest
@@ -199,7 +204,7 @@ func clean(d *desk.Draft) {
 	d.ExternalID, d.Subject, d.Text = desk.Clean(d.ExternalID), desk.Clean(d.Subject), desk.Clean(d.Text)
 	for i := range d.Attachments {
 		a := &d.Attachments[i]
-		a.Name, a.ContentType, a.ContentID = desk.Clean(a.Name), desk.Clean(a.ContentType), desk.Clean(a.ContentID)
+		a.Name, a.ContentType, a.ContentID = cmp.Or(desk.FileName(a.Name), "file"), desk.Clean(a.ContentType), desk.Clean(a.ContentID)
 	}
 	for i := range d.Damage {
 		d.Damage[i] = desk.Clean(d.Damage[i])

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,12 +130,12 @@ func TestSender(t *testing.T) {
 		"from": {letter.Letter{From: a("Ann", "ann@b.example")}, desk.Party{Name: "Ann", Handle: "ann@b.example"}},
 		"reply-to alone is not believed": {letter.Letter{From: a("Ann", "ann@b.example"), ReplyTo: a("Boss", "boss@b.example")},
 			desk.Party{Name: "Ann", Handle: "ann@b.example"}},
-		"google groups": {letter.Letter{From: a("'Ann' via Help", "help@lists.example"), ReplyTo: a("Ann", "ann@b.example"),
+		"google groups": {letter.Letter{From: a("'Ann' via Help", "help@example.org"), ReplyTo: a("Ann", "ann@b.example"),
 			Headers: map[string]string{"x-original-from": "Ann <ann@b.example>"}}, desk.Party{Name: "Ann", Handle: "ann@b.example"}},
 		"google groups, another reply-to": {letter.Letter{From: a("'Ann' via Help", "help@lists.example"), ReplyTo: a("", "boss@b.example"),
 			Headers: map[string]string{"x-original-from": "Ann <ann@b.example>"}}, desk.Party{Name: "'Ann' via Help", Handle: "help@lists.example"}},
-		"mailman": {letter.Letter{From: a("Ann via Help", "help@lists.example"), ReplyTo: a("", "ann@b.example"),
-			Headers: map[string]string{"list-post": "<mailto:help@lists.example>"}}, desk.Party{Name: "Ann", Handle: "ann@b.example"}},
+		"mailman": {letter.Letter{From: a("Ann via Help", "help@example.org"), ReplyTo: a("", "ann@b.example"),
+			Headers: map[string]string{"list-post": "<mailto:help@example.org>"}}, desk.Party{Name: "Ann", Handle: "ann@b.example"}},
 		"mailman, author in from": {letter.Letter{From: a("Ann", "ann@b.example"), ReplyTo: a("", "help@lists.example"),
 			Headers: map[string]string{"list-post": "<mailto:help@lists.example>"}}, desk.Party{Name: "Ann", Handle: "ann@b.example"}},
 		"name only":      {letter.Letter{From: a("Ann", ""), Sender: a("", "ann@b.example")}, desk.Party{Name: "Ann", Handle: "ann@b.example"}},
@@ -144,8 +145,27 @@ func TestSender(t *testing.T) {
 		"two in from":    {letter.Letter{From: append(a("Ann", "ann@b.example"), a("Bob", "bob@b.example")...)}, desk.Party{Name: "Ann", Handle: "ann@b.example"}},
 		"invalid utf-8 ": {letter.Letter{From: a("A\xff\x00", "ann@b.example")}, desk.Party{Name: "A\uFFFD", Handle: "ann@b.example"}},
 	} {
-		if got := sender(&test.in); got != test.want {
-			t.Errorf("%s: %+v, want %+v", name, got, test.want)
+		if got, doubt := sender(&test.in, goldenSource); got != test.want || doubt != "" {
+			t.Errorf("%s: %+v, want %+v; %s", name, got, test.want, doubt)
+		}
+	}
+}
+
+// Anybody at a domain of their own can write the fields by which a list says whom it
+// speaks for: they are believed of lists of ours alone.
+func TestNobodySpeaksForOthers(t *testing.T) {
+	for name, fields := range map[string]string{
+		"List-Post":         "List-Post: <mailto:eve@evil.example>\r\n",
+		"X-Original-From":   "X-Original-From: Ann <ann@b.example>\r\n",
+		"X-Original-Sender": "X-Original-Sender: ann@b.example\r\n",
+	} {
+		d := parse(t, "From: Ann via Help <eve@evil.example>\r\nReply-To: ann@b.example\r\n"+fields+"\r\ny\r\n")
+		if d.From.Handle != "eve@evil.example" || len(d.Damage) != 1 || !strings.Contains(d.Damage[0], "a mailing list, eve@evil.example, sent it") {
+			t.Errorf("%s: from %+v, damage %q", name, d.From, d.Damage)
+		}
+		d = parse(t, "From: Ann via Help <support@example.org>\r\nReply-To: ann@b.example\r\n"+strings.Replace(fields, "eve@evil.example", "support@example.org", 1)+"\r\ny\r\n")
+		if d.From.Handle != "ann@b.example" || len(d.Damage) != 0 || d.Auto.Kind == desk.AutoOwn {
+			t.Errorf("%s of our own list: from %+v, damage %q, %+v", name, d.From, d.Damage, d.Auto)
 		}
 	}
 }
@@ -312,5 +332,22 @@ func TestAttachmentsAreBounded(t *testing.T) {
 	d, err := p.stored(t.Context(), raw, time.Time{}, nil)
 	if err != nil || len(d.Attachments) != 3 || len(d.Damage) == 0 || !strings.Contains(d.Damage[len(d.Damage)-1], "limits.attachments (3)") {
 		t.Errorf("%d attachments, damage %q, %v", len(d.Attachments), d.Damage, err)
+	}
+}
+
+// A name that turns its own writing around shows another ending than it has: "exe" as
+// if it were "pdf". It is kept without what turns it.
+func TestFileNameThatTurns(t *testing.T) {
+	for name, want := range map[string]string{
+		"bill\u202efdp.exe":    "billfdp.exe",
+		"\u2067bill\u2069.pdf": "bill.pdf",
+		"\u202d":               "file",
+		"חשבון\u200e 12.pdf":   "חשבון\u200e 12.pdf",
+	} {
+		d := parse(t, "From: a@b.example\r\nContent-Type: application/octet-stream\r\nContent-Disposition: attachment; filename*=UTF-8''"+
+			url.PathEscape(name)+"\r\n\r\nx\r\n")
+		if len(d.Attachments) != 1 || d.Attachments[0].Name != want {
+			t.Errorf("%+q: %+v", name, d.Attachments)
+		}
 	}
 }

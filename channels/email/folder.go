@@ -164,7 +164,7 @@ func (f *folder) open(ctx context.Context, s *session) error {
 		return err
 	}
 	if f.known && box.UIDValidity == f.validity {
-		return nil
+		return f.renumbered(ctx, s, box)
 	}
 	cursor, err := f.a.Mailboxes.Cursor(ctx, f.a.Source.Name, f.name)
 	if err != nil {
@@ -184,6 +184,29 @@ func (f *folder) open(ctx context.Context, s *session) error {
 	case cursor.LastUID != 0:
 		f.log.Warn("email: UIDVALIDITY changed, reading the folder again", "was", cursor.UIDValidity, "is", box.UIDValidity)
 	}
+	return f.renumbered(ctx, s, box)
+}
+
+// renumbered looks whether the folder was made anew under the UIDVALIDITY it had,
+// which no server may do and some do: the UID it will give next is one the cursor has
+// passed (RFC 9051 2.3.1.1: it only grows), and no mail lies from there on, so that
+// the server does not merely count wrongly. Then everything is read again, as under
+// another UIDVALIDITY. The cursor goes back before that: with the old one the next
+// process would pass over what came until the UIDs reach it.
+func (f *folder) renumbered(ctx context.Context, s *session, box *imap.SelectData) error {
+	if box.UIDNext == 0 || box.UIDNext > f.last {
+		return nil
+	}
+	above, err := s.searchUIDs(ctx, imap.SearchCriteria{}, box.UIDNext-1, 1)
+	if err != nil || len(above) > 0 {
+		return err
+	}
+	f.log.Warn("email: the folder was made anew under the same UIDVALIDITY, reading it again", "read", f.last, "next", box.UIDNext)
+	never := &desk.Cursor{Source: f.a.Source.Name, Folder: f.name, Lease: f.a.lease(), Token: f.token}
+	if _, err := f.hand(ctx, never, nil); err != nil {
+		return ours{fmt.Errorf("move the cursor back: %w", err)}
+	}
+	f.forget()
 	return nil
 }
 

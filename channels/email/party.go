@@ -1,6 +1,7 @@
 package email
 
 import (
+	"fmt"
 	netmail "net/mail"
 	"strings"
 
@@ -22,9 +23,25 @@ func parties(list []letter.Address) []desk.Party {
 
 // sender says whom a mail is from: From, or Sender, or the envelope's return
 // path where it names nobody. Reply-To is taken instead only where a mailing
-// list has put itself into From and Reply-To names the author it replaced;
-// believed on any mail, it would let a stranger speak as somebody else.
-func sender(l *letter.Letter) desk.Party {
+// list of ours, one of the source's own addresses, has put itself into From and
+// Reply-To names the author it replaced; believed on any mail, or on the word of
+// any list, it would let a stranger speak as somebody else. doubt says in words that
+// a list of others did so.
+func sender(l *letter.Letter, source desk.Source) (from desk.Party, doubt string) {
+	written := writer(l)
+	author, ok := rewritten(l, written)
+	switch {
+	case !ok:
+	case own(source, written.Addr):
+		return party(author), ""
+	default:
+		doubt = fmt.Sprintf("a mailing list, %s, sent it and says that it is from %s: that is believed only of lists among the addresses of the source", written.Addr, author.Addr)
+	}
+	return party(written), doubt
+}
+
+// writer is the first whom From, Sender or the return path names.
+func writer(l *letter.Letter) letter.Address {
 	var from letter.Address
 	for _, list := range [][]letter.Address{l.From, l.Sender, l.ReturnPath} {
 		for _, a := range list {
@@ -38,13 +55,11 @@ func sender(l *letter.Letter) desk.Party {
 			}
 		}
 	}
-	if author, ok := rewritten(l, from); ok {
-		return party(author)
-	}
-	return party(from)
+	return from
 }
 
-// rewritten undoes what Google Groups and Mailman do to From for DMARC's sake.
+// rewritten undoes what Google Groups and Mailman do to From for DMARC's sake. The
+// fields it goes by are anybody's to write.
 func rewritten(l *letter.Letter, from letter.Address) (letter.Address, bool) {
 	if len(l.ReplyTo) == 0 || l.ReplyTo[0].Addr == "" || strings.EqualFold(l.ReplyTo[0].Addr, from.Addr) {
 		return letter.Address{}, false

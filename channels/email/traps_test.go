@@ -533,3 +533,46 @@ func TestOurFailureIsNotHeldAgainstAMail(t *testing.T) {
 		t.Errorf("subject %q, damage %q", d.Subject, d.Damage)
 	}
 }
+
+// A server that makes a folder anew and gives it the UIDVALIDITY it had begins to
+// count its mails again: they are read, and those too that come while nobody reads.
+func TestFolderMadeAnewUnderItsUIDVALIDITY(t *testing.T) {
+	l := newLedger()
+	var all [][]byte
+	mails := func(from int, uids ...uint32) map[uint32][]byte {
+		out := map[uint32][]byte{}
+		for i, uid := range uids {
+			out[uid] = rawMail(from+i, 300)
+			all = append(all, out[uid])
+		}
+		return out
+	}
+	// process reads what a server has that says these UIDNEXTs, one each time the
+	// folder is opened.
+	process := func(rows int, cursor uint32, mails map[uint32][]byte, next ...int) {
+		t.Helper()
+		s, times := &script{mails: mails}, atomic.Int64{}
+		s.command = func(line string) (string, bool) {
+			if !strings.HasPrefix(line, "EXAMINE") {
+				return "", true
+			}
+			n := next[min(int(times.Add(1)), len(next))-1]
+			return fmt.Sprintf("* %d EXISTS\r\n* 0 RECENT\r\n* FLAGS ()\r\n* OK [UIDVALIDITY 7] .\r\n* OK [UIDNEXT %d] .\r\nTAG OK done\r\n", len(mails), n), true
+		}
+		s.start(t)
+		stop := start(t, newAdapter(t, l, account(s.addr()), poll(5*time.Millisecond)))
+		defer stop()
+		l.awaitRows(t, rows)
+		l.await(t, "the cursor", func() bool { return l.cursors["support/INBOX"].LastUID == cursor })
+		s.await(t, "polling", func(lines []string) bool { return has(lines, "EXAMINE") >= len(next)+2 })
+	}
+	process(5, 5, mails(0, 1, 2, 3, 4, 5), 6)
+	process(7, 2, mails(5, 1, 2), 1000, 1000, 3)                             // made anew while it is read
+	process(11, 6, mails(7, 3, 4, 5, 6), 7)                                  // the UIDs pass where they were
+	process(14, 3, mails(11, 1, 2, 3), 4)                                    // made anew while nobody read
+	process(14, 3, map[uint32][]byte{1: all[11], 2: all[12], 3: all[13]}, 2) // it counts wrongly: nothing is read again
+	l.exactly(t, all)
+	if n := l.repeats(); n != 0 {
+		t.Errorf("%d mails were read again", n)
+	}
+}

@@ -209,7 +209,7 @@ func (a *adapter) decode(ctx context.Context, rest string) (fetched, error) {
 
 // fileName makes a name fit to be shown and saved.
 func fileName(s string, inline bool) string {
-	s = path.Base(strings.ReplaceAll(strings.TrimSpace(s), `\`, "/"))
+	s = path.Base(strings.ReplaceAll(strings.TrimSpace(desk.FileName(s)), `\`, "/"))
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return -1

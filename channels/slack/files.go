@@ -46,7 +46,7 @@ func (a *adapter) collect(ctx context.Context, files []file) (collected, error) 
 			break
 		}
 		f, ref, err := a.fetch(within, f)
-		name := desk.Clean(desk.Cut(cmp.Or(string(f.Name), string(f.Title), string(f.ID), "file"), 255))
+		name := desk.FileName(desk.Cut(cmp.Or(string(f.Name), string(f.Title), string(f.ID), "file"), 255))
 		var ours *blobError
 		switch {
 		case ctx.Err() != nil:

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -87,7 +88,15 @@ func (c *auditCmd) Run(ctx context.Context, s streams) error {
 
 // audit looks, and changes nothing: not even the schema.
 func (c *auditCmd) audit(ctx context.Context, s streams) (*auditResult, error) {
-	h, err := booksThere(ctx, c.place, s)
+	r, err := loadThere(c.place, s)
+	if err != nil {
+		return nil, err
+	}
+	dir := blobDir(r.Config(), c.place)
+	if _, err := os.Stat(dir); c.Blobs && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("audit: there are no blobs at %s: name the right folder with --data or blobs.dir, or leave them out with --no-blobs", dir)
+	}
+	h, err := booksOf(ctx, c.place, s, r, 0)
 	if err != nil {
 		return nil, err
 	}

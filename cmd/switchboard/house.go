@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -138,15 +139,16 @@ func booksOf(ctx context.Context, p place, s streams, r *configs.Reloader, knock
 		Timeout: r.Config().Database.Timeout, Idle: r.Config().Database.IdleTimeout, Knock: knock, Log: h.log}); err != nil {
 		return nil, err
 	}
-	dir := r.Config().Blobs.Dir
-	if dir == "" {
-		dir = filepath.Join(p.Data, "blobs")
-	}
-	if h.blobs, err = blob.Open(dir, blob.Options{MaxBytes: maxBlob, Elsewhere: h.store.Kept}); err != nil {
+	if h.blobs, err = blob.Open(blobDir(r.Config(), p), blob.Options{MaxBytes: maxBlob, Elsewhere: h.store.Kept}); err != nil {
 		h.store.Close()
 		return nil, err
 	}
 	return h, nil
+}
+
+// blobDir is the folder of the blobs.
+func blobDir(c *configs.Config, p place) string {
+	return cmp.Or(c.Blobs.Dir, filepath.Join(p.Data, "blobs"))
 }
 
 func (h *house) databaseURL() string {

@@ -43,7 +43,6 @@ type Event struct {
 	Data     map[string]any `json:"data,omitempty"`
 }
 
-// event appends to a ticket's history; the caller keeps what it returns.
 // Touch says when a ticket was changed last. Changes that were decided earlier and come
 // later, as those of a process that slept, do not take it back.
 func (t *Ticket) Touch(at time.Time) {
@@ -52,6 +51,13 @@ func (t *Ticket) Touch(at time.Time) {
 	}
 }
 
+// Unchanged notes in the history that somebody set what was so already.
+func (t *Ticket) Unchanged(by Actor, at time.Time) Event {
+	t.Touch(at)
+	return t.event(EventUpdated, by, at, map[string]any{"fields": []string{}})
+}
+
+// event appends to a ticket's history; the caller keeps what it returns.
 func (t *Ticket) event(kind string, by Actor, at time.Time, data map[string]any) Event {
 	t.EventCount++
 	return Event{ID: NewID[EventID](at), TicketID: t.ID, Seq: t.EventCount, Kind: kind, Actor: by, At: at, Data: data}

@@ -15,6 +15,18 @@ func Clean(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
 }
 
+// FileName is [Clean] for the name of a file. Characters that turn the direction of
+// what follows (Unicode Standard Annex #9: embeddings, overrides, isolates) go too:
+// with one of them "exe" at the end of a name is shown as if it were "pdf".
+func FileName(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '\u202A' && r <= '\u202E' || r >= '\u2066' && r <= '\u2069' {
+			return -1
+		}
+		return r
+	}, Clean(s))
+}
+
 // Cut shortens s to at most n bytes at a rune boundary.
 func Cut(s string, n int) string {
 	if len(s) <= n {

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -96,7 +97,7 @@ func reopened(h *house) {
 	h.must(err)
 	h.equal("by ID", ids, []desk.ReceiptID{rs[0].ID, rs[2].ID})
 	r := h.receipt(rs[0].ID)
-	if r.State != desk.Accepted || r.Attempts != 0 || r.Reason != "" || !r.SettledAt.IsZero() {
+	if r.State != desk.Accepted || r.Attempts != 0 || !strings.HasPrefix(r.Reason, "opened again at "+h.now.UTC().Format(time.RFC3339)) || !r.SettledAt.IsZero() {
 		h.Fatalf("reopened: %+v", r)
 	}
 	h.filed(h.opens(r))

@@ -144,7 +144,6 @@ type auditor struct {
 	freed   time.Time         // when retention last took rows that refer to bytes
 	refs    *spill            // references to blobs; nil: not asked for
 	short   bool              // of each reference the digest alone is kept
-	wait    int               // bytes without a row that nobody had to take away yet
 	numbers numbers           // of the tickets
 }
 

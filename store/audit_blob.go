@@ -160,7 +160,7 @@ func (a *auditor) blobs() error {
 		return err
 	}
 	there, orphan := a.named["blob.there"], a.named["blob.orphan"]
-	kept := &keptWalk{a: a}
+	kept, wait := &keptWalk{a: a}, 0
 	before := func(key []byte) error { // references to what is not in the blob store; nil: all that are left
 		for more && err == nil && (key == nil || bytes.Compare(ref.key[:], key) < 0) {
 			if err = kept.look(ref); err == nil {
@@ -174,13 +174,9 @@ func (a *auditor) blobs() error {
 		if err := before(key[:]); err != nil {
 			return err
 		}
-		used := more && ref.key == key
-		if used && orphan != nil { // it may be kept in the books as well
-			if err := kept.to(ref.key[:]); err != nil {
-				return err
-			}
-		}
+		used := false
 		for ; more && err == nil && ref.key == key; ref, more, err = next() {
+			used = true
 			if ref.n != b.Size {
 				there.bad(opened(ref.id), "refers to %s with %d bytes, and it has %d", b.Digest, ref.n, b.Size)
 			}
@@ -190,8 +186,12 @@ func (a *auditor) blobs() error {
 		}
 		if orphan != nil {
 			orphan.Looked++
-			if !used {
-				a.orphan(b.Digest, b.Size, put, a.o.Orphans)
+			switch {
+			case used || !a.old(put):
+			case !a.overdue(put):
+				wait++
+			default:
+				orphan.bad(b.Digest, "%d bytes, put at %s, that no row refers to", b.Size, stamp(put))
 			}
 		}
 		if used && a.o.Digest {
@@ -202,35 +202,16 @@ func (a *auditor) blobs() error {
 	if walkErr != nil {
 		return walkErr
 	}
-	if err := before(nil); err != nil {
-		return err
+	if wait > 0 {
+		orphan.Note = fmt.Sprintf("%d more have no row and wait for the walk that takes them away (retention.orphans)", wait)
 	}
-	if orphan == nil {
-		return nil
-	}
-	err = kept.to(nil)
-	if a.wait > 0 {
-		orphan.Note = fmt.Sprintf("%d more have no row and wait for the walk that takes them away (retention.orphans)", a.wait)
-	}
-	return err
-}
-
-// orphan judges bytes that no row refers to. grace is how old they are when the house
-// takes them away.
-func (a *auditor) orphan(digest string, size int64, put time.Time, grace time.Duration) {
-	switch {
-	case !a.old(put):
-	case !a.overdue(put, grace):
-		a.wait++
-	default:
-		a.named["blob.orphan"].bad(digest, "%d bytes, put at %s, that no row refers to", size, stamp(put))
-	}
+	return before(nil)
 }
 
 // overdue reports whether the house had to take bytes away that no row refers to
 // and that were put at an instant: its last walk did, if they were old enough by
 // then and no row lost them since; without one, the first that had to be.
-func (a *auditor) overdue(put time.Time, grace time.Duration) bool {
+func (a *auditor) overdue(put time.Time) bool {
 	switch {
 	case a.o.Strict:
 		return true
@@ -239,9 +220,9 @@ func (a *auditor) overdue(put time.Time, grace time.Duration) bool {
 	}
 	since := a.walked
 	if since.IsZero() {
-		since = a.o.Now.Add(-grace)
+		since = a.o.Now.Add(-a.o.Orphans)
 	}
-	if !put.Before(since.Add(-grace - a.o.Skew)) {
+	if !put.Before(since.Add(-a.o.Orphans - a.o.Skew)) {
 		return false
 	}
 	lost := a.o.Freed > 0 && a.freed.After(a.walked) && put.Before(a.o.Now.Add(-a.o.Freed))
@@ -249,12 +230,10 @@ func (a *auditor) overdue(put time.Time, grace time.Duration) bool {
 }
 
 // keptWalk goes through the small requests that are kept in the books, ordered by
-// digest, a page at a time. Where bytes without a row are looked for it passes all of
-// them, and every digest that is referred to must be named to it.
+// digest, a page at a time.
 type keptWalk struct {
 	a     *auditor
 	rows  []keptSize
-	used  bool // the first of rows is referred to
 	after []byte
 	ended bool
 }
@@ -262,37 +241,24 @@ type keptWalk struct {
 type keptSize struct {
 	Digest []byte
 	Size   int64
-	At     int64
 }
 
-// to goes on to a digest that is referred to, nil to the end. What is passed and was
-// not named is referred to by no row.
-func (k *keptWalk) to(key []byte) error {
-	orphans := k.a.named["blob.orphan"]
+// look compares one reference, which is not in the blob store, with what is kept
+// in the books. References come in order.
+func (k *keptWalk) look(r spilled) error {
 	for {
-		for len(k.rows) > 0 {
-			r := k.rows[0]
-			if order := bytes.Compare(r.Digest, key); key != nil && order >= 0 {
-				k.used = k.used || order == 0
-				return nil
-			}
-			if orphans != nil {
-				orphans.Looked++
-				if !k.used {
-					k.a.orphan(hex.EncodeToString(r.Digest), r.Size, time.UnixMicro(r.At), max(k.a.o.Orphans, keptMargin))
-				}
-			}
-			k.rows, k.used = k.rows[1:], false
+		for len(k.rows) > 0 && bytes.Compare(k.rows[0].Digest, r.key[:]) < 0 {
+			k.rows = k.rows[1:]
 		}
-		if k.ended {
-			return nil
+		if len(k.rows) > 0 || k.ended {
+			break
 		}
-		q := k.a.s.read(k.a.ctx).Model(&keptRow{}).Select("digest", "length(bytes) AS size", "at")
-		switch {
-		case k.after != nil:
-			q = q.Where("digest > ?", k.after)
-		case orphans == nil: // from the first that can be of use
-			q = q.Where("digest >= ?", key)
+		q := k.a.s.read(k.a.ctx).Model(&keptRow{}).Select("digest", "length(bytes) AS size")
+		after := k.after
+		if after == nil { // no page yet: from the first that can be of use
+			q = q.Where("digest >= ?", r.key[:])
+		} else {
+			q = q.Where("digest > ?", after)
 		}
 		if err := q.Order("digest").Limit(k.a.o.Batch).Find(&k.rows).Error; err != nil {
 			return err
@@ -300,14 +266,6 @@ func (k *keptWalk) to(key []byte) error {
 		if k.ended = len(k.rows) < k.a.o.Batch; len(k.rows) > 0 {
 			k.after = k.rows[len(k.rows)-1].Digest
 		}
-	}
-}
-
-// look compares one reference, which is not in the blob store, with what is kept
-// in the books. References come in order.
-func (k *keptWalk) look(r spilled) error {
-	if err := k.to(r.key[:]); err != nil {
-		return err
 	}
 	if len(k.rows) == 0 || !bytes.Equal(k.rows[0].Digest, r.key[:]) {
 		return k.a.blobMissing(r)

@@ -12,7 +12,7 @@ import (
 
 // peek answers the looks of an asynq server into empty queues. asynq takes a task by
 // a script, one for each of its queues in turn, until one has a task: most of these
-// find nothing, and each costs Redis more than all else a task needs. So once a
+// find nothing, and together they cost Redis more than all else it does. So once a
 // round the lengths of all queues are asked for together, and only those that have
 // tasks are looked into. A length is a hint: the script decides, and what another
 // process queues meanwhile is found by the next round.

@@ -81,33 +81,26 @@ func (k *keys) warm(ctx context.Context) {
 // at most once a minute, since keys rotate. errUnknownKey: there is no such key;
 // errKeysDown: that cannot be said now.
 func (k *keys) find(ctx context.Context, id string) (key, error) {
-	found, ok, fresh := k.look(id)
-	if ok && fresh {
+	if found, fresh, err := k.look(id); err == nil && fresh {
 		return found, nil
 	}
 	if k.due() {
 		if err := k.fetch(ctx); err != nil {
 			k.log.Warn("msteams: fetch signing keys", "error", err)
 		}
-		if found, ok, _ = k.look(id); ok {
-			return found, nil
-		}
 	}
-	if ok {
-		return found, nil // old, but not too old: the other side may be down for a while
-	}
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	if k.err != nil || len(k.sets) == 0 {
-		return key{}, errKeysDown
-	}
-	return key{}, errUnknownKey
+	// Looked for again even where nothing was due: somebody may have fetched since.
+	// An old key will do, if it is not too old: the other side may be down for a while.
+	found, _, err := k.look(id)
+	return found, err
 }
 
-func (k *keys) look(id string) (found key, ok, fresh bool) {
+// look finds a key among those that were fetched; errors as [keys.find] has them.
+func (k *keys) look(id string) (found key, fresh bool, err error) {
+	now := k.now()
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	now := k.now()
+	ok := false
 	for _, u := range k.urls {
 		set := k.sets[u]
 		age := now.Sub(set.at)
@@ -115,18 +108,26 @@ func (k *keys) look(id string) (found key, ok, fresh bool) {
 			found, ok, fresh = got, true, age < keysFresh
 		}
 	}
-	return found, ok, fresh
+	switch {
+	case ok:
+		return found, fresh, nil
+	case k.err != nil || len(k.sets) == 0:
+		return key{}, false, errKeysDown
+	default:
+		return key{}, false, errUnknownKey
+	}
 }
 
 // due reports whether another fetch is allowed yet.
 func (k *keys) due() bool {
+	now := k.now()
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	pause := keysPause
 	if len(k.sets) == 0 {
 		pause = keysRetry
 	}
-	since := k.now().Sub(k.tried)
+	since := now.Sub(k.tried)
 	return k.tried.IsZero() || since >= pause || since < 0
 }
 

@@ -2,6 +2,7 @@ package msteams
 
 import (
 	"encoding/base64"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -151,5 +152,36 @@ func TestJWK(t *testing.T) {
 		if bend(&j); j.rsa() != nil {
 			t.Errorf("%s: is a key", name)
 		}
+	}
+}
+
+// TestFetchedMeanwhile: a message that found no key, and none to fetch since
+// somebody just had, is judged by what that one fetched.
+func TestFetchedMeanwhile(t *testing.T) {
+	f, err := faketeams.Start(faketeams.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.Close)
+	var (
+		k    *keys
+		asks int
+	)
+	k = newKeys([]string{f.MetadataURL()}, http.DefaultClient, func() time.Time {
+		if asks++; asks == 2 { // it looked, and asks now whether a fetch is due
+			k.warm(t.Context())
+		}
+		return time.Now()
+	}, slog.New(slog.DiscardHandler))
+	id, public := f.PublicKey()
+	found, err := k.find(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !found.public.Equal(public) {
+		t.Error("another key was found")
+	}
+	if n := f.Hits(jwksPath); n != 1 {
+		t.Errorf("the keys were fetched %d times", n)
 	}
 }

@@ -54,13 +54,6 @@ type messageView struct {
 	CreatedAt   time.Time        `json:"createdAt"`
 }
 
-type attachmentView struct {
-	Name        string `json:"name"`
-	ContentType string `json:"contentType"`
-	Size        int64  `json:"size"`
-	SHA256      string `json:"sha256"`
-}
-
 // messageOf is the one place where a message becomes its view.
 func messageOf(m *desk.Message) messageView {
 	v := messageView{ID: m.ID, TicketID: m.TicketID, Content: m.Text, IsPublic: m.Public, Mentions: m.Mentions, Author: m.Author,
@@ -81,7 +74,7 @@ func messageOf(m *desk.Message) messageView {
 		return v
 	}
 	for _, a := range m.Attachments {
-		v.Attachments = append(v.Attachments, attachmentView{Name: a.Name, ContentType: a.ContentType, Size: a.Blob.Size, SHA256: a.Blob.Digest})
+		v.Attachments = append(v.Attachments, attachmentOf(m, a))
 	}
 	return v
 }
@@ -129,6 +122,7 @@ func (s *server) routeComments() {
 		OperationID: "listComments", Method: http.MethodGet, Path: "/v1/tickets/{id}/comments", Tags: []string{"comments"},
 		Summary: "List the messages of a ticket", Description: "Oldest first: what the customer sent, answers and internal notes.",
 	}, desk.ReadTickets, s.comments)
+	s.routeAttachments()
 	s.routeRevisions()
 }
 

@@ -204,14 +204,17 @@ func (s *server) comment(ctx context.Context, in *commentInput) (*commentOutput,
 	if err := s.begin(ctx, &c, t, m, in.Body.Via); err != nil {
 		return nil, err
 	}
-	if err := c.err(); err != nil {
-		return nil, err
+	r := requestOf(m.Author.ID, in.Key, "comment", in.Body)
+	var did said
+	if err = c.err(); err != nil {
+		did, err = s.before(ctx, t.ID, r, m, err)
+	} else {
+		did, err = s.say(ctx, m, r, s.applying(s.Policy(), key, saying(m, desk.Change{})))
 	}
-	said, err := s.say(ctx, m, requestOf(m.Author.ID, in.Key, "comment", in.Body), s.applying(s.Policy(), key, saying(m, desk.Change{})))
 	if err != nil {
 		return nil, err
 	}
-	return &commentOutput{Replayed: replayed(said.again), Body: messageOf(said.message)}, nil
+	return &commentOutput{Replayed: replayed(did.again), Body: messageOf(did.message)}, nil
 }
 
 func (s *server) comments(ctx context.Context, in *commentsInput) (*commentsOutput, error) {
@@ -246,18 +249,21 @@ func (s *server) status(ctx context.Context, in *statusInput) (*statusOutput, er
 	}
 	m := s.message(ctx, &c, "comment", t, caller(ctx), in.Body.Comment, in.Body.IsPublic, in.Body.Mentions)
 	version, err := in.version()
+	r := requestOf(m.Author.ID, in.Key, "status", in.Body)
+	var did said
 	if err = errors.Join(c.err(), err); err != nil {
-		return nil, err
+		did, err = s.before(ctx, t.ID, r, m, err)
+	} else {
+		did, err = s.move(ctx, t.ID, to, version, m, r)
 	}
-	said, err := s.move(ctx, t.ID, to, version, m, requestOf(m.Author.ID, in.Key, "status", in.Body))
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.answer(ctx, said.ticket)
+	out, err := s.answer(ctx, did.ticket)
 	if err != nil {
 		return nil, err
 	}
-	return &statusOutput{ETag: out.ETag, Replayed: replayed(said.again), Body: out.Body}, nil
+	return &statusOutput{ETag: out.ETag, Replayed: replayed(did.again), Body: out.Body}, nil
 }
 
 // move gives a ticket a status, and says with it what there is to say.

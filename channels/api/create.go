@@ -64,11 +64,8 @@ func (s *server) create(ctx context.Context, in *createInput) (*createOutput, er
 	if err != nil {
 		return nil, err
 	}
-	if err := s.names(ctx, policy, key.Role, ask); err != nil {
-		return nil, err
-	}
 	d := s.draft(policy, key, ask, from, in.Key)
-	hash := d.Ask.RequestHash
+	hash, known := d.Ask.RequestHash, false
 	if in.Key != "" {
 		earlier, ok, err := s.Books.ReceiptOf(ctx, d.Source, d.ExternalID)
 		if err != nil {
@@ -79,6 +76,12 @@ func (s *server) create(ctx context.Context, in *createInput) (*createOutput, er
 		}
 		if ok && earlier.State != desk.Accepted {
 			return s.created(ctx, earlier, true)
+		}
+		known = ok
+	}
+	if !known { // what was accepted is not refused when it comes again
+		if err := s.names(ctx, policy, key.Role, ask); err != nil {
+			return nil, err
 		}
 	}
 	if slices.ContainsFunc(in.Prefer, wantsAsync) {

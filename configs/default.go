@@ -22,7 +22,7 @@ const day = 24 * time.Hour
 
 func defaults() *Config {
 	return &Config{
-		Server:   Server{Addr: "127.0.0.1:8080", ReadTimeout: 30 * time.Second, ShutdownTimeout: 20 * time.Second},
+		Server:   Server{Addr: "127.0.0.1:8080", ReadTimeout: 30 * time.Second, ShutdownTimeout: 20 * time.Second, StallTimeout: 10 * time.Minute},
 		Database: Database{MaxConns: 12, Timeout: 30 * time.Second, IdleTimeout: 5 * time.Second, StartPatience: 10 * time.Minute},
 		Redis:    Redis{Mode: "auto"},
 		Blobs:    Blobs{KeepBytes: 64 * KB},

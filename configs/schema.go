@@ -53,7 +53,9 @@ type Server struct {
 	PublicURL       string        `yaml:"publicURL"` // without a slash at the end; empty: http:// and Addr
 	ReadTimeout     time.Duration `yaml:"readTimeout" min:"1s"`
 	ShutdownTimeout time.Duration `yaml:"shutdownTimeout" min:"1s"`
-	Pprof           bool          `yaml:"pprof"` // answer /debug/pprof/
+	// StallTimeout is how long a client that reads a file may take nothing of it.
+	StallTimeout time.Duration `yaml:"stallTimeout" min:"1s"`
+	Pprof        bool          `yaml:"pprof"` // answer /debug/pprof/
 }
 
 // Database is the store.

@@ -4,9 +4,10 @@
 // fallback way in: a program that can do nothing else posts JSON.
 //
 // What goes in: HTTP requests with an API key. What comes out: JSON views of
-// [desk.Ticket], [desk.Message], [desk.Customer], [desk.Link], [desk.Event] and [desk.Receipt];
-// a new ticket leaves as a [desk.Draft] through [Intake], like any message of
-// any channel, so that rules, routes and SLAs apply to it.
+// [desk.Ticket], [desk.Message], [desk.Customer], [desk.Link], [desk.Event] and [desk.Receipt],
+// and the bytes of the files on messages, as they came; a new ticket leaves as a
+// [desk.Draft] through [Intake], like any message of any channel, so that rules,
+// routes and SLAs apply to it.
 //
 // What it promises: a 2xx answer means the books hold it. A request with an
 // Idempotency-Key may be repeated at any time and takes effect once; the same
@@ -18,8 +19,9 @@
 //
 // What it may not know: the database, the queue, any other channel.
 //
-// Standards: OpenAPI 3.1, RFC 9457 (problems), RFC 9110 (methods, If-Match),
-// RFC 6750 (bearer keys), RFC 7240 (Prefer: respond-async).
+// Standards: OpenAPI 3.1, RFC 9457 (problems), RFC 9110 (methods, If-Match,
+// ranges), RFC 6266 (names of files), RFC 6750 (bearer keys), RFC 7240 (Prefer:
+// respond-async).
 //
 // To add a route: a function that returns its operation's handler, one
 // register call in [New], one line in the route table of the tests.
@@ -46,6 +48,7 @@ import (
 // Options is everything the interface is given.
 type Options struct {
 	Books  Books
+	Files  Files
 	Intake Intake
 	// Names opens what knows customers and teams by name, fresh.
 	Names func(ctx context.Context) (Names, error)
@@ -89,10 +92,11 @@ type Limits struct {
 	Burst       int           // requests at once for each key [2000]
 	FileTimeout time.Duration // how long a create waits for its ticket before it answers 202 [5 s]
 	PageLimit   int           // items of a page at most [100]
+	Stall       time.Duration // a client that takes nothing of a file for so long is let go [10 min]
 }
 
 func (l Limits) withDefaults() Limits {
-	def := Limits{BodyBytes: 1 << 20, TextBytes: 256 << 10, Rate: 1000, Burst: 2000, FileTimeout: 5 * time.Second, PageLimit: 100}
+	def := Limits{BodyBytes: 1 << 20, TextBytes: 256 << 10, Rate: 1000, Burst: 2000, FileTimeout: 5 * time.Second, PageLimit: 100, Stall: 10 * time.Minute}
 	if l.BodyBytes <= 0 {
 		l.BodyBytes = def.BodyBytes
 	}
@@ -111,6 +115,9 @@ func (l Limits) withDefaults() Limits {
 	if l.PageLimit <= 0 {
 		l.PageLimit = def.PageLimit
 	}
+	if l.Stall <= 0 {
+		l.Stall = def.Stall
+	}
 	l.PageLimit = min(l.PageLimit, desk.MaxPage)
 	return l
 }
@@ -126,8 +133,8 @@ type server struct {
 // New builds the handler. It answers every path of the OpenAPI description and
 // refuses all others as a problem; mount it at "/" or route those paths to it.
 func New(o Options) (http.Handler, error) {
-	if o.Books == nil || o.Intake == nil || o.Names == nil || o.Policy == nil {
-		return nil, errors.New("api: books, intake, names and policy are needed")
+	if o.Books == nil || o.Files == nil || o.Intake == nil || o.Names == nil || o.Policy == nil {
+		return nil, errors.New("api: books, files, intake, names and policy are needed")
 	}
 	if o.Now == nil {
 		o.Now = time.Now

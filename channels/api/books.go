@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"switchboard/channels"
@@ -89,6 +90,13 @@ type Ledger interface {
 	Receipt(ctx context.Context, id desk.ReceiptID) (desk.Receipt, error)
 	// ReceiptOf finds the newest receipt of a source's external ID.
 	ReceiptOf(ctx context.Context, source, externalID string) (desk.Receipt, bool, error)
+}
+
+// Files opens what customers sent with their messages.
+type Files interface {
+	// OpenSeeker returns the bytes of a reference, or desk.ErrNotFound when they are
+	// not there. It holds no connection of the books while they are read.
+	OpenSeeker(ctx context.Context, ref desk.BlobRef) (io.ReadSeekCloser, error)
 }
 
 // Intake takes drafts over. Submit only accepts (Prefer: respond-async); FileNow

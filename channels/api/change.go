@@ -177,7 +177,7 @@ func (s *server) apply(ctx context.Context, p *desk.Policy, id string, version i
 	if err != nil {
 		return nil, err
 	}
-	return s.answer(ctx, t)
+	return s.changed(ctx, t), nil
 }
 
 func (s *server) change(ctx context.Context, p *desk.Policy, id string, version int64, ch desk.Change) (*desk.Ticket, error) {

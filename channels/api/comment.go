@@ -54,13 +54,6 @@ type messageView struct {
 	CreatedAt   time.Time        `json:"createdAt"`
 }
 
-type attachmentView struct {
-	Name        string `json:"name"`
-	ContentType string `json:"contentType"`
-	Size        int64  `json:"size"`
-	SHA256      string `json:"sha256"`
-}
-
 // messageOf is the one place where a message becomes its view.
 func messageOf(m *desk.Message) messageView {
 	v := messageView{ID: m.ID, TicketID: m.TicketID, Content: m.Text, IsPublic: m.Public, Mentions: m.Mentions, Author: m.Author,
@@ -81,7 +74,7 @@ func messageOf(m *desk.Message) messageView {
 		return v
 	}
 	for _, a := range m.Attachments {
-		v.Attachments = append(v.Attachments, attachmentView{Name: a.Name, ContentType: a.ContentType, Size: a.Blob.Size, SHA256: a.Blob.Digest})
+		v.Attachments = append(v.Attachments, attachmentOf(m, a))
 	}
 	return v
 }
@@ -129,6 +122,7 @@ func (s *server) routeComments() {
 		OperationID: "listComments", Method: http.MethodGet, Path: "/v1/tickets/{id}/comments", Tags: []string{"comments"},
 		Summary: "List the messages of a ticket", Description: "Oldest first: what the customer sent, answers and internal notes.",
 	}, desk.ReadTickets, s.comments)
+	s.routeAttachments()
 	s.routeRevisions()
 }
 
@@ -210,14 +204,17 @@ func (s *server) comment(ctx context.Context, in *commentInput) (*commentOutput,
 	if err := s.begin(ctx, &c, t, m, in.Body.Via); err != nil {
 		return nil, err
 	}
-	if err := c.err(); err != nil {
-		return nil, err
+	r := requestOf(m.Author.ID, in.Key, "comment", in.Body)
+	var did said
+	if err = c.err(); err != nil {
+		did, err = s.before(ctx, t.ID, r, m, err)
+	} else {
+		did, err = s.say(ctx, m, r, s.applying(s.Policy(), key, saying(m, desk.Change{})))
 	}
-	said, err := s.say(ctx, m, requestOf(m.Author.ID, in.Key, "comment", in.Body), s.applying(s.Policy(), key, saying(m, desk.Change{})))
 	if err != nil {
 		return nil, err
 	}
-	return &commentOutput{Replayed: replayed(said.again), Body: messageOf(said.message)}, nil
+	return &commentOutput{Replayed: replayed(did.again), Body: messageOf(did.message)}, nil
 }
 
 func (s *server) comments(ctx context.Context, in *commentsInput) (*commentsOutput, error) {
@@ -252,18 +249,18 @@ func (s *server) status(ctx context.Context, in *statusInput) (*statusOutput, er
 	}
 	m := s.message(ctx, &c, "comment", t, caller(ctx), in.Body.Comment, in.Body.IsPublic, in.Body.Mentions)
 	version, err := in.version()
+	r := requestOf(m.Author.ID, in.Key, "status", in.Body)
+	var did said
 	if err = errors.Join(c.err(), err); err != nil {
-		return nil, err
+		did, err = s.before(ctx, t.ID, r, m, err)
+	} else {
+		did, err = s.move(ctx, t.ID, to, version, m, r)
 	}
-	said, err := s.move(ctx, t.ID, to, version, m, requestOf(m.Author.ID, in.Key, "status", in.Body))
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.answer(ctx, said.ticket)
-	if err != nil {
-		return nil, err
-	}
-	return &statusOutput{ETag: out.ETag, Replayed: replayed(said.again), Body: out.Body}, nil
+	out := s.changed(ctx, did.ticket)
+	return &statusOutput{ETag: out.ETag, Replayed: replayed(did.again), Body: out.Body}, nil
 }
 
 // move gives a ticket a status, and says with it what there is to say.

@@ -46,7 +46,7 @@ func (s *server) routeTickets() {
 		OperationID: "createTicket", Method: http.MethodPost, Path: "/v1/tickets", Tags: []string{"tickets"}, DefaultStatus: http.StatusCreated,
 		Summary: "Create a ticket",
 		Description: "The ticket goes through the same line as any message: rules, routing, assignment and SLA fill what the body leaves out. " +
-			"The answer is 201 with the ticket, or 202 with a receipt when making it takes longer than a few seconds, a rule held it back, or `Prefer: respond-async` asked for it. Either way it is kept.",
+			"The answer is 201 with the ticket, or 202 with a receipt when making it takes longer than a few seconds, it cannot be shown yet, a rule held it back, or `Prefer: respond-async` asked for it. Either way it is kept.",
 		RequestBody: example(sampleCreate),
 		Responses: map[string]*huma.Response{
 			"201": {Description: "The ticket.", Content: schema(typeOf[ticketView]())},
@@ -64,11 +64,8 @@ func (s *server) create(ctx context.Context, in *createInput) (*createOutput, er
 	if err != nil {
 		return nil, err
 	}
-	if err := s.names(ctx, policy, key.Role, ask); err != nil {
-		return nil, err
-	}
 	d := s.draft(policy, key, ask, from, in.Key)
-	hash := d.Ask.RequestHash
+	hash, known := d.Ask.RequestHash, false
 	if in.Key != "" {
 		earlier, ok, err := s.Books.ReceiptOf(ctx, d.Source, d.ExternalID)
 		if err != nil {
@@ -79,6 +76,12 @@ func (s *server) create(ctx context.Context, in *createInput) (*createOutput, er
 		}
 		if ok && earlier.State != desk.Accepted {
 			return s.created(ctx, earlier, true)
+		}
+		known = ok
+	}
+	if !known { // what was accepted is not refused when it comes again
+		if err := s.names(ctx, policy, key.Role, ask); err != nil {
+			return nil, err
 		}
 	}
 	if slices.ContainsFunc(in.Prefer, wantsAsync) {
@@ -94,7 +97,13 @@ func (s *server) create(ctx context.Context, in *createInput) (*createOutput, er
 	if in.Key != "" && otherwise(r, hash) {
 		return nil, keyReused()
 	}
-	return s.created(ctx, r, false)
+	out, err := s.created(ctx, r, false)
+	var refusal *Problem
+	if err != nil && !errors.As(err, &refusal) { // taken, whatever the books say now: who hears of an error sends again
+		s.problem(ctx, "createTicket", err)
+		return s.acceptedOnly(ctx, r), nil
+	}
+	return out, err
 }
 
 // draft makes the message of a create. With an Idempotency-Key the external ID

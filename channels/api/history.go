@@ -17,7 +17,7 @@ import (
 type eventView struct {
 	ID       desk.EventID   `json:"id"`
 	TicketID desk.TicketID  `json:"ticketId"`
-	Seq      int            `json:"seq" doc:"Counts from 1 without gaps."`
+	Seq      int            `json:"seq" doc:"Counts from 1 without gaps. Of an old ticket the first that is left stands for all before it."`
 	Kind     string         `json:"kind" example:"ticket:status:changed"`
 	Actor    desk.Actor     `json:"actor"`
 	At       time.Time      `json:"at"`

@@ -232,6 +232,7 @@ func TestRoles(t *testing.T) {
 		{"PATCH", "/v1/tickets/" + id, `{}`, desk.UpdateTickets}, {"DELETE", "/v1/tickets/0", "", desk.DeleteTickets}, {"POST", "/v1/tickets/" + id + "/comments", `{}`, desk.Comment},
 		{"GET", "/v1/tickets/" + id + "/comments", "", desk.ReadTickets}, {"POST", "/v1/tickets/" + id + "/assign", `{}`, desk.UpdateTickets},
 		{"PATCH", "/v1/tickets/" + id + "/status", `{}`, desk.UpdateTickets}, {"POST", "/v1/tickets/" + id + "/links", `{}`, desk.UpdateTickets},
+		{"GET", "/v1/tickets/" + id + "/comments/x/attachments/x", "", desk.ReadTickets},
 		{"GET", "/v1/tickets/" + id + "/links", "", desk.ReadTickets}, {"GET", "/v1/tickets/" + id + "/events", "", desk.ReadTickets}, {"GET", "/v1/intake/" + id, "", desk.ReadIntake},
 	} {
 		for _, role := range desk.Roles() {

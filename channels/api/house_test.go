@@ -19,12 +19,15 @@ import (
 	"switchboard/pipeline"
 	"switchboard/pipeline/desk"
 	"switchboard/store"
+	"switchboard/store/blob"
 )
 
 // house is the interface on real books and a real line.
 type house struct {
 	t       testing.TB
 	store   *store.Store
+	blobs   *blob.Blobs
+	blobDir string
 	handler http.Handler
 	policy  *desk.Policy
 	intake  *intake
@@ -67,7 +70,13 @@ func newHouse(t testing.TB, set ...func(*api.Options)) *house {
 		{Metric: desk.FirstResponse, Default: 4 * time.Hour}, {Metric: desk.Resolution, Default: 24 * time.Hour}}}}
 	p.Sources["mail"] = desk.Source{Name: "mail", Channel: desk.Email}
 	p.Fields = []desk.Field{{Name: "seats", Kind: desk.NumberField}}
-	h := &house{t: t, store: s, policy: p, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
+	dir := t.TempDir()
+	blobs, err := blob.Open(dir, blob.Options{Elsewhere: s.Kept})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { blobs.Close() })
+	h := &house{t: t, store: s, blobs: blobs, blobDir: dir, policy: p, now: time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC),
 		secrets: map[desk.Role]string{}, keys: map[desk.Role]desk.Key{}}
 	h.intake = &intake{h: h}
 	for _, r := range desk.Roles() {
@@ -77,7 +86,7 @@ func newHouse(t testing.TB, set ...func(*api.Options)) *house {
 		}
 		h.secrets[r], h.keys[r] = secret, key
 	}
-	o := api.Options{Books: s, Intake: h.intake, Policy: func() *desk.Policy { return p }, Now: h.clock, PublicURL: "https://desk.example",
+	o := api.Options{Books: s, Files: blobs, Intake: h.intake, Policy: func() *desk.Policy { return p }, Now: h.clock, PublicURL: "https://desk.example",
 		Log:   slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo})),
 		Names: func(ctx context.Context) (api.Names, error) { return s.View(ctx, nil) }}
 	for _, f := range set {

@@ -83,6 +83,20 @@ func (s *server) once(ctx context.Context, id desk.TicketID, r request, m *desk.
 	}
 }
 
+// before answers a request that is wrong by now with what an earlier one with its
+// key did, and the error when there was none: a source, a status or an identity
+// that it names may be gone since.
+func (s *server) before(ctx context.Context, id desk.TicketID, r request, m *desk.Message, wrong error) (said, error) {
+	if r.key == "" {
+		return said{}, wrong
+	}
+	earlier, _, err := s.saidBefore(ctx, id, r, m, 0)
+	if err == nil && !earlier.again {
+		err = wrong
+	}
+	return earlier, err
+}
+
 // saidBefore looks for the request in the ticket's history after an event, and
 // returns the last event there is.
 func (s *server) saidBefore(ctx context.Context, id desk.TicketID, r request, m *desk.Message, after int) (earlier said, last int, err error) {

@@ -77,11 +77,16 @@ func (s *server) describe(op *huma.Operation, may desk.Permission) {
 	if op.Responses == nil {
 		op.Responses = map[string]*huma.Response{}
 	}
-	content := map[string]*huma.MediaType{problemType: {Schema: s.api.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "")}}
 	for _, code := range refusals[op.Method] {
-		op.Responses[strconv.Itoa(code)] = &huma.Response{Description: http.StatusText(code), Content: content}
+		op.Responses[strconv.Itoa(code)] = s.refusal(http.StatusText(code))
 	}
-	op.Responses["default"] = &huma.Response{Description: "Any other problem.", Content: content}
+	op.Responses["default"] = s.refusal("Any other problem.")
+}
+
+// refusal describes an answer that is a problem.
+func (s *server) refusal(doc string) *huma.Response {
+	return &huma.Response{Description: doc,
+		Content: map[string]*huma.MediaType{problemType: {Schema: s.api.OpenAPI().Components.Schemas.Schema(typeOf[Problem](), true, "")}}}
 }
 
 // example gives an operation the example of its body.

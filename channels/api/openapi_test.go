@@ -20,6 +20,7 @@ var routes = []string{
 	"GET /v1/tickets", "POST /v1/tickets", "GET /v1/tickets/{id}", "PATCH /v1/tickets/{id}", "DELETE /v1/tickets/{id}",
 	"GET /v1/tickets/{id}/comments", "POST /v1/tickets/{id}/comments", "POST /v1/tickets/{id}/assign", "PATCH /v1/tickets/{id}/status",
 	"PATCH /v1/tickets/{id}/comments/{messageId}", "DELETE /v1/tickets/{id}/comments/{messageId}",
+	"GET /v1/tickets/{id}/comments/{messageId}/attachments/{sha256}",
 	"GET /v1/customers/{id}", "PATCH /v1/customers/{id}", "POST /v1/customers/{id}/merge", "POST /v1/customers/{id}/split",
 	"GET /v1/tickets/{id}/links", "POST /v1/tickets/{id}/links", "GET /v1/tickets/{id}/events", "GET /v1/intake/{receipt}",
 	"GET /healthz", "GET /readyz", "GET /metrics",

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -86,4 +87,53 @@ func TestCommentOfNothingButNUL(t *testing.T) {
 	if l := h.get("/v1/tickets/" + id); l.str("tracking", "firstResponseAt") != "" {
 		t.Errorf("nothing counts as a response: %s", l.raw)
 	}
+}
+
+// A create that took effect is answered with its ticket when it comes again, also
+// when what it names is known no more: it asks for nothing new.
+func TestACreateIsRepeatedWhenItsNamesAreGone(t *testing.T) {
+	h := newHouse(t)
+	h.ticket(`{"title":"first","customerId":"cust-1"}`)
+	post := func(key string) answer {
+		return h.do(desk.RoleAgent, "POST", "/v1/tickets", `{"title":"x","customerId":"cust-1","teamId":"billing","agentId":"ann"}`, "Idempotency-Key", key)
+	}
+	made := post("k").want(t, 201)
+	h.do(desk.RoleAdmin, "PATCH", "/v1/customers/cust-1", `{"externalId":"cust-2"}`).want(t, 200)
+	h.policy.Agents, h.policy.Teams = nil, nil
+	if again := post("k").want(t, 201); again.str("uid") != made.str("uid") || again.Header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("%s", again.raw)
+	}
+	if f := post("other").want(t, 422).fields(); len(f) != 3 {
+		t.Errorf("a new request names %v", f)
+	}
+}
+
+// So is a comment or a status whose source, identity or status a reload took away.
+func TestACommentIsRepeatedWhenWhatItNamesIsGone(t *testing.T) {
+	kinds := []string{"email"}
+	h := newHouse(t, func(o *api.Options) { o.Starts = func(string) []string { return kinds } })
+	id := h.ticket(map[string]any{"title": "x", "requester": map[string]any{"email": "ada@example.com"}})
+	say := func(key, content string) answer {
+		return h.do(desk.RoleAgent, "POST", "/v1/tickets/"+id+"/comments", `{"content":"`+content+`","isPublic":true,"via":"mail"}`, "Idempotency-Key", key)
+	}
+	set := func(key string) answer {
+		return h.do(desk.RoleAgent, "PATCH", "/v1/tickets/"+id+"/status", `{"status":"ON_HOLD"}`, "Idempotency-Key", key)
+	}
+	said := say("k", "hello").want(t, 201)
+	set("s").want(t, 200)
+	kinds = nil
+	h.policy.Statuses = slices.DeleteFunc(slices.Clone(h.policy.Statuses), func(s desk.StatusDef) bool { return s.Name == "ON_HOLD" })
+	if again := say("k", "hello").want(t, 201); again.str("id") != said.str("id") || again.Header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("%s", again.raw)
+	}
+	if again := set("s").want(t, 200); again.str("status") != "ON_HOLD" || again.Header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("%s", again.raw)
+	}
+	if f := say("k", "another").want(t, 422).fields(); len(f) != 1 || f[0] != "Idempotency-Key" {
+		t.Errorf("another body names %v", f)
+	}
+	if f := say("other", "hello").want(t, 422).fields(); len(f) != 1 || f[0] != "via" {
+		t.Errorf("a new comment names %v", f)
+	}
+	set("other").want(t, 422)
 }

@@ -87,6 +87,15 @@ func (s *server) revise(ctx context.Context, id desk.TicketID, r desk.Revision) 
 
 // own finds the comment of a path that the key may change.
 func (s *server) own(ctx context.Context, in WhichMessage) (*desk.Ticket, *desk.Message, error) {
+	t, m, err := s.spoken(ctx, in)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, m, mayRevise(caller(ctx), m)
+}
+
+// spoken finds the comment of a path: a message of that very ticket.
+func (s *server) spoken(ctx context.Context, in WhichMessage) (*desk.Ticket, *desk.Message, error) {
 	t, err := s.ticket(ctx, in.ID)
 	if err != nil {
 		return nil, nil, err
@@ -100,10 +109,7 @@ func (s *server) own(ctx context.Context, in WhichMessage) (*desk.Ticket, *desk.
 		return nil, nil, newProblem(http.StatusNotFound, "there is no such comment on this ticket",
 			FieldError{Field: "messageId", In: "path", Message: "names no comment of this ticket"})
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	return t, m, mayRevise(caller(ctx), m)
+	return t, m, err
 }
 
 // mayRevise refuses what a customer said and what somebody else wrote.

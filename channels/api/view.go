@@ -22,7 +22,7 @@ type ticketView struct {
 	Tags            []string        `json:"tags"`
 	DueDate         *time.Time      `json:"dueDate" doc:"A due date somebody set; the SLA's are in tracking."`
 	CustomerID      *string         `json:"customerId" doc:"The ID your systems know the customer by, else the customer's uid; null when nobody asked." example:"cust-123"`
-	Customer        *customerView   `json:"customer,omitempty"`
+	Customer        *customerView   `json:"customer,omitempty" doc:"Left out when nobody asked, and after a change when it cannot be read."`
 	TeamID          *desk.TeamID    `json:"teamId" example:"team-456"`
 	Team            *teamView       `json:"team,omitempty"`
 	AgentID         *desk.AgentID   `json:"agentId" doc:"The assignee; null when unassigned."`
@@ -32,7 +32,7 @@ type ticketView struct {
 	HandlingTime    int64           `json:"handlingTime" doc:"Seconds of work logged."`
 	CustomFields    map[string]any  `json:"customFields"`
 	Tracking        trackingView    `json:"tracking"`
-	Links           []linkView      `json:"links,omitzero" doc:"Linked tickets; left out in lists."`
+	Links           []linkView      `json:"links,omitzero" doc:"Linked tickets; left out in lists, and after a change when they cannot be read."`
 	MergedInto      desk.TicketID   `json:"mergedInto,omitempty"`
 	CreatedAt       time.Time       `json:"createdAt"`
 	UpdatedAt       time.Time       `json:"updatedAt"`

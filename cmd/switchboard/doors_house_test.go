@@ -141,6 +141,26 @@ func (s *street) comment(t *desk.Ticket, text string, public bool) desk.MessageI
 	return desk.MessageID(a.text("id"))
 }
 
+// file is the only file of the only comment, as the agent gets it.
+func (s *street) file(id desk.MessageID) reply {
+	s.t.Helper()
+	path := "/v1/tickets/" + string(s.only().ID) + "/comments"
+	var page struct {
+		Items []struct {
+			ID          desk.MessageID
+			Attachments []struct{ URL string }
+		}
+	}
+	a := s.ask(s.key, "GET", path, "").want(s.t, 200)
+	if err := json.Unmarshal(a.raw, &page); err != nil {
+		s.t.Fatal(err)
+	}
+	if len(page.Items) != 1 || page.Items[0].ID != id || len(page.Items[0].Attachments) != 1 {
+		s.t.Fatalf("the comments are %s", a.raw)
+	}
+	return s.ask(s.key, "GET", page.Items[0].Attachments[0].URL, "").want(s.t, 200)
+}
+
 // sent waits until a comment went out.
 func (s *street) sent(id desk.MessageID) *desk.Message {
 	s.t.Helper()

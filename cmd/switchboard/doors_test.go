@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -62,6 +63,9 @@ func talk(t *testing.T, s *street, customer side, source, formatted string, chan
 	first := s.said(ticket)[0]
 	if !strings.Contains(first.Text, "since noon") || len(first.Attachments) != 1 || !bytes.Equal(s.bytes(first.Attachments[0].Blob), file) {
 		t.Errorf("the first message is %q with %d files, or its file was changed", first.Text, len(first.Attachments))
+	}
+	if a := s.file(first.ID); !bytes.Equal(a.raw, file) || a.header.Get("Content-Length") != strconv.Itoa(len(file)) {
+		t.Errorf("the API gives %d bytes of the file's %d: %v", len(a.raw), len(file), a.header)
 	}
 	receipts, want := 1, 1
 	count := func(what string) {

@@ -38,6 +38,7 @@ var (
 	_ workers.RetainBooks   = (*store.Store)(nil)
 	_ workers.OrphansBooks  = (*store.Store)(nil)
 	_ api.Books             = (*store.Store)(nil)
+	_ api.Files             = (*blob.Blobs)(nil)
 	_ channels.Mailboxes    = (*store.Store)(nil)
 	_ channels.Contacts     = (*store.Store)(nil)
 	_ channels.Blobs        = (*blob.Blobs)(nil)

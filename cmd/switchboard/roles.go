@@ -127,9 +127,9 @@ func (h *house) runWeb(ctx context.Context, addr string, up func(addr string)) e
 	}
 	_, own := h.canaryKey()
 	handler, err := api.New(api.Options{
-		Books: h.store, Intake: h.intake, Names: h.names, Policy: h.policy, Now: h.now, Log: h.log, PublicURL: public, Version: version,
+		Books: h.store, Files: h.blobs, Intake: h.intake, Names: h.names, Policy: h.policy, Now: h.now, Log: h.log, PublicURL: public, Version: version,
 		Limits: api.Limits{BodyBytes: int64(c.Limits.BodyBytes), TextBytes: int(c.Limits.TextBytes),
-			Rate: c.Limits.RequestsPerKey.Rate, Burst: c.Limits.RequestsPerKey.Burst, FileTimeout: c.Intake.FileTimeout},
+			Rate: c.Limits.RequestsPerKey.Rate, Burst: c.Limits.RequestsPerKey.Burst, FileTimeout: c.Intake.FileTimeout, Stall: c.Server.StallTimeout},
 		Sends:   func(ctx context.Context, t *desk.Ticket) bool { return h.sends(ctx, opened, t) },
 		Starts:  opened.starts,
 		Deliver: h.dispatch.Deliver,

@@ -12,8 +12,9 @@
 //
 // What it may not know: what the bytes mean, who refers to them, any database.
 //
-// To keep bytes elsewhere (an object store): a type with Put and Open, in a
-// folder of its own; [channels.Blobs] is all that others see.
+// To keep bytes elsewhere (an object store): a type with Put, Open and OpenSeeker,
+// in a folder of its own; [channels.Blobs] is all that channels see, and the API
+// sees OpenSeeker.
 package blob
 
 import (
@@ -176,6 +177,11 @@ func (b *Blobs) put(ctx context.Context, r io.Reader) (ref desk.BlobRef, err err
 // Open returns the bytes of a reference. A reference that is not one, or names
 // bytes that are not there, is desk.ErrNotFound. The caller closes the reader.
 func (b *Blobs) Open(ctx context.Context, ref desk.BlobRef) (io.ReadCloser, error) {
+	return b.OpenSeeker(ctx, ref)
+}
+
+// OpenSeeker is Open for who may begin anywhere in the bytes.
+func (b *Blobs) OpenSeeker(ctx context.Context, ref desk.BlobRef) (io.ReadSeekCloser, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -189,7 +195,7 @@ func (b *Blobs) Open(ctx context.Context, ref desk.BlobRef) (io.ReadCloser, erro
 			return nil, fmt.Errorf("blob: open: %w", err)
 		}
 		if ok {
-			return io.NopCloser(bytes.NewReader(kept)), nil
+			return memory{bytes.NewReader(kept)}, nil
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -200,6 +206,11 @@ func (b *Blobs) Open(ctx context.Context, ref desk.BlobRef) (io.ReadCloser, erro
 	}
 	return f, nil
 }
+
+// memory is bytes that were kept elsewhere; there is nothing to close.
+type memory struct{ *bytes.Reader }
+
+func (memory) Close() error { return nil }
 
 // Has reports whether the bytes of a reference are there.
 func (b *Blobs) Has(ctx context.Context, ref desk.BlobRef) (bool, error) {

@@ -60,7 +60,7 @@ func (t *Target) decodeNode(d *decoder, n *node, f field) {
 		to := map[string]*time.Duration{"default": &t.Default, "low": &t.Low, "medium": &t.Medium,
 			"high": &t.High, "urgent": &t.Urgent}[e.key]
 		if to == nil {
-			d.at(e.line, e.col, "unknown key %s%s", quote(e.key), hint(e.key, known))
+			d.unknown(e, known)
 			continue
 		}
 		*to = d.target(e.value, e.key)

@@ -205,7 +205,7 @@ func (d *decoder) structure(n *node, v reflect.Value, f field) {
 	for _, e := range n.entries {
 		i, ok := fields[e.key]
 		if !ok {
-			d.at(e.line, e.col, "unknown key %s%s", quote(e.key), hint(e.key, names))
+			d.unknown(e, names)
 			continue
 		}
 		d.value(e.value, i.value, i.field)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
@@ -16,6 +17,7 @@ const (
 	maxFile  = 1 << 20 // bytes
 	maxNodes = 100_000 // values, those reached through aliases counted again
 	maxDepth = 64      // lists and mappings inside each other
+	maxKeys  = 1000    // keys of one mapping
 )
 
 type kind string
@@ -81,7 +83,12 @@ func parse(r *report, data []byte) (root *node) {
 		r.at(1, 1, "lists and mappings are nested more than %d deep", maxDepth)
 		return nil
 	}
-	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	tokens := lexer.Tokenize(string(data))
+	if t := manyKeys(tokens); t != nil {
+		r.at(t.Position.Line, max(t.Position.Column, 1), "this mapping has more than %d keys", maxKeys)
+		return nil
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		syntax(r, err)
 		return nil

@@ -27,8 +27,12 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
 }
 
-// Errors is everything that is wrong in one file, in the order of the file. It
-// wraps [desk.ErrInvalid].
+// maxProblems is how many problems are told; of more their number is: nobody mends a
+// thousand at once, and each says what would have been right.
+const maxProblems = 200
+
+// Errors is everything that is wrong in one file, in the order of the file, up to
+// [maxProblems] and a word on how many more there are. It wraps [desk.ErrInvalid].
 type Errors struct {
 	Problems []Problem
 }
@@ -51,9 +55,22 @@ type report struct {
 	src      *source
 	root     *node // nil: no file
 	problems []Problem
+	more     int // problems that are not told
+}
+
+// full reports that no more problems are told; then it counts one.
+func (r *report) full() bool {
+	if len(r.problems) < maxProblems {
+		return false
+	}
+	r.more++
+	return true
 }
 
 func (r *report) at(line, column int, format string, args ...any) {
+	if r.full() {
+		return
+	}
 	r.problems = append(r.problems, Problem{r.src.file, line, column, fmt.Sprintf(format, args...)})
 }
 
@@ -130,6 +147,13 @@ func (r *report) find(p place) (*node, bool) {
 	return n, true
 }
 
+// unknown notes a key that is not one of those that are known here.
+func (r *report) unknown(e entry, known []string) {
+	if !r.full() {
+		r.at(e.line, e.col, "unknown key %s%s", quote(e.key), hint(e.key, known))
+	}
+}
+
 // written reports whether the file has a value at the place, right or wrong.
 func (r *report) written(p place) bool {
 	if r.root == nil {
@@ -147,5 +171,11 @@ func (r *report) err() error {
 	slices.SortStableFunc(r.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
-	return &Errors{slices.Compact(r.problems)}
+	told := slices.Compact(r.problems)
+	if r.more > 0 {
+		last := told[len(told)-1]
+		last.Message = fmt.Sprintf("there are %d more problems; mend these first", r.more)
+		told = append(told, last)
+	}
+	return &Errors{told}
 }

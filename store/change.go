@@ -75,6 +75,7 @@ func (j *joined) change(tx *gorm.DB, fn func(*desk.Ticket) ([]desk.Event, error)
 	if err := rewriteTickets(tx, []ticketRow{row}); err != nil {
 		return nil, err
 	}
+	noteBreaches(tx, events)
 	rows, err := appendEvents(nil, events)
 	if err != nil {
 		return nil, err

@@ -166,6 +166,7 @@ func (g *group) writeEvents() error {
 	rows := make([]eventRow, 0, 2*len(g.entries))
 	for e := range g.filed {
 		var err error
+		noteBreaches(g.tx, e.events)
 		if rows, err = appendEvents(rows, e.events); err != nil {
 			return err
 		}

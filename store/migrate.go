@@ -72,16 +72,25 @@ func (s *Store) Migrate(ctx context.Context) error {
 	}
 }
 
-// Pending reports whether [Store.Migrate] has something to do.
-func (s *Store) Pending(ctx context.Context) (bool, error) {
+// Schema is the version of the tables that are there, 0 where there are none, and the
+// one that [Store.Migrate] brings them to. Asking makes nothing, not even goose's own
+// table, and waits for nobody who migrates.
+func (s *Store) Schema(ctx context.Context) (has, needs int64, err error) {
 	p, done, err := s.goose()
 	if err != nil {
-		return false, failed("pending", err)
+		return 0, 0, failed("schema", err)
 	}
 	defer done()
-	has, err := p.HasPending(ctx)
-	if err != nil {
-		return false, failed("pending", err)
+	for _, source := range p.ListSources() {
+		needs = max(needs, source.Version)
 	}
-	return has, nil
+	there := "SELECT count(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = ?"
+	if s.dialect == Postgres {
+		there = "SELECT to_regclass(?) IS NOT NULL"
+	}
+	var versioned bool
+	if err = s.read(ctx).Raw(there, goose.DefaultTablename).Row().Scan(&versioned); err == nil && versioned {
+		err = s.read(ctx).Raw("SELECT coalesce(max(version_id), 0) FROM " + goose.DefaultTablename).Row().Scan(&has)
+	}
+	return has, needs, failed("schema", err)
 }

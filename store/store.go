@@ -41,6 +41,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"gorm.io/gorm"
+
+	"switchboard/pipeline/desk"
 )
 
 // The dialects.
@@ -67,26 +69,31 @@ type Options struct {
 	// Knock bounds how long Open waits for the first word of each server that a
 	// PostgreSQL URL names; 0 means as long as Timeout. Afterwards Timeout counts.
 	Knock time.Duration
+	// Breached hears of each clock that was marked as past due, once it is on disk; of one
+	// that the connection broke at the commit of maybe not. Any goroutine calls it; nil
+	// means nobody listens.
+	Breached func(desk.Metric)
 	// Log hears of transactions that ran again; nil means nobody does.
 	Log *slog.Logger
 }
 
 // Store is the books. Make one with [Open].
 type Store struct {
-	dialect string
-	w       *gorm.DB // writes, and reads inside transactions
-	r       *gorm.DB // reads; the same as w on PostgreSQL
-	turns   *gorm.DB // takes the turns of teams, on PostgreSQL; see takeTurns
-	spare   spareTurns
-	caution atomic.Int64 // how many groups are not taken to be new; see acceptAtOnce
-	log     *slog.Logger
-	patient *pgx.ConnConfig // of PostgreSQL, for what takes its time
+	dialect  string
+	w        *gorm.DB // writes, and reads inside transactions
+	r        *gorm.DB // reads; the same as w on PostgreSQL
+	turns    *gorm.DB // takes the turns of teams, on PostgreSQL; see takeTurns
+	spare    spareTurns
+	caution  atomic.Int64 // how many groups are not taken to be new; see acceptAtOnce
+	log      *slog.Logger
+	breached func(desk.Metric)
+	patient  *pgx.ConnConfig // of PostgreSQL, for what takes its time
 }
 
 // Open connects to the books. It does not create or change any table: see
 // [Store.Migrate].
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Log}
+	s := &Store{log: o.Log, breached: o.Breached}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

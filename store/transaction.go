@@ -22,7 +22,15 @@ const maxRuns = 10
 // write runs fn in a transaction, again when it was overtaken. fn must not
 // keep anything of a failed run.
 func (s *Store) write(ctx context.Context, fn func(tx *gorm.DB) error) error {
-	return s.repeat(ctx, func() error { return s.w.WithContext(ctx).Transaction(fn) })
+	if s.breached == nil {
+		return s.repeat(ctx, func() error { return s.w.WithContext(ctx).Transaction(fn) })
+	}
+	return s.noting(ctx, func(ctx context.Context, b *breaches) error {
+		return s.repeat(ctx, func() error {
+			*b = (*b)[:0]
+			return s.w.WithContext(ctx).Transaction(fn)
+		})
+	})
 }
 
 // repeat runs a transaction, again when it was overtaken.

@@ -13,9 +13,8 @@ import (
 // Breach marks clocks that are past due, so that a missed promise is an event
 // on its ticket and not only a red number on a page.
 type Breach struct {
-	Books   BreachBooks
-	Log     *slog.Logger
-	Metrics *Metrics // nil: nothing is counted
+	Books BreachBooks
+	Log   *slog.Logger
 }
 
 // BreachBooks is what the breach job needs from the store.
@@ -46,7 +45,6 @@ func (b *Breach) Once(ctx context.Context, now time.Time) error {
 		})
 		switch {
 		case err == nil:
-			b.Metrics.breached(events)
 			if len(events) > 0 { // else another process was faster
 				b.Log.Info("SLA breached", "ticket", id)
 			}

@@ -227,14 +227,9 @@ func (m *Metrics) sendTook(source string, start time.Time) {
 	}
 }
 
-// breached counts the clocks that the events say ran out.
-func (m *Metrics) breached(events []desk.Event) {
-	if m == nil {
-		return
-	}
-	for _, e := range events {
-		if metric, ok := e.Data["metric"].(desk.Metric); ok {
-			m.Breaches.WithLabelValues(string(metric)).Inc()
-		}
+// Breached counts a clock that ran out, whoever marked it.
+func (m *Metrics) Breached(metric desk.Metric) {
+	if m != nil {
+		m.Breaches.WithLabelValues(string(metric)).Inc()
 	}
 }

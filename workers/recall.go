@@ -57,7 +57,7 @@ func (r *recall) of(ctx context.Context, queue string, now time.Time) (time.Time
 	// that cannot write to its disk, or is no master any more, answers what is read and
 	// hands no task out, so it is asked whether it writes.
 	_, err := r.client.TxPipelined(ctx, func(p redis.Pipeliner) error {
-		writes = p.Set(ctx, "switchboard:{"+queue+"}:looked", 1, time.Minute)
+		writes = p.Set(ctx, looked(queue), 1, lookedFor)
 		last = p.LIndex(ctx, prefix+"pending", -1)
 		active = p.LRange(ctx, prefix+"active", 0, -1)
 		retry = p.ZCard(ctx, prefix+"retry")

@@ -18,7 +18,13 @@ func TestAQueueThatTakesNoWritesHoldsNothingBack(t *testing.T) {
 			b.everywhere(set[0], set[1])
 			ids = append(ids, b.accepted("slow", 2)...)
 			b.sweeps(b.set.SweepAgain, Normal)
+			if err := Takes(b.Context(), b.client); err == nil {
+				b.Errorf("%s: Redis is said to take what is written", set[0])
+			}
 			b.everywhere(set[0], "0")
+			if err := Takes(b.Context(), b.client); err != nil {
+				b.Error(err)
+			}
 			if c := counts(b.T, b.w); c[desk.Filed] != int64(len(ids)) {
 				b.Errorf("%s: ledger %v, want %d filed", set[0], c, len(ids))
 			}

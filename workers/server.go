@@ -53,7 +53,7 @@ func NewServer(intake *Intake, redis asynq.RedisConnOpt, books ServerBooks, now 
 	s.suspects = newSuspects(intake, books)
 	s.jobs = []Job{
 		&Sweep{Books: books, Intake: intake, Log: log, Set: set, Recall: s.recalls},
-		&Breach{Books: books, Log: log, Metrics: intake.metrics},
+		&Breach{Books: books, Log: log},
 	}
 	return s
 }

@@ -31,7 +31,7 @@ var permanents = []string{
 	"msg_too_long", "no_text", "invalid_blocks", "invalid_arguments", "invalid_arg_name", "invalid_array_arg", "invalid_charset",
 	"invalid_form_data", "invalid_post_type", "invalid_metadata_format", "invalid_metadata_schema", "metadata_too_large",
 	"message_not_found", "thread_not_found", "cant_update_message", "cant_delete_message", "edit_window_closed", "compliance_exports_prevent_deletion",
-	"file_not_found", "file_deleted", "method_deprecated", "unknown_method", "slack_connect_canvas_sharing_blocked", "deprecated_endpoint",
+	"file_not_found", "file_deleted", "cant_delete_file", "method_deprecated", "unknown_method", "slack_connect_canvas_sharing_blocked", "deprecated_endpoint",
 }
 
 func permanent(code string) bool { return slices.Contains(permanents, code) }

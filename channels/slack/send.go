@@ -179,22 +179,6 @@ func (a *adapter) Edit(ctx context.Context, r *desk.Reply, externalID string) er
 	return classify("chat.update", noURL(err), left.Load())
 }
 
-// Remove is part of [channels.Editor]. A message that is gone already is no
-// error.
-func (a *adapter) Remove(ctx context.Context, _ *desk.Reply, externalID string) error {
-	channel, ts, err := place(externalID)
-	if err != nil {
-		return err
-	}
-	traced, left := traced(ctx)
-	_, _, err = a.api.DeleteMessageContext(traced, channel, ts)
-	var refused slackgo.SlackErrorResponse
-	if errors.As(err, &refused) && refused.Err == "message_not_found" {
-		return nil
-	}
-	return classify("chat.delete", noURL(err), left.Load())
-}
-
 // place reads an external ID back: see [key].
 func place(externalID string) (channel, ts string, err error) {
 	parts := strings.Split(externalID, ":")

@@ -35,7 +35,7 @@
 // decodes leniently, inspect.go decides, work.go collects files (files.go),
 // people (people.go) and the rest of a thread (fetch.go), draft.go makes the
 // draft, keep.go the row of what is none. command.go and modal.go are the /ticket command and the form,
-// reaction.go the emoji, send.go, upload.go and probe.go the way back. To take
+// reaction.go the emoji, send.go, upload.go, probe.go and remove.go the way back. To take
 // another kind of event: a case in inspect.go and, when it makes a draft, one in
 // draft.go.
 package slack

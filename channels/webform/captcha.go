@@ -9,11 +9,15 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
 
-var errCaptcha = errors.New("the CAPTCHA was not solved")
+var (
+	errCaptcha = errors.New("the CAPTCHA was not solved")
+	errNoJudge = errors.New("the CAPTCHA's service does not judge") // no fault of who solved it
+)
 
 // verifier is the client for CAPTCHA services: it follows nobody and waits for
 // nobody long.
@@ -27,8 +31,8 @@ func verifier() *http.Client {
 
 // verify asks the configured service whether the answer is a person's: a POST of
 // secret, response and remoteip, answered by {"success": true}, which is what
-// hCaptcha, Turnstile and reCAPTCHA speak. A service that does not answer counts
-// as a no, or as a yes when the form fails open.
+// hCaptcha, Turnstile and reCAPTCHA speak. A service that does not answer, or has
+// something against us, is errNoJudge, or a yes when the form fails open.
 func (a *adapter) verify(ctx context.Context, c *captchaSettings, response string, from netip.Addr) error {
 	if response == "" || len(response) > 10_000 {
 		return errCaptcha
@@ -39,7 +43,7 @@ func (a *adapter) verify(ctx context.Context, c *captchaSettings, response strin
 		if c.FailOpen {
 			return nil
 		}
-		return errCaptcha
+		return errNoJudge
 	}
 	if !ok {
 		return errCaptcha
@@ -66,10 +70,19 @@ func (a *adapter) ask(ctx context.Context, c *captchaSettings, response string, 
 		return false, fmt.Errorf("status %d", res.StatusCode)
 	}
 	var v struct {
-		Success bool `json:"success"`
+		Success bool     `json:"success"`
+		Codes   []string `json:"error-codes"`
 	}
 	if err := json.NewDecoder(io.LimitReader(res.Body, 64<<10)).Decode(&v); err != nil {
 		return false, err
 	}
+	if i := slices.IndexFunc(v.Codes, func(code string) bool { return slices.Contains(againstUs, code) }); !v.Success && i >= 0 {
+		return false, errors.New(v.Codes[i])
+	}
 	return v.Success, nil
 }
+
+// againstUs are the codes of the services (their pages "Verify the user response
+// server side", "Server-side validation", "Verifying the user's response") for what is
+// wrong with them, or with what the config says of us.
+var againstUs = []string{"internal-error", "missing-input-secret", "invalid-input-secret", "sitekey-secret-mismatch", "not-using-dummy-passcode"}

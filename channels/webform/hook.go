@@ -168,6 +168,8 @@ func (a *adapter) refused(ctx context.Context, err error) *refusal {
 		return &refusal{status: http.StatusServiceUnavailable, key: "unavailable", page: "unread", retry: 5, why: why}
 	case errors.Is(err, errClient):
 		return &refusal{status: http.StatusBadRequest, key: "generic", why: why}
+	case errors.Is(err, errNoJudge): // the log has it
+		return &refusal{status: http.StatusServiceUnavailable, key: "unavailable", retry: 5, why: why}
 	case errors.Is(err, desk.ErrBusy):
 		return &refusal{status: http.StatusServiceUnavailable, key: "unavailable", retry: 1, why: why}
 	case errors.Is(err, desk.ErrUnavailable), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

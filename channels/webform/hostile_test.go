@@ -380,8 +380,9 @@ func TestCaptcha(t *testing.T) {
 		if strings.Contains(body, "s3cret") {
 			t.Error("the secret is on the page")
 		}
-		send := func(response string) int {
-			code, _, _ := h.postForm("/forms/site/f", "_token", h.token("f"), "a", "x", "cf-response", response)
+		var page string
+		send := func(response string) (code int) {
+			code, header, page = h.postForm("/forms/site/f", "_token", h.token("f"), "a", "what I wrote", "cf-response", response)
 			return code
 		}
 		status, answer = 200, `{"success": true}`
@@ -396,17 +397,23 @@ func TestCaptcha(t *testing.T) {
 		if code := send("solved"); code != 422 {
 			t.Errorf("refused: %d", code)
 		}
-		want := 422
+		want := 503 // the service's fault, not the visitor's
 		if open {
 			want = 303
 		}
-		for _, bad := range []string{"<html>", ""} {
+		for _, bad := range []string{"<html>", "", `{"success": false, "error-codes": ["invalid-input-secret"]}`, `{"success": false, "error-codes": ["internal-error"]}`} {
 			if answer = bad; send("solved") != want {
 				t.Errorf("answer %q, open %v", bad, open)
 			}
 		}
 		if status, answer = 500, `{"success": true}`; send("solved") != want {
 			t.Errorf("status 500, open %v", open)
+		}
+		if !open && (header.Get("Retry-After") == "" || !strings.Contains(page, "nothing was lost") || !strings.Contains(page, `value="what I wrote"`)) {
+			t.Errorf("%v %s", header, page)
+		}
+		if c := h.a.Counts(); !open && (c["refused: unavailable"] != 5 || c["refused: captcha"] != 2) {
+			t.Errorf("counts %v", c)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()

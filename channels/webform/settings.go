@@ -85,8 +85,8 @@ type captchaSettings struct {
 	ScriptURL string `yaml:"scriptURL"` // what draws it on the page
 	Class     string `yaml:"class"`     // of the element it is drawn in
 	Response  string `yaml:"response"`  // the field it answers in
-	// FailOpen takes what was sent when the verifier does not answer; otherwise
-	// it is refused.
+	// FailOpen takes what was sent when the verifier does not answer, or not to us;
+	// otherwise who sent it is asked to do so again in a moment.
 	FailOpen bool `yaml:"failOpen"`
 }
 

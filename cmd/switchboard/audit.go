@@ -112,12 +112,9 @@ func (c *auditCmd) of(ctx context.Context, h *house) (*auditResult, error) {
 	if h.untime != nil {
 		defer h.untime()
 	}
-	pending, err := h.store.Pending(ctx)
+	err := h.readable(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if pending {
-		return nil, fmt.Errorf("audit: the schema is not this version's: run `switchboard migrate` first")
 	}
 	begun := h.now()
 	o := store.AuditOptions{Now: begun, Grace: c.Grace, Skew: c.Skew, Patience: delivery(h.config.Config()).Patience, Strict: c.Strict,

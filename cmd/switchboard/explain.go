@@ -19,14 +19,11 @@ type explainCmd struct {
 }
 
 func (c *explainCmd) Run(ctx context.Context, s streams) error {
-	h, err := booksThere(ctx, c.place, s)
+	h, err := readThere(ctx, c.place, s)
 	if err != nil {
 		return err
 	}
 	defer h.store.Close()
-	if err := h.store.Migrate(ctx); err != nil { // what is older lacks a table or a column
-		return err
-	}
 	r, err := h.store.Receipt(ctx, desk.ReceiptID(strings.ToUpper(c.What)))
 	if err == nil {
 		explainReceipt(plain{s.out}, r)

@@ -52,7 +52,7 @@ func newGauges(h *house) *gauges {
 }
 
 func newUp() gauge {
-	return newGauge("dependency_up", "1 when a dependency answers, 0 when it does not.", "dependency")
+	return newGauge("dependency_up", "1 when a dependency answers and takes what it is given, 0 when it does not.", "dependency")
 }
 
 func newBuild() gauge {

@@ -137,7 +137,8 @@ func booksOf(ctx context.Context, p place, s streams, r *configs.Reloader, knock
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
 	if h.store, err = store.Open(ctx, store.Options{URL: h.databaseURL(), MaxConns: r.Config().Database.MaxConns,
-		Timeout: r.Config().Database.Timeout, Idle: r.Config().Database.IdleTimeout, Knock: knock, Log: h.log}); err != nil {
+		Timeout: r.Config().Database.Timeout, Idle: r.Config().Database.IdleTimeout, Knock: knock, Log: h.log,
+		Breached: func(metric desk.Metric) { h.metrics.Breached(metric) }}); err != nil {
 		return nil, err
 	}
 	if h.blobs, err = blob.Open(blobDir(r.Config(), p), blob.Options{MaxBytes: maxBlob, Elsewhere: h.store.Kept}); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 
 	"switchboard/pipeline/desk"
 )
@@ -24,7 +25,12 @@ type inspector interface {
 const maxEvent = 10 << 20
 
 func (c *inspectCmd) Run(ctx context.Context, s streams) error {
-	h, err := books(ctx, c.place, s)
+	dir, err := os.MkdirTemp("", "switchboard-inspect-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	h, err := readThereOrNone(ctx, c.place, dir, s)
 	if err != nil {
 		return err
 	}

@@ -56,22 +56,25 @@ func (c *keysCreateCmd) Run(ctx context.Context, s streams) error {
 type keysListCmd struct{ place }
 
 func (c *keysListCmd) Run(ctx context.Context, s streams) error {
-	return withKeys(ctx, c.place, s, booksThere, func(h *house) error {
-		keys, err := h.store.Keys(ctx)
-		if err != nil {
-			return err
+	h, err := readThere(ctx, c.place, s)
+	if err != nil {
+		return err
+	}
+	defer h.store.Close()
+	keys, err := h.store.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tNAME\tROLE\tBEGINS WITH\tCREATED\tREVOKED")
+	for _, k := range keys {
+		revoked := "-"
+		if k.RevokedAt != nil {
+			revoked = k.RevokedAt.Format(time.RFC3339)
 		}
-		w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "ID\tNAME\tROLE\tBEGINS WITH\tCREATED\tREVOKED")
-		for _, k := range keys {
-			revoked := "-"
-			if k.RevokedAt != nil {
-				revoked = k.RevokedAt.Format(time.RFC3339)
-			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, k.Prefix, k.CreatedAt.Format(time.RFC3339), revoked)
-		}
-		return w.Flush()
-	})
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Role, k.Prefix, k.CreatedAt.Format(time.RFC3339), revoked)
+	}
+	return w.Flush()
 }
 
 type keysRevokeCmd struct {

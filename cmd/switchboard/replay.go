@@ -46,7 +46,11 @@ func (c *replayCmd) Run(ctx context.Context, s streams) error {
 	if _, _, err := between(c.Since, c.Until, time.Now()); err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
-	h, err := openThere(ctx, c.place, s)
+	enter := openThere
+	if c.DryRun {
+		enter = readThereByClock
+	}
+	h, err := enter(ctx, c.place, s)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,12 @@ func (h *house) watch() *watchman {
 		func(context.Context) (free, total uint64, err error) { return h.blobs.Free() })
 	w := newWatchman(c.Every, c.Timeout, now, h.log, func(ctx context.Context) sight { return l.around(ctx, now()) })
 	w.ask("database", h.store.Ping)
-	w.ask("queue", h.broker.Ping)
+	w.ask("queue", func(ctx context.Context) error {
+		if err := h.broker.Ping(ctx); err != nil {
+			return err
+		}
+		return workers.Takes(ctx, h.broker.Client())
+	})
 	w.ask("blobs", func(context.Context) error { return h.blobs.Check() })
 	return w
 }

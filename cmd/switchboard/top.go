@@ -37,7 +37,7 @@ func (c *topCmd) Validate() error {
 const topWidth = 120
 
 func (c *topCmd) Run(ctx context.Context, s streams) error {
-	h, err := booksThere(ctx, c.place, s)
+	h, err := readThere(ctx, c.place, s)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,9 @@ import (
 func inWords(err error) string {
 	var network net.Error
 	var pg *pgconn.PgError
+	if said := ofRedis(err); said != "" {
+		return said
+	}
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "no space is left"
@@ -37,4 +40,26 @@ func inWords(err error) string {
 		return "cannot be reached"
 	}
 	return "does not work; the log says why"
+}
+
+// takesNothing are the words for the answers of a Redis that answers, and takes nothing
+// (redis.io, "Redis error replies"): by how they begin.
+var takesNothing = map[string]string{
+	"OOM":        "its memory is full (maxmemory), it takes nothing",
+	"MISCONF":    "cannot write to its disk, it takes nothing",
+	"READONLY":   "is a replica, it takes nothing",
+	"NOREPLICAS": "has too few replicas (min-replicas-to-write), it takes nothing",
+}
+
+// ofRedis is what an answer of Redis means, "" for everything else.
+func ofRedis(err error) string {
+	var reply interface {
+		error
+		RedisError() // as go-redis marks them
+	}
+	if !errors.As(err, &reply) {
+		return ""
+	}
+	kind, _, _ := strings.Cut(reply.Error(), " ")
+	return takesNothing[kind]
 }

@@ -42,6 +42,7 @@ func (f *Fake) handler() http.Handler {
 		"users.info":                   f.userInfo,
 		"users.lookupByEmail":          f.userByEmail,
 		"files.info":                   f.fileInfo,
+		"files.delete":                 f.deleteFile,
 		"files.getUploadURLExternal":   f.uploadURL,
 		"files.completeUploadExternal": f.completeUpload,
 		"views.open":                   f.openView,

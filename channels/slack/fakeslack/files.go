@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,6 +19,20 @@ func (f *Fake) fileInfo(a args) reply {
 		return no("file_not_found")
 	}
 	return yes(object{"file": f.fileShape(x, false)})
+}
+
+// deleteFile deletes a file; where it was shared it is seen no more. The lock is held.
+func (f *Fake) deleteFile(a args) reply {
+	x, ok := f.files[a.Get("file")]
+	if !ok {
+		return no("file_not_found")
+	}
+	delete(f.files, x.ID)
+	for _, m := range f.messages {
+		m.Files = slices.DeleteFunc(slices.Clone(m.Files), func(y *File) bool { return x == y })
+	}
+	f.touch()
+	return yes(object{})
 }
 
 // download gives a file to who has the token; others land on the sign-in page,

@@ -90,12 +90,22 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestFreePort: a port is free, given once, and none of those a kernel gives out, which
+// somebody else could have while a server on it is started again.
 func TestFreePort(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(program.FreePort()))
-	if err != nil {
-		t.Fatal(err)
+	given := map[int]bool{}
+	for range 1000 {
+		port := program.FreePort()
+		if port >= 32768 || given[port] {
+			t.Fatalf("port %d, given before: %v", port, given[port])
+		}
+		given[port] = true
+		listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener.Close()
 	}
-	listener.Close()
 }
 
 func TestReadyLogAndStop(t *testing.T) {

@@ -112,7 +112,7 @@ func TestReadyLogAndStop(t *testing.T) {
 	dir := t.TempDir()
 	flag, log := filepath.Join(dir, "ready"), filepath.Join(dir, "log")
 	p, err := start(t, "trap 'echo bye; exit 0' TERM; echo hello; : >"+flag+"; while :; do sleep 0.01; done", func(o *program.Options) {
-		o.Ready, o.Log, o.Grace = fileReady(flag), log, 10*time.Second
+		o.Ready, o.Log, o.Grace = fileReady(flag), log, time.Minute
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestKillAll(t *testing.T) {
 	}
 	p.KillAll()
 	p.KillAll()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for running(grandchild) {
 		if time.Now().After(deadline) {
 			t.Fatalf("grandchild %d lives on", grandchild)
@@ -239,7 +239,7 @@ func TestDiesWithParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for running(pid) {
 		if time.Now().After(deadline) {
 			t.Fatalf("child %d outlived its parent", pid)

@@ -43,7 +43,7 @@ func TestTheBellWakesTheOwnWorkers(t *testing.T) {
 				d.Queue([]Class{Normal, Urgent}[n%2], desk.NewID[desk.ReceiptID](time.Now()))
 				select {
 				case <-ran:
-				case <-time.After(time.Minute):
+				case <-time.After(hang):
 					t.Fatalf("task %d waits for a look in an hour", n)
 				}
 			}

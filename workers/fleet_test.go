@@ -73,10 +73,18 @@ func TestFleet(t *testing.T) {
 	shown := make(chan struct{}, 100)
 	go func() {
 		defer close(done)
-		Fleet{Client: client, Every: 10 * time.Millisecond}.Run(ctx, func() Process { shown <- struct{}{}; return Process{ID: "run", Roles: []string{"web"}} })
+		Fleet{Client: client, Every: 200 * time.Millisecond}.Run(ctx, func() Process {
+			select {
+			case shown <- struct{}{}:
+			default: // nobody looks any more
+			}
+			return Process{ID: "run", Roles: []string{"web"}}
+		})
 	}()
 	for range 3 {
 		<-shown
+	}
+	for end := time.Now().Add(hang); len(names()) < 2 && time.Now().Before(end); { // each showing has as long as there is between two
 	}
 	want("l", "run")
 	stop()
@@ -99,7 +107,7 @@ func TestFleetOnEveryRedis(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer b.Close()
-			f := Fleet{Client: b.Client(), Every: 500 * time.Millisecond}
+			f := Fleet{Client: b.Client(), Every: hang}
 			for _, id := range []string{"a", "b", "c"} {
 				if err := f.Show(t.Context(), Process{ID: id, Host: id}); err != nil {
 					t.Fatal(err)
@@ -111,7 +119,11 @@ func TestFleetOnEveryRedis(t *testing.T) {
 			if all, err := f.List(t.Context()); err != nil || len(all) != 2 || all[0].ID != "a" || all[1].ID != "b" {
 				t.Fatalf("the list has %+v, %v", all, err)
 			}
-			for end := time.Now().Add(20 * time.Second); ; { // a dies; b does not
+			dies := Fleet{Client: b.Client(), Every: 100 * time.Millisecond} // a; b does not
+			if err := dies.Show(t.Context(), Process{ID: "a", Host: "a"}); err != nil {
+				t.Fatal(err)
+			}
+			for end := time.Now().Add(hang); ; {
 				if err := f.Show(t.Context(), Process{ID: "b", Host: "b"}); err != nil {
 					t.Fatal(err)
 				}

@@ -120,7 +120,7 @@ func TestGroupsThatTakeTurnsFillMeanwhile(t *testing.T) {
 	}
 	bring(b, 6)
 	// The four that fill the group are out of the channel, the others stay in it.
-	for deadline := time.Now().Add(time.Minute); len(b.in) != 2; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(hang); len(b.in) != 2; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d wait, want 2 beside the full group", len(b.in))
 		}
@@ -160,8 +160,8 @@ func TestGroupReserve(t *testing.T) {
 	}
 	waits := func(n int64) {
 		t.Helper()
-		for hang := time.Now().Add(time.Minute); g.waiting.Load() != n; runtime.Gosched() {
-			if time.Now().After(hang) {
+		for deadline := time.Now().Add(hang); g.waiting.Load() != n; runtime.Gosched() {
+			if time.Now().After(deadline) {
 				t.Fatalf("%d wait, want %d", g.waiting.Load(), n)
 			}
 		}

@@ -100,6 +100,13 @@ func (h *hands) took(id string) (done func()) {
 	}
 }
 
+// has reports whether a task is in this worker's hands.
+func (h *hands) has(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.tasks[id]
+}
+
 // begun keeps, for a task of suspects, that it was begun.
 func (h *hands) begun(ctx context.Context, id string) {
 	if err := h.client.Set(ctx, handsPrefix+"begun:"+id, 1, handsKeep).Err(); err != nil {
@@ -234,7 +241,7 @@ func (h *hands) look(ctx context.Context, now time.Time) error {
 	}
 	lost := map[string]time.Time{}
 	for id, info := range active {
-		if held[id] {
+		if held[id] || h.has(id) { // its own may not be shown yet, on a machine that is slow
 			continue
 		}
 		since, seen := h.lost[id]

@@ -80,7 +80,7 @@ func (f *fleet) submit(drafts ...*desk.Draft) []desk.ReceiptID {
 // until polls a condition.
 func (f *fleet) until(what string, ok func() bool) {
 	f.t.Helper()
-	deadline := time.Now().Add(2 * time.Minute)
+	deadline := time.Now().Add(hang)
 	for !ok() {
 		if time.Now().After(deadline) {
 			f.t.Fatalf("%s: waited in vain; ledger %v", what, counts(f.t, f.w))

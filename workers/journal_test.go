@@ -19,7 +19,7 @@ import (
 // of what killed it. The messages that do are found all the same, alone, however
 // many there are and whatever waits beside them.
 func TestPoisonIsIsolatedWhereRedisDiesToo(t *testing.T) {
-	const good = 300
+	const good = 2*childGroup - 4
 	folder := t.TempDir()
 	s, err := store.Open(t.Context(), store.Options{URL: "sqlite:" + filepath.Join(folder, "books.db")})
 	if err != nil {
@@ -34,7 +34,7 @@ func TestPoisonIsIsolatedWhereRedisDiesToo(t *testing.T) {
 	var batch []*desk.Draft
 	for n := range good {
 		batch = append(batch, mail(fmt.Sprint("good", n), fmt.Sprint("c", n, "@good.example"), "help"))
-		if n == 40 || n == 200 { // in two tasks
+		if n == 10 || n == childGroup+10 { // in two tasks
 			batch = append(batch, mail(fmt.Sprint("bad", n), "k@bad.example", "poison"))
 		}
 	}
@@ -56,7 +56,7 @@ func TestPoisonIsIsolatedWhereRedisDiesToo(t *testing.T) {
 	if c := counts(t, f.w); c[desk.Filed] != good || c[desk.Failed] != 2 {
 		t.Errorf("ledger %v", c)
 	}
-	for _, n := range []int{41, 202} {
+	for _, n := range []int{11, childGroup + 12} {
 		r, err := f.w.Receipt(t.Context(), ids[n])
 		if err != nil || r.State != desk.Failed || r.Attempts != childAttempts || !strings.Contains(r.Reason, "isolated") {
 			t.Errorf("the poison: %s %q after %d attempts, %v", r.State, r.Reason, r.Attempts, err)

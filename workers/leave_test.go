@@ -55,7 +55,7 @@ func TestWhoLeavesTakesNothingAlong(t *testing.T) {
 	<-entered // in a group that is written; the other two wait
 	go submit(1)
 	go submit(2)
-	for deadline := time.Now().Add(time.Minute); len(i.accepting.in) < 2; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(hang); len(i.accepting.in) < 2; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("they do not wait")
 		}
@@ -118,7 +118,7 @@ func TestFileNowHoldsWhatItFiles(t *testing.T) {
 	}
 	close(leave)
 	w.await(t, 1)
-	for deadline := time.Now().Add(time.Minute); i.InHand() > 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(hang); i.InHand() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d are left in hand", i.InHand())
 		}
@@ -198,7 +198,7 @@ func TestAFullReadingIsPassedOn(t *testing.T) {
 	other()
 	<-entered
 	other()
-	for deadline := time.Now().Add(time.Minute); len(i.reading.in) < 1; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(hang); len(i.reading.in) < 1; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not wait")
 		}

@@ -30,6 +30,7 @@ const (
 	childHolds    = "SWITCHBOARD_TEST_WORKER_HOLDS"    // messages with this subject are held for ever
 	childFolder   = "SWITCHBOARD_TEST_WORKER_FOLDER"   // where an embedded house is, instead of the first three
 	childAttempts = 3
+	childGroup    = 32 // receipts in a task and in a reading, of an embedded house: its suspects are filed one by one, which takes a disk that others use a second each
 )
 
 func TestMain(m *testing.M) {
@@ -68,6 +69,9 @@ func childWorker() error {
 	defer client.Close()
 	set := DefaultSettings()
 	set.Attempts = childAttempts
+	if folder != "" {
+		set.TaskGroup, set.ReadGroup = childGroup, childGroup
+	}
 	d := NewDispatch(client, nil, time.Now, log, set)
 	defer d.Stop()
 	holds := os.Getenv(childHolds)

@@ -153,6 +153,41 @@ func TestAWorkerThatCameBackIsBuriedAgain(t *testing.T) {
 	}
 }
 
+// A worker that could not show yet what it took up, on a machine that is slow, knows it
+// all the same: none of it is in nobody's hands.
+func TestWhoLooksKnowsItsOwnHands(t *testing.T) {
+	h, _ := newMourner(t)
+	ctx := t.Context()
+	var handed []task
+	h.recover = func(_ context.Context, p task, _ bool) error {
+		handed = append(handed, p)
+		return nil
+	}
+	client := asynq.NewClientFromRedisClient(h.client)
+	now := time.Now()
+	mine, lost := taskID(now), taskID(now.Add(1))
+	for _, id := range []string{mine, lost} {
+		if _, err := client.Enqueue(asynq.NewTask(taskProcess, []byte(`{"receipts":["`+id+`"]}`)), asynq.TaskID(id), asynq.Queue(queueIntake)); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.client.RPopLPush(ctx, "asynq:{"+queueIntake+"}:pending", "asynq:{"+queueIntake+"}:active").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer h.took(mine)()
+	for _, after := range []time.Duration{0, handsGrace} {
+		if err := h.client.Set(ctx, handsPrefix+"looks", h.id, 0).Err(); err != nil { // elected, however slow the machine
+			t.Fatal(err)
+		}
+		if err := h.look(ctx, now.Add(after)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(handed) != 1 || len(handed[0].Receipts) != 1 || string(handed[0].Receipts[0]) != lost {
+		t.Errorf("handed on %v, want what is in nobody's hands alone", handed)
+	}
+}
+
 // A process that slept, alone in its house, looks before it has shown itself again: it
 // is not dead by its own word, and what it has in hand is in nobody else's.
 func TestWhoLooksIsNotDead(t *testing.T) {

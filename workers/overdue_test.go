@@ -209,7 +209,7 @@ func TestAMessageThatHangsIsIsolatedThroughTheQueue(t *testing.T) {
 		}
 	})
 	ids, bad := h.submit(t)
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(hang); ; time.Sleep(10 * time.Millisecond) {
 		if c := counts(t, h.w); c[desk.Accepted] == 0 && len(ids) > 0 {
 			break
 		} else if time.Now().After(deadline) {

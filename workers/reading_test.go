@@ -74,7 +74,7 @@ func readTogether(t *testing.T, i *Intake, c *counted) []error {
 		if of == 0 {
 			continue
 		}
-		for deadline := time.Now().Add(time.Minute); len(i.reading.in) < of; time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(hang); len(i.reading.in) < of; time.Sleep(time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("%d tasks wait, want %d", len(i.reading.in), of)
 			}

@@ -23,7 +23,7 @@ func TestAHangDoesNotKeepAProcess(t *testing.T) {
 	go func() { i.Stop(); close(stopped) }()
 	select {
 	case <-stopped:
-	case <-time.After(time.Minute):
+	case <-time.After(hang):
 		t.Error("it waits for what hangs")
 	}
 	close(leave)

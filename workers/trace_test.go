@@ -20,19 +20,23 @@ func TestNoTracesCostNothing(t *testing.T) {
 	pass := &pipeline.Pass{}
 	d := &Delivery{}
 	out := &desk.Outgoing{}
-	if n := testing.AllocsPerRun(100, func() {
-		if err := i.runLine(context.Background(), 1, r, pass); err != nil {
-			t.Fatal(err)
+	var n float64
+	for range 10 { // what else works in this process may allocate meanwhile
+		if n = testing.AllocsPerRun(100, func() {
+			if err := i.runLine(context.Background(), 1, r, pass); err != nil {
+				t.Fatal(err)
+			}
+			i.tracing.waited(context.Background(), r, r.AcceptedAt)
+			_, end := d.traceTry(context.Background(), out)
+			end(true, nil)
+			if i.tracing.group(context.Background(), spanFileCommit, nil) != nil {
+				t.Fatal("a span")
+			}
+		}); n == 0 {
+			return
 		}
-		i.tracing.waited(context.Background(), r, r.AcceptedAt)
-		_, end := d.traceTry(context.Background(), out)
-		end(true, nil)
-		if i.tracing.group(context.Background(), spanFileCommit, nil) != nil {
-			t.Fatal("a span")
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
 	}
+	t.Errorf("%v allocations", n)
 }
 
 func BenchmarkNoTraces(b *testing.B) {

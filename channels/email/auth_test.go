@@ -88,7 +88,7 @@ func TestOAuthWithDovecot(t *testing.T) {
 			write(-time.Minute)
 			l := newLedger()
 			a := newAdapter(t, l, secured(box.TLSAddr(), "tls", "caFile: "+ca, "auth: "+auth, "tokenFile: "+file))
-			a.settings.Timeouts.Command = 5 * time.Second
+			a.settings.Timeouts.Command = time.Minute
 			if _, err := a.connect(t.Context()); !strings.Contains(fmt.Sprint(err), errRefused.Error()) {
 				t.Fatalf("with an expired token: %v", err)
 			}

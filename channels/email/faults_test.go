@@ -80,7 +80,7 @@ func TestStalledPeerIsDropped(t *testing.T) {
 		l := newLedger()
 		stalls := make(chan error, 100)
 		a := newAdapter(t, l, account(proxy.Addr()), poll(50*time.Millisecond), func(a *adapter) {
-			a.settings.Timeouts = timeouts{Connect: 300 * time.Millisecond, Command: 300 * time.Millisecond, Body: 300 * time.Millisecond}
+			a.settings.Timeouts = timeouts{Connect: time.Second, Command: time.Second, Body: time.Second}
 		})
 		reached := make(chan struct{}, 100)
 		a.pace.sleep = func(ctx context.Context, d time.Duration) {
@@ -102,7 +102,7 @@ func TestStalledPeerIsDropped(t *testing.T) {
 			case <-reached:
 			case err := <-stalls:
 				t.Fatal(err)
-			case <-time.After(20 * time.Second):
+			case <-time.After(hang):
 				t.Fatal("a stalled connection was not given up")
 			}
 		}
@@ -226,7 +226,7 @@ func TestWrongPasswordBacksOff(t *testing.T) {
 			select {
 			case d := <-waits:
 				got = append(got, d)
-			case <-time.After(20 * time.Second):
+			case <-time.After(hang):
 				t.Fatalf("waits so far %v", got)
 			}
 		}

@@ -377,7 +377,7 @@ func awaitFolder(t testing.TB, box emailtest.Mailbox, folder string, n int) {
 	c := dial(t, box)
 	defer c.Close()
 	var got uint32
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(hang); time.Now().Before(end); {
 		data, err := c.Status(folder, &imap.StatusOptions{NumMessages: true}).Wait()
 		if err == nil && data.NumMessages != nil {
 			if got = *data.NumMessages; int(got) == n {

@@ -89,7 +89,7 @@ func (s *script) count(text string) (n int) {
 // await waits until is true of the lines; is runs under the lock.
 func (s *script) await(t testing.TB, what string, is func(lines []string) bool) {
 	t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(hang)
 	for {
 		s.mu.Lock()
 		ok, changed := is(s.lines), s.changed
@@ -100,7 +100,7 @@ func (s *script) await(t testing.TB, what string, is func(lines []string) bool) 
 		select {
 		case <-changed:
 		case <-timeout:
-			t.Fatalf("%s: not within 20 s", what)
+			t.Fatalf("%s: not within %s", what, hang)
 		}
 	}
 }

@@ -168,6 +168,7 @@ func newHouse(t testing.TB, o options) *house {
 		t.Fatal(err)
 	}
 	h.adapter = opened.(*adapter)
+	h.adapter.settings.Timeouts.Member = time.Minute // however slow the machine
 	if o.settings != nil {
 		o.settings(&h.adapter.settings)
 	}

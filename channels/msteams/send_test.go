@@ -213,7 +213,10 @@ func TestToken(t *testing.T) {
 
 // TestSendGivesUp: a Connector that says nothing does not hold a worker.
 func TestSendGivesUp(t *testing.T) {
-	h, d := asked(t, options{extra: "timeouts: { send: 100ms }\n"})
+	h, d := asked(t, options{extra: "timeouts: { send: 2s }\n"}) // to call, and to give up
+	if _, err := h.tokens.get(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	hold := make(chan struct{})
 	h.fake.Break(func(r *http.Request) *faketeams.Fault {
 		if strings.Contains(r.URL.Path, "/activities") {

@@ -241,7 +241,7 @@ func await(t *testing.T, w *town, cond func() bool) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(10 * time.Second); !cond(); <-tick.C {
+	for deadline := time.Now().Add(hang); !cond(); <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("it did not come to that\n%s", w.logs)
 		}

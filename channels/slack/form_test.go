@@ -276,7 +276,7 @@ func (w *town) closeAtWork(jobs int, hold chan struct{}) {
 	defer close(hold)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(hang); time.Now().Before(deadline); <-tick.C {
 		w.a.inflight.mu.Lock()
 		n := len(w.a.inflight.jobs)
 		w.a.inflight.mu.Unlock()
@@ -317,8 +317,9 @@ func TestFormCorrected(t *testing.T) {
 // TestShortcutCorrected: the message has its ticket from the first press, and
 // whoever corrects the form hears that.
 func TestShortcutCorrected(t *testing.T) {
-	w := newTown(t, plan{block: "mode: none", prepare: func(a *adapter) { a.answerWithin = 30 * time.Millisecond }})
+	w := newTown(t, plan{block: "mode: none"})
 	said := w.say(fakeslack.Message{Channel: help, User: ada, Text: "disk is full"})
+	w.a.answerWithin = 30 * time.Millisecond
 	if _, err := w.s.Shortcut(t.Context(), cleo, "create_ticket", help, said.TS); err != nil {
 		t.Fatal(err)
 	}

@@ -266,7 +266,7 @@ func TestDialGuard(t *testing.T) {
 	defer tr.CloseIdleConnections()
 	for _, addr := range []string{l.Addr().String(), "10.0.0.1:80", "[::1]:80", "169.254.169.254:80", "192.168.1.1:443", "[fd00::1]:443", "[::ffff:127.0.0.1]:80",
 		"100.64.0.1:80", "0.0.0.0:80", "[64:ff9b::7f00:1]:80", "224.0.0.1:80"} {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), hang)
 		conn, err := tr.DialContext(ctx, "tcp", addr)
 		cancel()
 		if err == nil {

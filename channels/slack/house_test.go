@@ -159,6 +159,9 @@ type town struct {
 	logs *logs
 }
 
+// hang is longer than anything here takes on the busiest machine.
+const hang = 2 * time.Minute
+
 // options of a town.
 type plan struct {
 	block   string // more keys of the block
@@ -180,6 +183,9 @@ func newTown(t testing.TB, p plan) *town {
 	t.Helper()
 	if p.fake.Retry == nil {
 		p.fake.Retry = []time.Duration{time.Millisecond, time.Millisecond, time.Millisecond}
+	}
+	if p.fake.Patience == 0 {
+		p.fake.Patience = hang // a slow machine is no reason to come again
 	}
 	if p.fake.PostEvery == 0 {
 		p.fake.PostEvery = -1
@@ -209,6 +215,7 @@ func newTown(t testing.TB, p plan) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
+	a.answerWithin = hang
 	if p.prepare != nil {
 		p.prepare(a)
 	}

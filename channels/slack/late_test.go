@@ -145,7 +145,11 @@ func TestLateMention(t *testing.T) {
 		"in time": {0, 0, 0}, "sent again": {0, 1, 1}, "slow": {lateAfter + 2*time.Second, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newTown(t, plan{block: "mode: mention"})
+			w := newTown(t, plan{block: "mode: mention", prepare: func(a *adapter) {
+				if now := time.Now(); c.age == 0 { // however long all this takes
+					a.Now = func() time.Time { return now }
+				}
+			}})
 			root, reply := ago(c.age), fmt.Sprintf("%d.000200", time.Now().Unix())
 			w.miss(fakeslack.Message{Channel: help, User: ada, TS: root, Text: hi})
 			before := len(w.s.Calls("conversations.replies"))

@@ -24,7 +24,7 @@ type demoCmd struct {
 }
 
 // demoTime bounds how long the demo waits for its own traffic.
-const demoTime = 60 * time.Second
+const demoTime = 3 * time.Minute
 
 func (c *demoCmd) Run(ctx context.Context, s streams) error {
 	dir, err := os.MkdirTemp("", "switchboard-demo-")

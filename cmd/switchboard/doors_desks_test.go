@@ -127,7 +127,7 @@ func (s *street) toHelpDesk(hook string, body any) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), scriptPatience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+hook, bytes.NewReader(b))
 	if err != nil {

@@ -43,7 +43,7 @@ func openStreetOn(t *testing.T, config string, secrets ...string) *street {
 	}
 	dir := t.TempDir()
 	l := &lived{t: t, place: place{Config: filepath.Join(dir, "demo.yaml"), Data: dir}}
-	if err := os.WriteFile(l.place.Config, []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(l.place.Config, []byte(patient(config)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if l.house, err = open(t.Context(), l.place, streams{strings.NewReader(""), io.Discard, t.Output(), doors.env}); err != nil {
@@ -82,7 +82,7 @@ func (s *street) run() {
 // until asks until cond says nothing is missing any more.
 func (l *lived) until(cond func() (missing string)) {
 	l.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(scriptPatience)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -100,7 +100,7 @@ func (l *lived) until(cond func() (missing string)) {
 // filed waits until n messages are in the ledger and all of them are settled.
 func (s *street) filed(n int) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(s.t.Context(), scriptPatience)
 	defer cancel()
 	if err := s.settled(ctx, int64(n)); err != nil {
 		s.t.Fatal(err)

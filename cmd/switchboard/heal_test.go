@@ -99,7 +99,7 @@ func TestHeals(t *testing.T) {
 // readiness asks /readyz.
 func (l *lived) readiness() (int, api.Health) {
 	l.t.Helper()
-	ctx, cancel := context.WithTimeout(l.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(l.t.Context(), scriptPatience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, "GET", l.url+"/readyz", nil)
 	if err != nil {
@@ -121,6 +121,7 @@ func (l *lived) readiness() (int, api.Health) {
 func (l *lived) healthy() {
 	l.t.Helper()
 	l.until(func() string {
+		l.well = time.Now()
 		if status, h := l.readiness(); status != 200 || h.Status != api.HealthOK || len(h.Checks) < 3 {
 			return fmt.Sprintf("%d %+v, want all well", status, h)
 		}
@@ -134,10 +135,9 @@ func (l *lived) healthy() {
 }
 
 // unhealthy waits until exactly these dependencies are down, with a reason that
-// names no address, and since not long ago.
+// names no address, and since after all was well.
 func (l *lived) unhealthy(status int, sum api.HealthStatus, down ...string) {
 	l.t.Helper()
-	began := time.Now()
 	l.until(func() string {
 		got, h := l.readiness()
 		if got != status || h.Status != sum {
@@ -145,7 +145,7 @@ func (l *lived) unhealthy(status int, sum api.HealthStatus, down ...string) {
 		}
 		for _, name := range down {
 			c := h.Checks[name]
-			if c.State != api.CheckDown || c.Error == "" || strings.Contains(c.Error, "127.0.0.1") || c.Since.Before(began.Add(-5*time.Second)) || c.Since.After(time.Now()) {
+			if c.State != api.CheckDown || c.Error == "" || strings.Contains(c.Error, "127.0.0.1") || c.Since.Before(l.well.Add(-5*time.Second)) || c.Since.After(time.Now()) {
 				return fmt.Sprintf("%s is %+v", name, c)
 			}
 			if l.families()["switchboard_dependency_up"].values["dependency="+name] != 0 {
@@ -207,7 +207,7 @@ func (c *healCalls) call(key, id string) {
 	if strings.HasSuffix(id, "1") || strings.HasSuffix(id, "4") || strings.HasSuffix(id, "7") {
 		headers = append(headers, "Prefer", "respond-async")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*scriptPatience)
 	defer cancel()
 	pause := time.NewTicker(20 * time.Millisecond)
 	defer pause.Stop()

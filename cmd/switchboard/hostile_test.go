@@ -220,7 +220,7 @@ func TestBrokenConnections(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			conn.SetDeadline(time.Now().Add(20 * time.Second))
+			conn.SetDeadline(time.Now().Add(scriptPatience))
 			go func() { // the server may answer before it has read all
 				conn.Write([]byte(c.send))
 				if c.cut {

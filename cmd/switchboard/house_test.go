@@ -26,6 +26,7 @@ type lived struct {
 	place place
 	url   string // of HTTP, once answering
 	later atomic.Int64
+	well  time.Time // when all its dependencies were last seen up
 }
 
 // noEnv is an environment without variables.
@@ -53,10 +54,19 @@ func live(t *testing.T, config string) *lived {
 	return l
 }
 
+// patient is a config under which a ticket is waited for until it is there, however slow
+// the machine is: else it would be answered 202.
+func patient(config string) string {
+	if strings.Contains(config, "intake:") {
+		return config
+	}
+	return config + "\nintake: { fileTimeout: 2m }\n"
+}
+
 // write replaces the config file.
 func (l *lived) write(config string) {
 	l.t.Helper()
-	if err := os.WriteFile(l.place.Config, []byte("redis: { mode: embedded }\nlog: { level: warn }\n"+config), 0o600); err != nil {
+	if err := os.WriteFile(l.place.Config, []byte(patient("redis: { mode: embedded }\nlog: { level: warn }\n"+config)), 0o600); err != nil {
 		l.t.Fatal(err)
 	}
 }
@@ -169,7 +179,7 @@ func (l *lived) ask(key, method, path, body string, headers ...string) reply {
 }
 
 func ask(ctx context.Context, key, method, url, body string, headers ...string) (reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, scriptPatience)
 	defer cancel()
 	var r io.Reader
 	if body != "" {

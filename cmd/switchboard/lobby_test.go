@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -181,9 +182,10 @@ func TestStartThatWaitsEndsOnSIGTERM(t *testing.T) {
 // What is not cured by waiting, or not soon enough, ends a start with exit code 1
 // and the reason.
 func TestStartGivesUp(t *testing.T) {
-	a := absent(t, "1s")
+	a := absent(t, "3s")
 	s := a.begin("web")
-	if code, said := a.ended(s), s.err.String(); code != 1 || !strings.Contains(said, "waited 1s for PostgreSQL (database.startPatience)") ||
+	waited := regexp.MustCompile(`waited \d+s for PostgreSQL \(database\.startPatience\)`)
+	if code, said := a.ended(s), s.err.String(); code != 1 || !waited.MatchString(said) ||
 		!strings.Contains(said, "refused") || !strings.Contains(said, "msg=lobby") {
 		t.Errorf("patience ended with %d: %s", code, said)
 	}
@@ -194,7 +196,7 @@ func TestStartGivesUp(t *testing.T) {
 	}
 	rewrite := func(patience string) {
 		t.Helper()
-		if err := os.WriteFile(a.place.Config, []byte(strings.Replace(string(config), "startPatience: 1s", "startPatience: "+patience, 1)), 0o600); err != nil {
+		if err := os.WriteFile(a.place.Config, []byte(strings.Replace(string(config), "startPatience: 3s", "startPatience: "+patience, 1)), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -96,13 +96,14 @@ func TestMetricsAreDocumented(t *testing.T) {
 	if status, err := l.postNonsense(); err != nil || status < 400 {
 		t.Fatalf("%d, %v", status, err)
 	}
+	// What is counted is counted a moment after it is done, and the watchman's questions
+	// may take longer than he waits.
+	want := documented(t)
+	var got map[string]family
 	l.until(func() string {
-		if len(l.families()["switchboard_queue_tasks"].values) == 0 {
-			return "the watchman has not seen the queue"
-		}
-		return ""
+		got = l.families()
+		return notYet(got, want)
 	})
-	got, want := l.families(), documented(t)
 	for _, name := range slices.Sorted(maps.Keys(got)) {
 		f := got[name]
 		if !strings.HasPrefix(name, "switchboard_") {
@@ -117,15 +118,30 @@ func TestMetricsAreDocumented(t *testing.T) {
 			t.Errorf("%s is a %s with %v, docs/metrics.md says a %s with %v", name, f.kind, f.labels, w.kind, w.labels)
 		}
 	}
+	for _, stage := range []string{"stage=loop", "stage=sla"} { // again where a task was sent twice
+		if n := got["switchboard_stage_seconds"].values[stage]; n < 1 {
+			t.Errorf("switchboard_stage_seconds{%s} is %v, want 1 at least", stage, n)
+		}
+	}
+	if free := got["switchboard_blob_free_bytes"].values[""]; free <= 0 {
+		t.Errorf("%v bytes are free", free)
+	}
+	if last := got["switchboard_mailbox_last_message_timestamp_seconds"].values["folder=INBOX,source=support"]; time.Since(time.Unix(int64(last), 0)) > time.Hour {
+		t.Errorf("the last message came at %v", last)
+	}
+}
+
+// notYet says what of the documented metrics is not measured, or is not what one mail and
+// two calls make of it.
+func notYet(got, want map[string]family) string {
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if strings.HasPrefix(name, "switchboard_canary_") {
 			continue // where canaries are sent: see TestCanaries
 		}
 		if _, ok := got[name]; !ok {
-			t.Errorf("docs/metrics.md lists %s, and nothing measures it", name)
+			return fmt.Sprintf("docs/metrics.md lists %s, and nothing measures it", name)
 		}
 	}
-
 	for name, pairs := range map[string]map[string]float64{
 		"switchboard_accepted_total":       {"source=support": 1, "source=api": 0},
 		"switchboard_dependency_up":        {"dependency=database": 1, "dependency=queue": 1, "dependency=blobs": 1},
@@ -139,21 +155,11 @@ func TestMetricsAreDocumented(t *testing.T) {
 	} {
 		for labels, value := range pairs {
 			if v, ok := got[name].values[labels]; !ok || v != value {
-				t.Errorf("%s{%s} is %v (%t), want %v", name, labels, v, ok, value)
+				return fmt.Sprintf("%s{%s} is %v (%t), want %v", name, labels, v, ok, value)
 			}
 		}
 	}
-	for _, stage := range []string{"stage=loop", "stage=sla"} { // again where a task was sent twice
-		if n := got["switchboard_stage_seconds"].values[stage]; n < 1 {
-			t.Errorf("switchboard_stage_seconds{%s} is %v, want 1 at least", stage, n)
-		}
-	}
-	if free := got["switchboard_blob_free_bytes"].values[""]; free <= 0 {
-		t.Errorf("%v bytes are free", free)
-	}
-	if last := got["switchboard_mailbox_last_message_timestamp_seconds"].values["folder=INBOX,source=support"]; time.Since(time.Unix(int64(last), 0)) > time.Hour {
-		t.Errorf("the last message came at %v", last)
-	}
+	return ""
 }
 
 // What strangers choose is never a label.
@@ -174,8 +180,11 @@ func TestMetricsAreBounded(t *testing.T) {
 	}
 	round(0)
 	l.until(func() string {
-		if len(l.families()["switchboard_ledger_receipts"].values) == 0 {
-			return "the watchman has seen nothing yet"
+		f := l.families()
+		for _, name := range []string{"switchboard_ledger_receipts", "switchboard_blob_free_bytes"} {
+			if len(f[name].values) == 0 {
+				return "the watchman has not seen all yet: " + name
+			}
 		}
 		return ""
 	})

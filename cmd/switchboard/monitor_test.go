@@ -103,7 +103,7 @@ func TestQueuesInABrowser(t *testing.T) {
 	}
 	inspector := asynq.NewInspector(l.broker.AsynqOpt())
 	defer inspector.Close()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(scriptPatience); ; time.Sleep(10 * time.Millisecond) {
 		if info, err := inspector.GetQueueInfo("intake"); err == nil && info.Pending == 1 {
 			break
 		}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"switchboard/pipeline/desk"
@@ -14,6 +15,10 @@ import (
 // A disk that hangs is asked once, however many rounds there are, and what the others
 // say is seen meanwhile; when it answers, it is asked again.
 func TestLookoutWithAHangingDisk(t *testing.T) {
+	synctest.Test(t, lookoutWithAHangingDisk)
+}
+
+func lookoutWithAHangingDisk(t *testing.T) {
 	var asked atomic.Int32
 	hang := make(chan struct{})
 	l := newLookout(func(context.Context) (desk.Pulse, error) { return desk.Pulse{}, nil },

@@ -128,7 +128,7 @@ func TestTopWatches(t *testing.T) {
 // TestTopOfAHouse looks at a whole house at work, from beside it, and again when
 // its processes are gone: the database still tells what it knows.
 func TestTopOfAHouse(t *testing.T) {
-	s := openStreetOn(t, string(demoConfig)+"\ncanary: { every: 1h, timeout: 30s }\n")
+	s := openStreetOn(t, string(demoConfig)+"\ncanary: { every: 24h, timeout: 3m }\n")
 	ctx, stop := context.WithCancel(t.Context())
 	up, done := make(chan string, 1), make(chan error, 1)
 	go func() { done <- s.serve(ctx, "127.0.0.1:0", func(addr string) { up <- addr }) }()
@@ -140,7 +140,7 @@ func TestTopOfAHouse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := newObserver(t.Context(), h, 5*time.Second)
+	o := newObserver(t.Context(), h, time.Minute)
 	defer o.close()
 	var f *frame
 	source := func(name string) sourceLine {
@@ -152,7 +152,10 @@ func TestTopOfAHouse(t *testing.T) {
 	}
 	s.until(func() string {
 		f = o.look(t.Context())
-		if len(f.Processes) != 1 || f.Processes[0].Flows["support"].Total < 3 || source("support").Settled == 0 || f.Ledger[desk.Accepted] > 0 {
+		l := source("support")
+		if len(f.Processes) != 1 || f.Processes[0].Flows["support"].Total < 3 || f.Ledger[desk.Accepted] > 0 ||
+			l.Settled == 0 || l.Accepted <= 0 || l.Lag <= 0 || l.LastAt.IsZero() || l.Canary.IsZero() || // of the last seconds, and so not always at once
+			len(f.Mailboxes) != 2 || f.Mailboxes[0].Holder == "" || !f.Dependencies[0].Up || !f.Dependencies[1].Up {
 			text, _ := json.Marshal(f)
 			return "the house does not show what it does: " + string(text)
 		}
@@ -162,13 +165,13 @@ func TestTopOfAHouse(t *testing.T) {
 	if !slices.Equal(p.Roles, []string{"web", "listen", "work"}) || p.PID != os.Getpid() || p.Memory < 1<<20 || p.Version != version || p.Since.IsZero() {
 		t.Errorf("the process is %+v", p)
 	}
-	if l := source("support"); l.Accepted <= 0 || l.Lag <= 0 || l.LastAt.IsZero() || l.Canary.IsZero() || l.Channel != desk.Email {
+	if l := source("support"); l.Channel != desk.Email {
 		t.Errorf("support is %+v", l)
 	}
-	if len(f.Mailboxes) != 2 || f.Mailboxes[0].Holder == "" || f.Mailboxes[0].Holder != p.Holder {
+	if f.Mailboxes[0].Holder != p.Holder {
 		t.Errorf("the mailboxes are %+v, this process is %s", f.Mailboxes, p.Holder)
 	}
-	if !slices.ContainsFunc(f.Queues, func(q queueLine) bool { return q.Name == "intake" }) || !f.Dependencies[0].Up || !f.Dependencies[1].Up {
+	if !slices.ContainsFunc(f.Queues, func(q queueLine) bool { return q.Name == "intake" }) {
 		t.Errorf("queues %+v, dependencies %+v", f.Queues, f.Dependencies)
 	}
 	if text := strings.Join(f.draw(120, 0, "name"), "\n"); strings.Contains(text, "ann@") || strings.Contains(text, "Please") {

@@ -178,7 +178,7 @@ func topologyText(id int) string { return fmt.Sprintf("this is message %d of the
 
 // insist tries until it works; the bound is for hangs.
 func (f *topology) insist(try func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(f.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(f.t.Context(), scriptPatience)
 	defer cancel()
 	for {
 		err := try(ctx)

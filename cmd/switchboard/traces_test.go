@@ -161,7 +161,7 @@ func connected(t *testing.T, spans map[string]*tracepb.Span, roots int) {
 // carries it to whoever files the message, here the sweep.
 func TestTraceparentIsHonoured(t *testing.T) {
 	c := newCollector(t)
-	s := openStreetOn(t, strings.Replace(string(demoConfig), "log: { level: warn }", "log: { level: error }\nintake: { sweepEvery: 100ms, sweepAfter: 100ms }", 1)+
+	s := openStreetOn(t, strings.Replace(string(demoConfig), "log: { level: warn }", "log: { level: error }\nintake: { sweepEvery: 100ms, sweepAfter: 100ms, fileTimeout: 2m }", 1)+
 		fmt.Sprintf(tracing, c.URL), "OTLP_AUTH", "x")
 	// No worker has heard of it: what is accepted is found by the sweep.
 	const caller, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -197,7 +197,7 @@ func TestTraceparentIsHonoured(t *testing.T) {
 // on one of them and is linked to the others.
 func TestGroupsAreLinked(t *testing.T) {
 	c := newCollector(t)
-	s := openStreetOn(t, strings.Replace(string(demoConfig), "log: { level: warn }", "log: { level: warn }\nintake: { ledgerWait: 300ms, fileWait: 300ms }", 1)+
+	s := openStreetOn(t, strings.Replace(string(demoConfig), "log: { level: warn }", "log: { level: warn }\nintake: { ledgerWait: 1s, fileWait: 1s, fileTimeout: 2m }", 1)+
 		fmt.Sprintf(tracing, c.URL), "OTLP_AUTH", "x")
 	s.answer()
 	key := s.newKey(desk.RoleIntegration)

@@ -134,7 +134,7 @@ func TestHangingRedis(t *testing.T) {
 	if err := b.Ping(ctx); err == nil {
 		t.Error("Ping of a frozen Redis succeeds")
 	}
-	if took := time.Since(started); took > 30*time.Second {
+	if took := time.Since(started); took > hang {
 		t.Errorf("Ping took %s with a deadline of 100ms", took)
 	}
 }

@@ -176,7 +176,7 @@ func TestNewMailIsAnnounced(t *testing.T) {
 		idle := check(c.Idle())(t)
 		// Memory tells nothing of what came between SELECT and IDLE, so mail goes on
 		// coming until there is word of it.
-		deadline, again := time.After(30*time.Second), time.NewTicker(100*time.Millisecond)
+		deadline, again := time.After(2*time.Minute), time.NewTicker(100*time.Millisecond)
 		defer again.Stop()
 		for n, told := 0, false; !told; n++ {
 			server.Deliver(user, "INBOX", raw(n))
@@ -250,7 +250,7 @@ func TestOAuth(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			conn := check(net.Dial("tcp", d.Addr()))(t)
-			if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			if err := conn.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 			c := imapclient.New(conn, nil)

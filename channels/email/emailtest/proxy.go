@@ -3,6 +3,8 @@ package emailtest
 import (
 	"context"
 	"encoding/json"
+	"net"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,8 @@ import (
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
 	"go.uber.org/goleak"
+
+	"switchboard/workers/broker/program"
 )
 
 // Proxy passes TCP connections on to a server and does to them what networks
@@ -37,9 +41,16 @@ func ProxyLeaks() []goleak.Option {
 func CutProxy(t testing.TB, upstream string) *Proxy {
 	t.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	p := &Proxy{t: t, proxy: toxiproxy.NewProxy(server, "cut", "127.0.0.1:0", upstream)}
-	if err := p.proxy.Start(); err != nil {
-		t.Fatalf("emailtest: proxy: %v", err)
+	p := &Proxy{t: t}
+	for try := 0; ; try++ { // a port that stays free when it is severed
+		p.proxy = toxiproxy.NewProxy(server, "cut", net.JoinHostPort("127.0.0.1", strconv.Itoa(program.FreePort())), upstream)
+		err := p.proxy.Start()
+		if err == nil {
+			break
+		}
+		if try == 4 {
+			t.Fatalf("emailtest: proxy: %v", err)
+		}
 	}
 	t.Cleanup(func() {
 		p.proxy.Toxics.ResetToxics(context.Background())

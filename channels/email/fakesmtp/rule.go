@@ -29,6 +29,9 @@ type Rule struct {
 	Text string
 	// Silent keeps the line open and says nothing, until it is closed.
 	Silent bool
+	// Met, if any, is called when a conversation is there and is met with silence, from
+	// its goroutine.
+	Met func()
 	// Keep takes the mail all the same (AtEnd): the answer alone is lost.
 	Keep  bool
 	Times int // how often; 0: always
@@ -79,6 +82,9 @@ func (c *session) apply(r *Rule) error {
 	case r == nil:
 		return nil
 	case r.Silent:
+		if r.Met != nil {
+			r.Met()
+		}
 		<-c.server.closing
 		return cut(c.conn)
 	case r.Code == 0:

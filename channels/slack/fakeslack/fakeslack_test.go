@@ -48,7 +48,7 @@ func client(t *testing.T, f *Fake, token string) *slackgo.Client {
 // TestRequestsAreSigned: what it sends passes the check of Slack's Go library,
 // and it sends again three times, saying which try it is and why.
 func TestRequestsAreSigned(t *testing.T) {
-	f := start(t, Options{Retry: []time.Duration{0, 0, 0}, Patience: 2 * time.Second})
+	f := start(t, Options{Retry: []time.Duration{0, 0, 0}, Patience: 5 * time.Second})
 	var mu sync.Mutex // a try that timed out may still be in its handler
 	var tries []string
 	url := app(t, func(n int, w http.ResponseWriter, r *http.Request) {
@@ -171,7 +171,7 @@ func TestAwait(t *testing.T) {
 	c := client(t, f, f.Options().BotToken)
 	done := make(chan error, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		done <- f.Await(ctx, func() bool { return len(f.Posts()) == 1 })
 	}()

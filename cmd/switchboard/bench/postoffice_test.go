@@ -23,7 +23,7 @@ func TestServeMailbox(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- ServeMailbox(ctx, p.addr(), dir, p.User, p.Password) }()
-	for deadline := time.Now().Add(20 * time.Second); p.greets(ctx) != nil; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); p.greets(ctx) != nil; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not greet")
 		}

@@ -36,7 +36,7 @@ func client(t *testing.T, o broker.Options) redis.UniversalClient {
 // get reads a key, trying again while the topology heals.
 func get(t *testing.T, c redis.UniversalClient, key string) string {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		value, err := c.Get(context.Background(), key).Result()
 		if err == nil || errors.Is(err, redis.Nil) {

@@ -22,7 +22,7 @@ func StartCluster(t testing.TB) *Handle {
 	password := rand.Text()
 	h := &Handle{Options: broker.Options{Mode: broker.Cluster, Password: password}, t: t}
 	for range masters {
-		n := newNode(t, password, 55535, func(int) []string { // the cluster bus takes port + 10000
+		n := newNode(t, password, 22767, func(int) []string { // the cluster bus takes port + 10000, which no kernel gives out either
 			return []string{"--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000"}
 		})
 		h.nodes = append(h.nodes, n)

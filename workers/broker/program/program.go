@@ -19,11 +19,14 @@ package program
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"sync"
 )
 
 // usual are the folders in which Debian and its relatives keep server programs
@@ -58,11 +61,32 @@ func Find(name string, dirs ...string) (path string, ok bool) {
 	return "", false
 }
 
+// The ports FreePort chooses from: below those that kernels give out by themselves
+// (Linux from 32768, ip(7), ip_local_port_range; elsewhere from 49152, RFC 6335 6).
+const (
+	firstPort = 20000
+	ports     = 12000
+)
+
+// given are the ports FreePort returned.
+var given sync.Map
+
 // FreePort returns a TCP port that nobody listened on at 127.0.0.1 a moment
-// ago. Another program can take it before the child does, so a caller starts
-// again with another port when the child exits before it is ready. It panics
-// when the machine has no loopback port left.
+// ago, each only once. No connection and no listener is given it unasked, so that it
+// stays free while a server is between two starts. Another program can take it all the
+// same before the child does, so a caller starts again with another port when the child
+// exits before it is ready. It panics when the machine has no loopback port left.
 func FreePort() int {
+	for range 100 {
+		port := firstPort + rand.IntN(ports)
+		if _, was := given.LoadOrStore(port, true); was {
+			continue
+		}
+		if listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			listener.Close()
+			return port
+		}
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(fmt.Sprintf("program: no free port on 127.0.0.1: %v", err))

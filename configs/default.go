@@ -47,7 +47,7 @@ func defaults() *Config {
 		},
 		Delivery: Delivery{
 			SendTimeout: time.Minute, FirstRetry: 5 * time.Second, MostRetry: time.Hour, GiveUpAfter: 24 * time.Hour, LeastTries: 5, Attempts: 5,
-			SweepEvery: 2 * time.Second, SweepAfter: 5 * time.Second, SweepAgain: 60 * time.Second, AutoPerDay: 5, Concurrency: 16,
+			SweepEvery: 2 * time.Second, SweepAfter: 5 * time.Second, SweepAgain: 60 * time.Second, AutoPerDay: 5, Concurrency: 32,
 		},
 		Operators: Operators{
 			Accounts: []Operator{}, Session: 12 * time.Hour, PerAddress: Rate{Rate: 0.2, Burst: 10}, PerName: Rate{Rate: 0.2, Burst: 20},

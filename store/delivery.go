@@ -144,6 +144,26 @@ func (s *Store) takeable(tx *gorm.DB, row *messageRow, now time.Time, patience t
 	return was, err
 }
 
+// SendsBy returns the source a message goes out by, as [Store.TakeToSend] tells it.
+func (s *Store) SendsBy(ctx context.Context, id desk.MessageID) (string, error) {
+	var rows []struct{ Via, ThreadSource, Source string }
+	err := s.read(ctx).Table("messages m").Joins("JOIN tickets t ON t.id = m.ticket_id").Where("m.id = ?", string(id)).
+		Select("m.via, t.thread_source, t.source").Scan(&rows).Error
+	if err == nil && len(rows) == 0 {
+		err = desk.ErrNotFound
+	}
+	if err != nil {
+		return "", failed("sends by", err)
+	}
+	var via *desk.Via
+	var u unpacker
+	u.unpack(rows[0].Via, &via)
+	if via != nil {
+		return via.Source, failed("sends by", u.err)
+	}
+	return cmp.Or(rows[0].ThreadSource, rows[0].Source), failed("sends by", u.err)
+}
+
 // NextToSend returns the oldest answer of a ticket that waits to be sent and is
 // due, and false when there is none: whoever ended one calls the next.
 func (s *Store) NextToSend(ctx context.Context, ticket desk.TicketID, now time.Time) (desk.MessageID, bool, error) {

@@ -224,6 +224,8 @@ func everythingHot(t *testing.T, s *Store) {
 			ExternalID: fmt.Sprint(round), Auto: desk.Auto{Kind: desk.AutoReply}, Send: desk.SendQueued, CreatedAt: now}
 		_, _, err = s.AddMessage(ctx, answer, nil)
 		must(err)
+		_, err = s.SendsBy(ctx, answer.ID)
+		must(err)
 		_, err = s.TakeToSend(ctx, answer.ID, now, time.Minute, "")
 		must(err)
 		must(s.Postpone(ctx, answer.ID, 1, desk.SendQueued, "later", now))

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -38,6 +38,7 @@ type Delivery struct {
 	set      DeliverySettings
 	holder   func() string // what the books know this process by; nil: nobody would notice its death
 	alone    chan struct{} // the turn of answers that were in dying hands more than once
+	shares   *shares
 	// recall is since when the queue remembers what was queued, as [recall.of] tells it;
 	// nil: it remembers nothing. It is for one goroutine.
 	recall func(ctx context.Context, now time.Time) (time.Time, error)
@@ -45,6 +46,8 @@ type Delivery struct {
 
 // DeliveryBooks is what the delivery needs from the store.
 type DeliveryBooks interface {
+	// SendsBy is the source a message goes out by.
+	SendsBy(ctx context.Context, id desk.MessageID) (source string, err error)
 	// Unsent claims messages that wait to be sent, oldest first.
 	Unsent(ctx context.Context, before, sweptBefore, now time.Time, limit int) ([]desk.MessageID, error)
 	// TakeToSend makes a message the caller's for patience, or until its holder is
@@ -84,7 +87,8 @@ type DeliverySettings struct {
 	SweepAfter  time.Duration // messages older than this are queued again
 	SweepAgain  time.Duration // and not again before this
 	AutoPerDay  int           // automatic answers to one customer within a day
-	Concurrency int           // tries at the same time
+	Concurrency int           // tries at the same time; one source has as many as are free, so half of them at most
+	Waiting     int           // most answers that wait in this process until their source may have one more try
 }
 
 // DefaultDelivery returns tries of a minute, from five seconds to an hour apart,
@@ -92,7 +96,7 @@ type DeliverySettings struct {
 func DefaultDelivery() DeliverySettings {
 	return DeliverySettings{SendTimeout: time.Minute, Patience: 2 * time.Minute, FirstRetry: 5 * time.Second, MostRetry: time.Hour,
 		GiveUpAfter: 24 * time.Hour, LeastTries: 5, Attempts: 5, SweepEvery: 2 * time.Second, SweepAfter: 5 * time.Second, SweepAgain: time.Minute,
-		AutoPerDay: 5, Concurrency: 16}
+		AutoPerDay: 5, Concurrency: 32, Waiting: 20000}
 }
 
 // DeliveryParts are what a Delivery is made of.
@@ -114,25 +118,16 @@ type DeliveryParts struct {
 // NewDelivery makes a delivery. It is safe for concurrent use.
 func NewDelivery(p DeliveryParts) *Delivery {
 	return &Delivery{books: p.Books, senders: p.Senders, dispatch: p.Dispatch, metrics: p.Metrics, tracing: newTracing(p.Tracer), traced: p.Traced, now: p.Now, wall: time.Now, log: p.Log, set: p.Settings,
-		alone: make(chan struct{}, 1)}
+		alone: make(chan struct{}, 1), shares: newShares(p.Settings.Concurrency, p.Settings.Waiting)}
 }
 
 // Deliver tries to send messages now, and after each that ended the next of its
-// ticket. What cannot go now is tried again later by itself; an error means that
-// the books did not answer.
+// ticket. What cannot go now is tried again later by itself, and what its source has
+// no try free for when it has; an error means that the books did not answer.
 func (d *Delivery) Deliver(ctx context.Context, ids ...desk.MessageID) error {
 	for _, id := range ids {
-		for ok := true; ok; {
-			ticket, err := d.try(ctx, id)
-			if err != nil {
-				return fmt.Errorf("workers: deliver %s: %w", id, err)
-			}
-			if ticket == "" || ctx.Err() != nil {
-				break
-			}
-			if id, ok, err = d.books.NextToSend(ctx, ticket, d.now()); err != nil {
-				return fmt.Errorf("workers: deliver: %w", err)
-			}
+		if err := d.carry(ctx, id); err != nil {
+			return fmt.Errorf("workers: deliver %s: %w", id, err)
 		}
 	}
 	return nil
@@ -190,6 +185,9 @@ func (d *Delivery) sweep(ctx context.Context, before, sweptBefore, now time.Time
 		if err != nil || len(ids) == 0 {
 			return err
 		}
+		if ids = slices.DeleteFunc(ids, d.shares.waits); len(ids) == 0 {
+			continue // nobody forgot them
+		}
 		d.log.Info("answers queued again", "count", len(ids))
 		if err := d.queue(ctx, ids); err != nil {
 			d.log.Warn("the queue does not answer: sending without it", "count", len(ids), "error", err)
@@ -214,19 +212,24 @@ func (d *Delivery) queue(ctx context.Context, ids []desk.MessageID) error {
 	return nil
 }
 
-// deliverAll sends in this process, some at the same time.
+// deliverAll sends in this process, some at the same time. Those that take long go
+// on beside the sweep, and keep it from no others.
 func (d *Delivery) deliverAll(ctx context.Context, ids []desk.MessageID) error {
-	var all sync.WaitGroup
-	errs := make([]error, len(ids))
-	slots := make(chan struct{}, max(d.set.Concurrency, 1))
-	for i, id := range ids {
-		slots <- struct{}{}
-		all.Go(func() {
-			defer func() { <-slots }()
-			errs[i] = d.Deliver(ctx, id)
-		})
+	ended := make(chan error, len(ids))
+	for _, id := range ids {
+		go func() { ended <- d.Deliver(ctx, id) }()
 	}
-	all.Wait()
+	patience := time.NewTimer(d.set.SweepAfter)
+	defer patience.Stop()
+	var errs []error
+	for range ids {
+		select {
+		case err := <-ended:
+			errs = append(errs, err)
+		case <-patience.C:
+			return errors.Join(errs...)
+		}
+	}
 	return errors.Join(errs...)
 }
 

@@ -371,7 +371,8 @@ type leaky struct {
 func (l *leaky) TakeToSend(context.Context, desk.MessageID, time.Time, time.Duration, string) (*desk.Outgoing, error) {
 	return l.out, nil
 }
-func (l *leaky) Begun(context.Context, desk.MessageID) (int, error) { return 0, nil }
+func (l *leaky) SendsBy(context.Context, desk.MessageID) (string, error) { return "", nil }
+func (l *leaky) Begun(context.Context, desk.MessageID) (int, error)      { return 0, nil }
 func (l *leaky) NextToSend(context.Context, desk.TicketID, time.Time) (desk.MessageID, bool, error) {
 	return "", false, nil
 }

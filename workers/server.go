@@ -76,7 +76,8 @@ func (s *Server) Carry(d *Delivery) {
 func (s *Server) Also(j Job) { s.jobs = append(s.jobs, j) }
 
 // Run works until ctx is done, then drains: running tasks are finished within
-// Settings.DrainFor, the rest goes back to the queue.
+// Settings.DrainFor, the rest goes back to the queue. Answers on their way out are not
+// cut off: they have their own time, DeliverySettings.SendTimeout and a little more.
 func (s *Server) Run(ctx context.Context) error {
 	mux := asynq.NewServeMux()
 	mux.HandleFunc(taskProcess, s.process)
@@ -94,13 +95,14 @@ func (s *Server) Run(ctx context.Context) error {
 		s.intake.journal.holds(s.hands.id)
 	}
 	var running []*asynq.Server
-	stop := func() {
+	each := func(do func(*asynq.Server)) {
 		var all sync.WaitGroup
 		for _, srv := range running {
-			all.Go(srv.Shutdown)
+			all.Go(func() { do(srv) })
 		}
 		all.Wait()
 	}
+	stop := func() { each((*asynq.Server).Shutdown) }
 	start := func(bell *bell, mux *asynq.ServeMux, concurrency int, every time.Duration, queues map[string]int) error {
 		delayed := retryAfter
 		switch {
@@ -113,7 +115,11 @@ func (s *Server) Run(ctx context.Context) error {
 		if bell != nil {
 			every = min(every, bellSleep)
 		}
-		srv := s.asynq(&calm{l, ctx.Done()}, queues, concurrency, every, delayed)
+		drain := s.set.DrainFor
+		if queues[queueDeliver] > 0 {
+			drain = max(drain, s.delivery.drain())
+		}
+		srv := s.asynq(&calm{l, ctx.Done()}, queues, concurrency, every, delayed, drain)
 		if err := srv.Start(mux); err != nil {
 			stop()
 			return fmt.Errorf("workers: start: %w", err)
@@ -156,15 +162,18 @@ func (s *Server) Run(ctx context.Context) error {
 		jobs.Go(func() { s.tick(ctx, j) })
 	}
 	<-ctx.Done()
+	each((*asynq.Server).Stop)
+	sent := s.delivery.stop()
 	stop()
+	sent()
 	rest()
 	jobs.Wait()
 	return nil
 }
 
 // asynq is a server for some queues, with their weights, that looks every so often
-// for tasks and for those whose time has come.
-func (s *Server) asynq(opt asynq.RedisConnOpt, queues map[string]int, concurrency int, every, delayed time.Duration) *asynq.Server {
+// for tasks and for those whose time has come, and has drain for those in hand at the end.
+func (s *Server) asynq(opt asynq.RedisConnOpt, queues map[string]int, concurrency int, every, delayed, drain time.Duration) *asynq.Server {
 	return asynq.NewServer(opt, asynq.Config{
 		Concurrency:       concurrency,
 		Queues:            queues,
@@ -172,7 +181,7 @@ func (s *Server) asynq(opt asynq.RedisConnOpt, queues map[string]int, concurrenc
 		// asynq looks for tasks whose time has come every 5 s by default; a reply
 		// that waits for its parent must not wait so long.
 		DelayedTaskCheckInterval: delayed,
-		ShutdownTimeout:          s.set.DrainFor,
+		ShutdownTimeout:          drain,
 		// What fails here is the database, not the message: come back soon.
 		RetryDelayFunc: func(n int, err error, t *asynq.Task) time.Duration {
 			return min(time.Second<<min(n, 5), 30*time.Second)

@@ -347,7 +347,7 @@ func delivery(c *configs.Config) workers.DeliverySettings {
 	d := c.Delivery
 	return workers.DeliverySettings{SendTimeout: d.SendTimeout, Patience: 2 * d.SendTimeout, FirstRetry: d.FirstRetry, MostRetry: d.MostRetry,
 		GiveUpAfter: d.GiveUpAfter, LeastTries: d.LeastTries, Attempts: d.Attempts, SweepEvery: d.SweepEvery, SweepAfter: d.SweepAfter, SweepAgain: d.SweepAgain,
-		AutoPerDay: d.AutoPerDay, Concurrency: d.Concurrency}
+		AutoPerDay: d.AutoPerDay, Concurrency: d.Concurrency, Waiting: c.Limits.Pending}
 }
 
 // channelLimits translates the config's limits for the adapters.

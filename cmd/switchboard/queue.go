@@ -39,7 +39,9 @@ const (
 )
 
 // openBroker opens the queue, or joins the one another process of this data
-// folder runs; then joined is true, and the queue ends when that process does.
+// folder runs; then joined is true. That queue ends when that process does, and begins
+// again when it, or another, is started on the folder; until then what is accepted is
+// filed by the sweeps.
 func openBroker(ctx context.Context, o broker.Options, log *slog.Logger) (b *broker.Broker, joined bool, err error) {
 	began := time.Now()
 	for try := 0; ; try++ {

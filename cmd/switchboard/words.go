@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"switchboard/pipeline/desk"
+	"switchboard/workers/broker"
 )
 
 // inWords says what kind of trouble an error is, for answers that anybody may
@@ -23,6 +24,8 @@ func inWords(err error) string {
 		return said
 	}
 	switch {
+	case errors.Is(err, broker.ErrNotRunning):
+		return "no process runs the queue of this data folder now"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return "no space is left"
 	case errors.Is(err, syscall.EROFS), errors.Is(err, fs.ErrPermission):

@@ -20,8 +20,11 @@ func (h *house) begins(id desk.TicketID, source, handle string) *desk.Message {
 // take takes a message to send it.
 func (h *house) take(id desk.MessageID) *desk.Outgoing {
 	h.Helper()
+	by, err := h.s.SendsBy(h.ctx, id)
+	h.must(err)
 	out, err := h.s.TakeToSend(h.ctx, id, h.now, patience, "")
 	h.must(err)
+	h.equal("sends by", by, out.Source)
 	return out
 }
 

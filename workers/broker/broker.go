@@ -86,6 +86,10 @@ type Options struct {
 	// vouched is set for a Redis that one of our own processes has opened and
 	// checked. The embedded one has no version to ask for.
 	vouched bool
+
+	// home is set by Attach: the data folder whose queue it is. Whoever runs that now
+	// is looked up at each connection.
+	home string
 }
 
 // LogValue keeps passwords out of logs.

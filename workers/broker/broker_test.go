@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hibiken/asynq"
+
 	"switchboard/workers/broker"
 	"switchboard/workers/broker/brokertest"
 	"switchboard/workers/broker/program"
@@ -256,6 +258,53 @@ func TestAutoFallsBack(t *testing.T) {
 			o.Dir = folder(t)
 			if _, err := broker.Open(context.Background(), o, nil); err == nil {
 				t.Error("mode spawn opened too")
+			}
+		})
+	}
+}
+
+// Who joined the queue of another process finds it again when that process ended and
+// one runs the queue of the folder anew, and says meanwhile what is the matter.
+func TestWhoJoinedFindsTheNextQueue(t *testing.T) {
+	for name, options := range map[string]func(testing.TB) broker.Options{"embedded": brokertest.Embedded, "spawn": spawned} {
+		t.Run(name, func(t *testing.T) {
+			ctx, o := context.Background(), options(t)
+			o.Dir = folder(t)
+			first, err := broker.Open(ctx, o, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at, err := broker.Attach(ctx, o.Dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			joined := open(t, at)
+			if err := joined.Ping(ctx); err != nil || !strings.Contains(joined.Describe(), o.Dir) {
+				t.Errorf("%s: %v", joined.Describe(), err)
+			}
+			ran := make(chan bool, 1)
+			server := asynq.NewServer(joined.AsynqOpt(), asynq.Config{Concurrency: 1, TaskCheckInterval: 10 * time.Millisecond, LogLevel: asynq.FatalLevel})
+			if err := server.Start(asynq.HandlerFunc(func(context.Context, *asynq.Task) error { ran <- true; return nil })); err != nil {
+				t.Fatal(err)
+			}
+			defer server.Shutdown()
+			if err := first.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := joined.Ping(ctx); !errors.Is(err, broker.ErrNotRunning) {
+				t.Errorf("after its end: %v", err)
+			}
+			next := open(t, o)
+			if _, err := asynq.NewClientFromRedisClient(next.Client()).Enqueue(asynq.NewTask("test", nil)); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-ran:
+			case <-time.After(30 * time.Second):
+				t.Error("who joined works on in no queue")
+			}
+			if err := joined.Ping(ctx); err != nil {
+				t.Error(err)
 			}
 		})
 	}

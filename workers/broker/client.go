@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 
@@ -73,10 +74,18 @@ func newClient(o Options) redis.UniversalClient {
 			ContextTimeoutEnabled: true, DisableIdentity: true, DialerRetries: 1, MaintNotificationsConfig: quiet,
 		})
 	default:
-		return redis.NewClient(&redis.Options{ // an Addr with a leading slash is a unix socket
+		one := &redis.Options{ // an Addr with a leading slash is a unix socket
 			Addr: o.Addrs[0], Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLS, PoolSize: o.PoolSize,
 			ContextTimeoutEnabled: true, DisableIdentity: true, DialerRetries: 1, MaintNotificationsConfig: quiet,
-		})
+		}
+		if o.home != "" {
+			one.Dialer = func(ctx context.Context, _, _ string) (net.Conn, error) { return dialHome(ctx, o.home) }
+			one.CredentialsProviderContext = func(context.Context) (string, string, error) {
+				password, err := passwordHome(o.home)
+				return "", password, err
+			}
+		}
+		return redis.NewClient(one)
 	}
 }
 
@@ -107,6 +116,9 @@ func init() { redis.SetLogger(redisLog{}) }
 // describe names a server somebody else runs.
 func describe(o Options) string {
 	text := "Redis at " + strings.Join(o.Addrs, ", ")
+	if o.home != "" {
+		text = "the queue that another process runs for the data folder " + o.home
+	}
 	switch o.Mode {
 	case Sentinel:
 		text = fmt.Sprintf("Redis master %q named by the sentinels at %s", o.MasterName, strings.Join(o.Addrs, ", "))

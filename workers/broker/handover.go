@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -31,8 +32,15 @@ var ErrNotRunning = errors.New("no process runs a queue in this data folder")
 
 // Attach returns the options by which a second process joins the Redis that
 // another process has opened (as Embedded or Spawn) in the data folder dir. A
-// command such as `replay` uses it beside a running `serve`.
+// command such as `replay` uses it beside a running `serve`. When that process ends and
+// another, or the same started again, runs the queue of the folder, the clients made
+// from the options find it by themselves, at its new address and with its new password;
+// until then they say ErrNotRunning.
 func Attach(ctx context.Context, dir string) (Options, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return Options{}, fmt.Errorf("broker: %w", err)
+	}
 	found, err := readHandover(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return Options{}, fmt.Errorf("broker: %s: %w", dir, ErrNotRunning)
@@ -41,6 +49,7 @@ func Attach(ctx context.Context, dir string) (Options, error) {
 		return Options{}, fmt.Errorf("broker: %w", err)
 	}
 	options := found.options()
+	options.home = dir
 	client := newProbe(options)
 	defer client.Close()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -49,6 +58,32 @@ func Attach(ctx context.Context, dir string) (Options, error) {
 		return Options{}, fmt.Errorf("broker: %s: %w: %w", dir, ErrNotRunning, err)
 	}
 	return options, nil
+}
+
+// dialHome connects to whoever runs the queue of a data folder now.
+func dialHome(ctx context.Context, dir string) (net.Conn, error) {
+	now, err := readHandover(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", dir, ErrNotRunning, err)
+	}
+	network := "tcp"
+	if filepath.IsAbs(now.Addr) {
+		network = "unix"
+	}
+	conn, err := (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, now.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", dir, ErrNotRunning, err)
+	}
+	return conn, nil
+}
+
+// passwordHome is the password of whoever runs it.
+func passwordHome(dir string) (string, error) {
+	now, err := readHandover(dir)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w: %w", dir, ErrNotRunning, err)
+	}
+	return now.Password, nil
 }
 
 func (h handover) options() Options {

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -243,4 +244,28 @@ func TestBrokenConnections(t *testing.T) {
 		t.Errorf("%d receipts and %d tickets, and %d were accepted", receipts, tickets, accepted)
 	}
 	l.ask(key, "GET", "/healthz", "").want(t, 200)
+}
+
+// TestRefusedWhileSending: who still sends a body that was refused hears why before the
+// connection ends: it is not reset, which may take the answer away (RFC 9112 section 9.6).
+func TestRefusedWhileSending(t *testing.T) {
+	l := live(t, "limits: { bodyBytes: 1KB }\n")
+	l.answer()
+	key := l.newKey(desk.RoleIntegration)
+	for _, length := range []string{"Content-Length: 2000000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n1e8480\r\n"} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(l.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(scriptPatience))
+		head := "POST /v1/tickets HTTP/1.1\r\nHost: desk\r\nContent-Type: application/json\r\nx-api-key: " + key + "\r\n"
+		if _, err := io.WriteString(conn, head+length+strings.Repeat("x", 300<<10)); err != nil {
+			t.Fatal(err)
+		}
+		said, err := io.ReadAll(conn)
+		if err != nil || !strings.HasPrefix(string(said), "HTTP/1.1 413 ") {
+			t.Errorf("%q, then %v", said, err)
+		}
+	}
 }

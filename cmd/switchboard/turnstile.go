@@ -27,6 +27,9 @@ func (g turnstile) before(source string, next http.Handler) http.Handler {
 		}
 		b := &body{ReadCloser: r.Body, to: w, visit: g.intake.Visit(source), left: r.ContentLength}
 		defer b.visit.End()
+		// The server looks at its own body once more: only then it lingers, as RFC 9112
+		// section 9.6 has it, before it closes on who still sends what was refused.
+		defer func() { r.Body = b.ReadCloser }()
 		r.Body = b
 		next.ServeHTTP(w, r)
 	})

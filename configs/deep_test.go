@@ -31,6 +31,9 @@ func TestManyWrongKeys(t *testing.T) {
 			t.Errorf("%s: %.300v", name, err)
 		}
 	}
+	if root := parse(&report{src: newSource("t.yaml", "")}, []byte("{"+many(maxKeys, "k%d: x, ")+"}")); root == nil || len(root.entries) != maxKeys {
+		t.Error("a comma after the last key is taken for one key more")
+	}
 	dates := many(900, "k%d: x\n")
 	if root := parse(&report{src: newSource("t.yaml", "")}, []byte(strings.Repeat("- a: {b: 1}\n  c: [1, 2]\n", 2000)+"- a:\n    "+strings.ReplaceAll(dates, "\n", "\n    "))); root == nil || len(root.items) != 2001 {
 		t.Errorf("mappings that are not large are taken for one that is: %v", root)

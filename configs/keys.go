@@ -27,7 +27,8 @@ func manyKeys(tokens token.Tokens) *token.Token {
 		case token.MappingEndType, token.SequenceEndType:
 			flows = flows[:max(len(flows)-1, 0)]
 		case token.CollectEntryType:
-			if last := len(flows) - 1; last >= 0 && flows[last] > 0 {
+			after := t.Next != nil && t.Next.Type == token.MappingEndType // nothing comes after the last comma
+			if last := len(flows) - 1; last >= 0 && flows[last] > 0 && !after {
 				if flows[last]++; flows[last] > maxKeys {
 					return t
 				}

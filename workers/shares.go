@@ -3,6 +3,7 @@ package workers
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -13,7 +14,7 @@ import (
 // shares shares the tries of this process out among the sources, so that an other
 // side that hangs keeps no answers of other sources from going out. A source may
 // have as many tries under way as are left free: alone one half of all, beside one
-// that has its half a quarter, and so on; something is free for the next. What has to
+// that has its half a quarter, and so on, until none is left. What has to
 // wait does so here, in the order in which it came, and holds up neither the queue
 // nor a worker; who has the fewest tries goes first. Of what waits only the IDs are
 // kept: the books have the rest, and when this process dies, the sweep of another
@@ -60,12 +61,15 @@ func (s *shares) enter(source string, id desk.MessageID) ([]try, error) {
 	if s.idle != nil {
 		return nil, errStopped
 	}
-	if !s.waiting[id] && len(s.waiting) < max(s.room, 1) {
-		if s.sources[source] == nil {
-			s.sources[source] = &share{}
-		}
+	own := s.sources[source]
+	if own == nil {
+		own = &share{}
+	}
+	atOnce := len(own.waits) == 0 && own.busy < s.slots-s.busy // needs no room
+	if !s.waiting[id] && (atOnce || len(s.waiting) < s.room) {
+		s.sources[source] = own
 		s.waiting[id] = true
-		s.sources[source].waits = append(s.sources[source].waits, id)
+		own.waits = append(own.waits, id)
 	}
 	return s.next(), nil
 }
@@ -166,10 +170,14 @@ func (d *Delivery) carry(ctx context.Context, id desk.MessageID) error {
 // turnOf tries what has its turn, passes that on, and returns the next answer of the
 // ticket.
 func (d *Delivery) turnOf(ctx context.Context, t try) (next desk.MessageID, ok bool, err error) {
-	ticket, err := d.try(ctx, t.id)
-	for _, t := range d.shares.leave(t.source) {
-		d.begin(t)
-	}
+	ticket, err := func() (desk.TicketID, error) {
+		defer func() { // whatever became of it
+			for _, t := range d.shares.leave(t.source) {
+				d.begin(t)
+			}
+		}()
+		return d.try(ctx, t.id)
+	}()
 	if err != nil || ticket == "" || ctx.Err() != nil {
 		return "", false, err
 	}
@@ -181,6 +189,11 @@ func (d *Delivery) begin(t try) {
 	go func() {
 		ctx := context.Background() // the task that brought it is over
 		id := t.id
+		defer func() {
+			if x := recover(); x != nil { // in a task the queue would have caught it; the sweep has the answer again
+				d.log.Error("panic beside an answer that waited for its turn", "message", id, "panic", x, "stack", string(debug.Stack()))
+			}
+		}()
 		next, ok, err := d.turnOf(ctx, t)
 		if err == nil && ok {
 			id, err = next, d.carry(ctx, next)

@@ -190,6 +190,27 @@ func TestShares(t *testing.T) {
 	<-idle
 }
 
+// However much waits of a source that hangs, the others have their tries.
+func TestSharesWithoutRoom(t *testing.T) {
+	s := newShares(8, 3)
+	for n := range 20 {
+		if _, err := s.enter("hangs", desk.MessageID(fmt.Sprint("h", n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(s.waiting); n != 3 {
+		t.Fatalf("%d wait, room for 3", n)
+	}
+	for n, want := range [][]try{{{"well", "w0"}}, {{"well", "w1"}}, nil} {
+		if got, err := s.enter("well", desk.MessageID(fmt.Sprint("w", n))); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%v, %v; want %v", got, err, want)
+		}
+	}
+	if n := len(s.waiting); n != 3 {
+		t.Errorf("%d wait, room for 3", n)
+	}
+}
+
 // One try at a time is shared in turns.
 func TestSharesOfOne(t *testing.T) {
 	s := newShares(1, 10)

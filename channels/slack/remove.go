@@ -1,8 +1,8 @@
 package slack
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -39,22 +39,29 @@ func (a *adapter) Remove(ctx context.Context, r *desk.Reply, externalID string) 
 // removeFiles deletes the files of a reply that stands in Slack.
 func (a *adapter) removeFiles(ctx context.Context, r *desk.Reply, channel, ts string) error {
 	_, files := a.content(r)
+	if !r.Message.EditedAt.IsZero() { // what it said before may have been too long
+		files = append(files, outfile{name: longName, text: longName})
+	}
 	if len(files) == 0 {
 		return nil
 	}
-	root := ts // what began a thread has its files below it
-	var to address
-	if json.Unmarshal(r.Thread.Address, &to) == nil && to.ThreadTS != "" {
-		root = to.ThreadTS
-	}
-	all, err := a.rest(ctx, channel, root, ts, maxThread)
-	if threadGone(err) {
-		return nil
+	m, err := a.find(ctx, channel, ts)
+	if m == nil && (err == nil || threadGone(err)) {
+		return nil // with the message went whatever tells whose files they are
 	}
 	if err != nil {
 		return err
 	}
-	for _, id := range filesOf(all, ts, a.people.me(ctx), files) {
+	self := a.people.me(ctx)
+	if self == "" {
+		return errors.New("slack: who we are is not known now")
+	}
+	root := cmp.Or(string(m.ThreadTS), ts) // the ticket's thread may have moved on since
+	all, err := a.rest(ctx, channel, root, ts, maxThread)
+	if err != nil {
+		return err
+	}
+	for _, id := range filesOf(all, ts, self, files) {
 		traced, left := traced(ctx)
 		err := classify("files.delete", noURL(a.api.DeleteFileContext(traced, id)), left.Load())
 		if err != nil && !says(err, "file_not_found") && !says(err, "file_deleted") {
@@ -75,7 +82,7 @@ func filesOf(thread []message, ts, self string, files []outfile) (ids []string) 
 		case string(m.TS) == ts:
 			begun = true
 			continue
-		case !begun || self == "" || string(m.User) != self:
+		case !begun || string(m.User) != self:
 			continue
 		case m.Metadata.EventType == metadataType:
 			return ids

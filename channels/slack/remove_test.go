@@ -3,6 +3,7 @@ package slack
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"switchboard/channels/slack/fakeslack"
 	"switchboard/pipeline/desk"
@@ -47,6 +48,50 @@ func TestRemoveTakesItsFilesAlong(t *testing.T) {
 		if got := files(); got != "a.txt=two a.txt=six" {
 			t.Error(got)
 		}
+	}
+}
+
+// An answer's files are where it stands, wherever its ticket is answered now; and what
+// was too long for a message goes with it when it was made short since.
+func TestRemoveFindsItsFilesWhereItStands(t *testing.T) {
+	w := newTown(t, plan{prepare: func(a *adapter) { a.pace.now = leap() }})
+	said, r := w.answer("01A", strings.Repeat("long ", 10_000), w.file("a.txt", "one"))
+	proof, err := w.a.Send(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := func() (n int) {
+		for _, m := range w.s.Thread(help, said.TS) {
+			n += len(m.Files)
+		}
+		return n
+	}
+	if n := files(); n != 2 {
+		t.Fatalf("%d files went along", n)
+	}
+	_, elsewhere := w.answer("01B", "")
+	r.Thread = elsewhere.Thread
+	r.Message.Text, r.Message.EditedAt = "short", time.Now()
+	if err := w.a.Remove(t.Context(), r, proof.ExternalID); err != nil {
+		t.Fatal(err)
+	}
+	if n := files(); n != 0 {
+		t.Errorf("%d files stay", n)
+	}
+}
+
+// Who does not know who they are cannot tell whose files they are, and tries again.
+func TestRemoveWithoutAName(t *testing.T) {
+	w := newTown(t, plan{prepare: func(a *adapter) { a.pace.now = leap() }})
+	_, r := w.answer("01A", "see this", w.file("a.txt", "one"))
+	proof, err := w.a.Send(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.a.people.self = ""
+	w.s.Next("auth.test", fakeslack.Fault{Status: 500})
+	if err := w.a.Remove(t.Context(), r, proof.ExternalID); err == nil || desk.IsPermanent(err) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -21,6 +21,9 @@ const metadataType = "switchboard"
 // maxText is what one message holds: Slack cuts longer ones at 40000 characters.
 const maxText = 38000
 
+// longName is the file that has the whole of a longer one.
+const longName = "message.md"
+
 // shownText is how much of a longer one stands in the message itself; the whole
 // goes along as a file.
 const shownText = 3000
@@ -132,8 +135,8 @@ func (a *adapter) content(r *desk.Reply) (string, []outfile) {
 	}
 	words := markup.ToMrkdwn(r.Message.Text)
 	if n := len([]rune(words)); n > maxText {
-		words = markup.ToMrkdwn(cutRunes(r.Message.Text, shownText)) + "\n_The whole message is attached as message.md._"
-		files = append(files, outfile{name: "message.md", size: int64(len(r.Message.Text)), text: r.Message.Text})
+		words = markup.ToMrkdwn(cutRunes(r.Message.Text, shownText)) + "\n_The whole message is attached as " + longName + "._"
+		files = append(files, outfile{name: longName, size: int64(len(r.Message.Text)), text: r.Message.Text})
 	}
 	for _, name := range empty {
 		words += "\n_The file " + slackEscape.Replace(name) + " is empty._"

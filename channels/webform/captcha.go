@@ -84,5 +84,5 @@ func (a *adapter) ask(ctx context.Context, c *captchaSettings, response string, 
 
 // againstUs are the codes of the services (their pages "Verify the user response
 // server side", "Server-side validation", "Verifying the user's response") for what is
-// wrong with them, or with what the config says of us.
-var againstUs = []string{"internal-error", "missing-input-secret", "invalid-input-secret", "sitekey-secret-mismatch", "not-using-dummy-passcode"}
+// wrong with them, or with the secret in the config, whatever the visitor sent.
+var againstUs = []string{"internal-error", "missing-input-secret", "invalid-input-secret"}

@@ -248,7 +248,7 @@ func TestAnAnswerOnItsWayIsNotCutOffByTheEnd(t *testing.T) {
 	d.Deliver(slow)
 	<-entered
 	d.Deliver(next, waits)
-	for deadline := time.Now().Add(time.Minute); !p.shares.waits(waits); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(hang); !p.shares.waits(waits); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not wait")
 		}
